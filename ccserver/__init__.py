@@ -1,0 +1,1 @@
+"""ccserver: an on-premises contact center on top of Asterisk."""
