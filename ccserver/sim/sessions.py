@@ -1,0 +1,284 @@
+"""The AGI side of the virtual PBX: sessions, and verbs that take time, listen for digits and end in one event.
+
+Verbs of a session are performed in order, each when the one before has ended; only `WaitUntil` gives way to a newer
+one, within a second. A session that breaks off takes its verbs with it: they have no end but `SessionClosed`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+
+from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Say, WaitUntil
+from ccserver.core.events import (
+    CommandDone,
+    DigitsCollected,
+    Event,
+    PromptEnded,
+    SecretChecked,
+    SessionClosed,
+    VerbEnd,
+    WaitEnded,
+)
+from ccserver.core.ids import AgentId, CommandId, SessionId
+from ccserver.core.settings import Spoken
+from ccserver.sim.agenda import Agenda, Entry
+from ccserver.sim.channels import Channel
+from ccserver.sim.wire import Wire
+
+Verb = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
+
+PIN_LENGTH_MAX = 12
+
+
+class _Session:
+    """One connection. `typed` are digits no verb has taken yet."""
+
+    __slots__ = ("busy", "channel", "collected", "command", "id", "is_speaking", "timer", "typed", "verb", "waiting")
+
+    def __init__(self, session: SessionId, channel: Channel) -> None:
+        self.id = session
+        self.channel = channel
+        self.waiting: deque[tuple[CommandId, Verb]] = deque()
+        self.verb: Verb | None = None
+        self.command = CommandId(0, 0)
+        self.timer: Entry | None = None
+        self.is_speaking = False
+        self.typed = ""
+        self.collected = ""
+
+
+class VirtualAgi:
+    """All open sessions. `on_end(channel, EndSession)` is the dialplan after the session."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        chance: Random,
+        wire: Wire,
+        pins: Mapping[AgentId, str],
+        *,
+        on_end: Callable[[Channel, EndSession], None],
+        on_answer: Callable[[Channel], None],
+    ) -> None:
+        self._agenda = agenda
+        self._chance = chance
+        self._wire = wire
+        self._pins = pins
+        self._on_end = on_end
+        self._on_answer = on_answer
+        self._sessions: dict[SessionId, _Session] = {}
+        self._counter = 0
+        self._steps: dict[type[Verb], Callable[[_Session], None]] = {
+            AnswerCall: self._answer,
+            Say: self._say,
+            Collect: self._collect,
+            CollectSecret: self._collect_secret,
+            WaitUntil: self._wait,
+            EndSession: self._end_session,
+        }
+
+    def open(self, channel: Channel, opening: Callable[[SessionId], Event]) -> SessionId:
+        """A channel enters AGI(); `opening` makes the event that says so."""
+        self._counter += 1
+        session = SessionId(f"{self._wire.process}-{self._counter}")
+        self._sessions[session] = _Session(session, channel)
+        channel.session = session
+        self._wire.agi(session, opening(session))
+        return session
+
+    def open_count(self) -> int:
+        return len(self._sessions)
+
+    def break_off(self, channel: Channel) -> None:
+        """The channel leaves AGI() by itself: gone, or pulled into a bridge."""
+        session = self._sessions.pop(channel.session, None) if channel.session is not None else None
+        channel.session = None
+        if session is None:
+            return
+        if session.timer is not None:
+            session.timer.cancel()
+        session.verb = None
+        session.waiting.clear()
+        self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
+
+    def forget_all(self) -> list[Channel]:
+        """The daemon died: every socket closes, nobody is told. The channels that were in a session."""
+        left = []
+        for session in self._sessions.values():
+            if session.timer is not None:
+                session.timer.cancel()
+            session.verb = None
+            session.waiting.clear()
+            session.channel.session = None
+            left.append(session.channel)
+        self._sessions.clear()
+        return left
+
+    def perform(self, command: CommandId, verb: Verb) -> None:
+        """A verb for a session that is no more has had its end: `SessionClosed`."""
+        session = self._sessions.get(verb.session)
+        if session is None:
+            return
+        session.waiting.append((command, verb))
+        if session.verb is None:
+            self._next(session)
+        elif isinstance(session.verb, WaitUntil) and len(session.waiting) == 1:
+            self._agenda.after(self._chance.uniform(0.0, 1.0), self._supersede, session, session.command)
+
+    def press(self, channel: Channel, digit: str) -> None:
+        session = self._sessions.get(channel.session) if channel.session is not None else None
+        if session is None:
+            return
+        session.typed += digit
+        self._take_digits(session)
+
+    # --- the verbs ----------------------------------------------------------------------------------------------------
+    def _next(self, session: _Session) -> None:
+        if session.verb is not None or not session.waiting:
+            return
+        session.command, session.verb = session.waiting.popleft()
+        session.collected = ""
+        session.is_speaking = False
+        self._steps[type(session.verb)](session)
+
+    def _finish(self, session: _Session, event: Event) -> None:
+        if session.timer is not None:
+            session.timer.cancel()
+            session.timer = None
+        session.verb = None
+        self._wire.agi(session.id, event)
+        self._next(session)
+
+    def _speech_s(self, say: tuple[Spoken, ...]) -> float:
+        return sum(0.3 * len(piece.value) if piece.value.isdigit() else self._chance.uniform(0.8, 4.0) for piece in say)
+
+    def _answer(self, session: _Session) -> None:
+        session.timer = self._agenda.after(self._chance.uniform(0.001, 0.004), self._answered, session)
+
+    def _answered(self, session: _Session) -> None:
+        self._on_answer(session.channel)
+        self._finish(session, CommandDone(command=session.command))
+
+    def _say(self, session: _Session) -> None:
+        assert isinstance(session.verb, Say)
+        session.timer = self._agenda.after(self._speech_s(session.verb.say), self._said, session)
+        session.channel.person.asked(session.channel, session.verb)
+        if session.verb is not None:
+            self._take_digits(session)
+
+    def _said(self, session: _Session) -> None:
+        self._finish(session, PromptEnded(session=session.id, command=session.command, end=VerbEnd.DONE))
+
+    def _collect(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, Collect)
+        session.is_speaking = True
+        session.timer = self._agenda.after(self._speech_s(verb.say), self._listen, session)
+        session.channel.person.asked(session.channel, verb)
+        if session.verb is verb:
+            self._take_digits(session)
+
+    def _listen(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, Collect | CollectSecret)
+        session.is_speaking = False
+        timeout_s = verb.first_timeout_s if isinstance(verb, Collect) else verb.timeout_s
+        session.timer = self._agenda.after(timeout_s, self._timed_out, session)
+        self._take_digits(session)
+
+    def _timed_out(self, session: _Session) -> None:
+        verb = session.verb
+        if isinstance(verb, CollectSecret):
+            self._check_secret(session)
+        else:
+            self._collected(session, VerbEnd.TIMEOUT)
+
+    def _collected(self, session: _Session, end: VerbEnd) -> None:
+        digits = session.collected
+        self._finish(session, DigitsCollected(session=session.id, command=session.command, end=end, digits=digits))
+
+    def _collect_secret(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, CollectSecret)
+        session.is_speaking = True
+        session.timer = self._agenda.after(self._speech_s(verb.say), self._listen, session)
+        session.channel.person.asked(session.channel, verb)
+        if session.verb is verb:
+            self._take_digits(session)
+
+    def _check_secret(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, CollectSecret)
+        is_ok = session.collected == self._pins.get(verb.agent) if session.collected else None
+        session.collected = ""
+        self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok))
+
+    def _wait(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, WaitUntil)
+        if verb.timeout_s is not None:
+            session.timer = self._agenda.after(verb.timeout_s, self._waited, session)
+        session.channel.person.asked(session.channel, verb)
+        if session.verb is verb:
+            if session.waiting:
+                self._agenda.after(self._chance.uniform(0.0, 1.0), self._supersede, session, session.command)
+            self._take_digits(session)
+
+    def _waited(self, session: _Session) -> None:
+        self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.TIMEOUT))
+
+    def _supersede(self, session: _Session, command: CommandId) -> None:
+        if isinstance(session.verb, WaitUntil) and session.command == command:
+            self._finish(session, WaitEnded(session=session.id, command=command, end=VerbEnd.SUPERSEDED))
+
+    def _end_session(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, EndSession)
+        self._sessions.pop(session.id, None)
+        session.channel.session = None
+        self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
+        self._on_end(session.channel, verb)
+
+    # --- digits -------------------------------------------------------------------------------------------------------
+    def _take_digits(self, session: _Session) -> None:
+        """Hand typed digits to the verb that is on, as far as it takes them."""
+        verb = session.verb
+        while session.typed and verb is not None and session.verb is verb:
+            if isinstance(verb, Collect | CollectSecret):
+                if not self._take_for_collect(session, verb):
+                    return
+            elif isinstance(verb, Say | WaitUntil):
+                digit, session.typed = session.typed[0], session.typed[1:]
+                if digit in verb.stop_digits:
+                    kind = PromptEnded if isinstance(verb, Say) else WaitEnded
+                    self._finish(session, kind(session=session.id, command=session.command, end=VerbEnd.DIGIT, digit=digit))
+            else:
+                return
+
+    def _take_for_collect(self, session: _Session, verb: Collect | CollectSecret) -> bool:
+        """Take one digit. False: the speech cannot be interrupted, so it stays typed ahead."""
+        is_secret = isinstance(verb, CollectSecret)
+        if session.is_speaking and isinstance(verb, Collect) and not verb.can_interrupt:
+            return False
+        digit, session.typed = session.typed[0], session.typed[1:]
+        session.is_speaking = False
+        if session.timer is not None:
+            session.timer.cancel()
+        if digit == (verb.terminator if isinstance(verb, Collect) else "#"):
+            if is_secret:
+                self._check_secret(session)
+            else:
+                self._collected(session, VerbEnd.DONE)
+            return True
+        session.collected += digit
+        length_max = verb.max_digits if isinstance(verb, Collect) else PIN_LENGTH_MAX
+        is_complete = isinstance(verb, Collect) and session.collected in verb.complete
+        if is_complete or len(session.collected) >= length_max:
+            if is_secret:
+                self._check_secret(session)
+            else:
+                self._collected(session, VerbEnd.DONE)
+            return True
+        next_timeout_s = verb.next_timeout_s if isinstance(verb, Collect) else verb.timeout_s
+        session.timer = self._agenda.after(next_timeout_s, self._timed_out, session)
+        return True
