@@ -1,0 +1,80 @@
+"""Hands each command of the core to the edge that can do it."""
+
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+import structlog
+
+from ccserver.core.commands import (
+    AnswerCall,
+    Collect,
+    CollectSecret,
+    Command,
+    ConnectLegs,
+    EndSession,
+    HangUpLeg,
+    Reply,
+    RingAgent,
+    Say,
+    Store,
+    WaitUntil,
+)
+from ccserver.core.events import CommandFailed, Event
+from ccserver.core.ids import CommandId
+from ccserver.core.records import Record
+
+log = structlog.stdlib.get_logger(__name__)
+
+Verb = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
+LegAction = RingAgent | HangUpLeg | ConnectLegs
+
+
+class Edge(Protocol):
+    """An edge that performs commands and posts what became of them."""
+
+    def perform(self, command_id: CommandId, command: Command) -> None: ...
+
+
+class Performer:
+    """Routes by kind. A fault of an edge ends only that command: it is logged and comes back as CommandFailed, so that the
+    core does not wait for an answer that nobody will give."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Edge,
+        legs: Edge,
+        keep: Callable[[CommandId, Record], None],
+        reply: Callable[[Reply], None],
+        post: Callable[[Event], None],
+        count_fault: Callable[[], None],
+    ) -> None:
+        self._sessions = sessions
+        self._legs = legs
+        self._keep = keep
+        self._reply = reply
+        self._post = post
+        self._count_fault = count_fault
+
+    def perform(self, command_id: CommandId, command: Command) -> None:
+        """Never raises."""
+        try:
+            self._route(command_id, command)
+        except Exception as error:  # a fault of an edge; counted, logged, told to the core
+            self._count_fault()
+            log.error("command.faulted", command=type(command).__name__, exc_info=error)
+            if not isinstance(command, Store | Reply):
+                self._post(CommandFailed(command=command_id, reason=f"fault: {type(error).__name__}"))
+
+    def _route(self, command_id: CommandId, command: Command) -> None:
+        match command:
+            case Store(record=record):
+                self._keep(command_id, record)
+            case RingAgent() | HangUpLeg() | ConnectLegs():
+                self._legs.perform(command_id, command)
+            case AnswerCall() | Say() | Collect() | CollectSecret() | WaitUntil() | EndSession():
+                self._sessions.perform(command_id, command)
+            case Reply():
+                self._reply(command)
+            case _:
+                assert_never(command)

@@ -1,0 +1,172 @@
+"""The metrics, from the same records and readings as history and `status`, so that all three tell one story.
+
+Counters and histograms follow the records the core tells in this run of the daemon: they begin at zero when the process
+does (a Prometheus `rate()` copes with that). Gauges are read when Prometheus asks. Labels are bounded by the configuration.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from ccserver.core.records import (
+    AgentStateRecord,
+    FaultRecord,
+    InteractionRecord,
+    OfferRecord,
+    Record,
+    RecordingRecord,
+    RepairRecord,
+    SegmentKind,
+    SegmentRecord,
+    ShownState,
+    VisitRecord,
+)
+
+WAIT_BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
+TALK_BUCKETS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0)
+STEP_BUCKETS_S = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueReading:
+    """One queue now. `longest_wait_s` is 0 when nobody waits."""
+
+    queue: str
+    waiting: int
+    longest_wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the gauges show. `gauges` and `counters` hold what the edges count, by metric name: (help, value)."""
+
+    queues: tuple[QueueReading, ...]
+    agents: Tally[ShownState]
+    gauges: dict[str, tuple[str, float]] = field(default_factory=dict)
+    counters: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+
+class _Gauges(Collector):
+    """Reads the center at the moment of a scrape."""
+
+    def __init__(self, read: Callable[[], Reading]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of time: describing must not need a running center."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        reading = self._read()
+        waiting = GaugeMetricFamily("ccserver_waiting", "Callers waiting in the queue now.", labels=["queue"])
+        longest = GaugeMetricFamily(
+            "ccserver_longest_wait_seconds",
+            "How long the caller who waits longest has waited; 0 when nobody waits.",
+            labels=["queue"],
+        )
+        for queue in reading.queues:
+            waiting.add_metric([queue.queue], queue.waiting)
+            longest.add_metric([queue.queue], queue.longest_wait_s)
+        yield waiting
+        yield longest
+        agents = GaugeMetricFamily("ccserver_agents", "Agents by the state that people see.", labels=["state"])
+        for state in ShownState:
+            agents.add_metric([state.value], reading.agents[state])
+        yield agents
+        for name, (text, value) in reading.gauges.items():
+            yield GaugeMetricFamily(name, text, value=value)
+        for name, (text, value) in reading.counters.items():
+            yield CounterMetricFamily(name, text, value=value)
+
+
+class CenterMetrics:
+    """Counts what the driver and the records tell."""
+
+    def __init__(self, registry: CollectorRegistry, read: Callable[[], Reading]) -> None:
+        self._interactions = Counter(
+            "ccserver_interactions", "Interactions that are over, by how they ended.", ["kind", "outcome"], registry=registry
+        )
+        self._visits = Counter(
+            "ccserver_queue_visits",
+            "Stays in a queue that are over, by how they ended.",
+            ["queue", "outcome"],
+            registry=registry,
+        )
+        self._in_time = Counter(
+            "ccserver_answered_within_service_level", "Answers within the queue's service level.", ["queue"], registry=registry
+        )
+        self._wait = Histogram(
+            "ccserver_wait_seconds",
+            "Waiting time of stays in a queue, by how they ended.",
+            ["queue", "outcome"],
+            buckets=WAIT_BUCKETS_S,
+            registry=registry,
+        )
+        self._talk = Histogram(
+            "ccserver_talk_seconds", "Length of talks with an agent.", ["queue"], buckets=TALK_BUCKETS_S, registry=registry
+        )
+        self._offers = Counter(
+            "ccserver_offers", "Offers to agents, by how they ended.", ["queue", "outcome"], registry=registry
+        )
+        self._recordings = Counter(
+            "ccserver_recordings", "Recorded stretches that Asterisk was told to write.", registry=registry
+        )
+        self._repairs = Counter(
+            "ccserver_repairs", "Differences between the center and the PBX that were mended.", ["kind"], registry=registry
+        )
+        self._faults = Counter(
+            "ccserver_faults", "Steps of the center that failed; their call was released.", registry=registry
+        )
+        self._agent_seconds = Counter(
+            "ccserver_agent_state_seconds", "Time that agents spent in states that are over.", ["state"], registry=registry
+        )
+        self._step = Histogram(
+            "ccserver_step_seconds",
+            "Time for one input: journal, decision, handing out the commands.",
+            buckets=STEP_BUCKETS_S,
+            registry=registry,
+        )
+        self._edge_faults = Counter("ccserver_edge_faults", "Commands that failed by a fault of ours.", registry=registry)
+        self._journal_errors = Counter("ccserver_journal_errors", "Inputs that could not be written down.", registry=registry)
+        registry.register(_Gauges(read))
+
+    def count(self, record: Record) -> None:
+        """One record that was told for the first time."""
+        match record:
+            case InteractionRecord():
+                self._interactions.labels(record.kind, record.outcome.value).inc()
+            case VisitRecord():
+                self._visits.labels(record.queue, record.outcome.value).inc()
+                self._wait.labels(record.queue, record.outcome.value).observe(record.wait_s)
+                if record.is_within_service_level:
+                    self._in_time.labels(record.queue).inc()
+            case SegmentRecord():
+                if record.kind is SegmentKind.TALK:
+                    self._talk.labels(record.queue or "").observe(record.duration_s)
+            case OfferRecord():
+                self._offers.labels(record.queue, record.outcome.value).inc()
+            case RecordingRecord():
+                self._recordings.inc()
+            case RepairRecord():
+                self._repairs.labels(record.kind.value).inc()
+            case FaultRecord():
+                self._faults.inc()
+            case AgentStateRecord():
+                self._agent_seconds.labels(record.state.value).inc(max(0.0, record.duration_s))
+            case _:
+                assert_never(record)
+
+    def step_took(self, duration_s: float) -> None:
+        self._step.observe(duration_s)
+
+    def edge_faulted(self) -> None:
+        self._edge_faults.inc()
+
+    def journal_failed(self) -> None:
+        self._journal_errors.inc()
