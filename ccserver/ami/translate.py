@@ -1,0 +1,213 @@
+"""AMI events to what the core understands. Pure: fields in, at most one fact out; never raises.
+
+The table at the end is the one place that says which events of Asterisk are read at all. Fields that are missing or make no
+sense give `Garbled`, which the link counts. A channel is known by its `Uniqueid` only: its name changes in a masquerade.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ccserver.ami.actions import command_of
+from ccserver.core.events import (
+    Event,
+    LegAnswered,
+    LegEnded,
+    LegEnteredBridge,
+    LegHeld,
+    LegLeftBridge,
+    LegRinging,
+    LegStarted,
+    LegUnheld,
+    LinkUp,
+    PhoneStateChanged,
+    RingEnded,
+)
+from ccserver.core.ids import LegId, PhoneId
+from ccserver.core.records import PhoneState
+
+
+class DigitPressed(NamedTuple):
+    """A key was released on a leg's phone. Not for the core: the AGI edge counts each digit once."""
+
+    leg: LegId
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """An event of a kind we read, with a field that makes no sense."""
+
+    event: str
+    field: str
+
+
+class Scene(NamedTuple):
+    """What an event is read against: the PBX it came from and the phones that the settings know."""
+
+    pbx: str
+    phones: Collection[PhoneId]
+
+
+Translated = Event | DigitPressed | Garbled | None
+
+# Longest sensible ones: Asterisk's own limits are 80 for a channel's name and 150 for its Uniqueid.
+_NAME_MAX = 160
+_BRIDGE_MAX = 80
+
+PHONE_STATES: Mapping[str, PhoneState] = {
+    "NOT_INUSE": PhoneState.IDLE,
+    "RINGING": PhoneState.RINGING,
+    "INUSE": PhoneState.IN_USE,
+    "BUSY": PhoneState.IN_USE,
+    "ONHOLD": PhoneState.IN_USE,
+    "RINGINUSE": PhoneState.IN_USE,
+    "UNAVAILABLE": PhoneState.UNAVAILABLE,
+    "INVALID": PhoneState.UNAVAILABLE,
+    "UNKNOWN": PhoneState.UNKNOWN,
+}
+"""Asterisk's device states. RINGINUSE counts as in use: the phone rings, but not for want of a free line."""
+
+
+class _Missing(Exception):
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+
+def translate(fields: Mapping[str, str], scene: Scene) -> Translated:
+    """The fact that one event tells; None when it tells us nothing."""
+    name = fields.get("Event", "")
+    reader = READERS.get(name)
+    if reader is None:
+        return None
+    try:
+        return reader(fields, scene)
+    except _Missing as missing:
+        return Garbled(name, missing.field)
+
+
+def text_of(fields: Mapping[str, str], key: str, longest: int = _NAME_MAX) -> str | None:
+    """A field's value if it is there, printable and not too long."""
+    value = fields.get(key, "")
+    return value if value and len(value) <= longest and value.isprintable() else None
+
+
+def number_of(fields: Mapping[str, str], key: str) -> int | None:
+    """A field's value as a whole number from 0 up, if it is one."""
+    value = fields.get(key, "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else None
+
+
+def _text(fields: Mapping[str, str], key: str, longest: int = _NAME_MAX) -> str:
+    value = text_of(fields, key, longest)
+    if value is None:
+        raise _Missing(key)
+    return value
+
+
+def _number(fields: Mapping[str, str], key: str) -> int:
+    value = number_of(fields, key)
+    if value is None:
+        raise _Missing(key)
+    return value
+
+
+def _leg(fields: Mapping[str, str], scene: Scene) -> LegId:
+    return LegId(scene.pbx, _text(fields, "Uniqueid"))
+
+
+def _new_channel(fields: Mapping[str, str], scene: Scene) -> Translated:
+    leg = _leg(fields, scene)
+    return LegStarted(leg=leg, channel=_text(fields, "Channel")) if leg.is_ours() else None
+
+
+def _new_state(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # By number: the description is text for people. 5: the far end rings; 4 is a channel that rings *us*.
+    match _number(fields, "ChannelState"):
+        case 5:
+            return LegRinging(leg=_leg(fields, scene))
+        case 6:
+            return LegAnswered(leg=_leg(fields, scene))
+        case _:
+            return None
+
+
+def _bridge_enter(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return LegEnteredBridge(leg=_leg(fields, scene), bridge=_text(fields, "BridgeUniqueid", _BRIDGE_MAX))
+
+
+def _bridge_leave(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return LegLeftBridge(leg=_leg(fields, scene), bridge=_text(fields, "BridgeUniqueid", _BRIDGE_MAX))
+
+
+def _hold(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return LegHeld(leg=_leg(fields, scene))
+
+
+def _unhold(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return LegUnheld(leg=_leg(fields, scene))
+
+
+def _hangup(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # The one event that must not be lost over a detail: a cause that cannot be read is 0, as Asterisk's own "unknown".
+    # Cause 0 is normal for a caller who hung up inside AGI. TechCause reads "480", or "SIP 480 …" in some releases.
+    return LegEnded(leg=_leg(fields, scene), cause=number_of(fields, "Cause") or 0, tech_cause=_sip_code(fields))
+
+
+def _sip_code(fields: Mapping[str, str]) -> int:
+    for word in fields.get("TechCause", "").split()[:2]:
+        if len(word) == 3 and word.isascii() and word.isdigit():
+            return int(word)
+    return 0
+
+
+def _device_state(fields: Mapping[str, str], scene: Scene) -> Translated:
+    phone = PhoneId(_text(fields, "Device"))
+    if phone not in scene.phones:
+        return None
+    state = PHONE_STATES.get(_text(fields, "State"))
+    return PhoneStateChanged(phone=phone, state=state) if state is not None else Garbled("DeviceStateChange", "State")
+
+
+def _originate_response(fields: Mapping[str, str], scene: Scene) -> Translated:
+    command = command_of(fields.get("ActionID", ""))
+    if command is None:
+        return None  # somebody else's Originate
+    # With a ChannelId that was in use, this is the *live* leg's Uniqueid: it ends the action, never by itself the leg.
+    leg = _leg(fields, scene)
+    if not leg.is_ours():
+        return Garbled("OriginateResponse", "Uniqueid")
+    return RingEnded(
+        command=command, leg=leg, is_ok=_text(fields, "Response") == "Success", reason=number_of(fields, "Reason") or 0
+    )
+
+
+def _fully_booted(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # Sent at the end of Asterisk's start, and at once to whoever logs in later, then with an uptime above 0.
+    return LinkUp(pbx=scene.pbx, uptime_s=float(_number(fields, "Uptime")))
+
+
+def _dtmf_end(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # Sent: a digit we play to the channel. Only what came from the phone is somebody's key.
+    if fields.get("Direction") != "Received":
+        return None
+    digit = fields.get("Digit", "")
+    if len(digit) != 1 or digit not in "0123456789*#ABCD":
+        raise _Missing("Digit")
+    return DigitPressed(_leg(fields, scene), digit)
+
+
+READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
+    "BridgeEnter": _bridge_enter,
+    "BridgeLeave": _bridge_leave,
+    "DTMFEnd": _dtmf_end,
+    "DeviceStateChange": _device_state,
+    "FullyBooted": _fully_booted,
+    "Hangup": _hangup,
+    "Hold": _hold,
+    "Newchannel": _new_channel,
+    "Newstate": _new_state,
+    "OriginateResponse": _originate_response,
+    "Unhold": _unhold,
+}
+"""Every event that is read, and by what. What is not here is dropped before it is decoded."""
