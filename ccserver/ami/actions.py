@@ -44,7 +44,7 @@ class ActionRefused(Exception):
 
 def action_id(incarnation: int, command: CommandId) -> str:
     """What Asterisk gives back in the answer and in OriginateResponse."""
-    return f"{incarnation}-{command.seq}-{command.index}"
+    return f"{incarnation}-{command.seq}-{command.place}"
 
 
 def command_of(given: str) -> CommandId | None:
