@@ -1,0 +1,329 @@
+"""What one AGI session does with the core's verbs: one after the other, each to its end.
+
+- `Say` and `AnswerCall` are always done whole and in order.
+- `Collect`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: within one slice, or at the
+  end of the piece that is being spoken, since AGI cannot be interrupted in a prompt.
+- A verb that is open when the connection ends has no event of its own: SessionClosed stands for it.
+"""
+
+import re
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+import structlog
+from twisted.internet.defer import Deferred
+
+from ccserver.agi import wire
+from ccserver.agi.conversation import SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
+from ccserver.agi.prompts import PromptPaths, is_language
+from ccserver.agi.secrets import MAX_PIN_DIGITS, check_pin
+from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Next, Say, WaitUntil
+from ccserver.core.events import (
+    CommandDone,
+    CommandFailed,
+    DigitsCollected,
+    Event,
+    OutcomeUnknown,
+    PromptEnded,
+    SecretChecked,
+    SessionClosed,
+    VerbEnd,
+    WaitEnded,
+)
+from ccserver.core.ids import AgentId, CommandId, Language, LegId, PromptId, SessionId
+from ccserver.core.settings import Spoken, SpokenKind
+
+log = structlog.get_logger(__name__)
+
+Verb: TypeAlias = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
+
+MAX_QUEUED_VERBS = 16
+MAX_DIGITS = 32
+
+_EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
+_SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
+_SAID_NUMBER = re.compile(r"[0-9]{1,9}")
+# Verified when the agent has no PIN, so that a wrong agent number takes as long as a wrong PIN. Nobody's PIN: its salt says so.
+_NOBODYS_HASH = "scrypt$16384$8$1$bm9ib2R5IGF0IGFsbCE=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the sessions of one server share."""
+
+    clock: Clock
+    sink: Callable[[Event], None]
+    prompts: PromptPaths
+    pin_hash: Callable[[AgentId], str | None]
+    defer_to_thread: Callable[[Callable[[], bool]], "Deferred[bool]"]
+    overflow_context: str
+    counters: AgiCounters
+
+
+class Session:
+    """One channel in the AGI loop. `close` ends the connection in good order, `drop(reason)` counts it as not in order."""
+
+    def __init__(
+        self,
+        session: SessionId,
+        leg: LegId,
+        language: Language,
+        surroundings: Surroundings,
+        *,
+        write: Callable[[bytes], None],
+        close: Callable[[], None],
+        drop: Callable[[str], None],
+    ) -> None:
+        self.id = session
+        self.leg = leg
+        self.conversation = Conversation(surroundings.clock, write, drop, surroundings.counters)
+        self._at = surroundings
+        self._close = close
+        self._drop = drop
+        self._language = language  # of the channel, for digits and numbers
+        self._music: str | None = None  # what the channel hears for sure; every prompt ends it
+        self._verbs: deque[tuple[CommandId, Verb]] = deque()
+        self._current: tuple[CommandId, Verb] | None = None
+        self._is_closed = False
+
+    def start(self) -> None:
+        Deferred.fromCoroutine(self._run())
+
+    def perform(self, command: CommandId, verb: Verb) -> None:
+        if len(self._verbs) >= MAX_QUEUED_VERBS:
+            log.error("agi_verb.refused", session=self.id, verb=type(verb).__name__, queued=len(self._verbs))
+            self._fail(command, verb, "too many verbs wait in this session")
+            return
+        self._verbs.append((command, verb))
+        self.conversation.wake()
+
+    def connection_lost(self) -> None:
+        """Settles what has an end of its own, then tells SessionClosed. Called once."""
+        if self._current is not None and isinstance(self._current[1], AnswerCall):
+            self._emit(OutcomeUnknown(command=self._current[0]))
+        for command, verb in self._verbs:
+            if isinstance(verb, AnswerCall):
+                self._emit(CommandFailed(command=command, reason="the session closed first"))
+        self._emit(SessionClosed(session=self.id))
+        self._is_closed = True
+        self._verbs.clear()
+        self.conversation.end()
+
+    def _emit(self, event: Event) -> None:
+        if not self._is_closed:
+            self._at.sink(event)
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                while not self._verbs:
+                    await self.conversation.change()
+                self._current = self._verbs.popleft()
+                await self._perform(*self._current)
+                self._current = None
+        except SessionOver:
+            return
+        except Exception:
+            # A fault of ours costs this session only: the dialplan comes back with a new one.
+            self._at.counters.faults += 1
+            # The text of the traceback only: a renderer that adds the frames' locals would write out a PIN.
+            log.error("agi_session.faulted", session=self.id, traceback=traceback.format_exc())
+            self._drop("fault")
+
+    async def _perform(self, command: CommandId, verb: Verb) -> None:
+        try:
+            match verb:
+                case AnswerCall():
+                    await self._answer(command)
+                case Say():
+                    await self._say(command, verb)
+                case Collect():
+                    await self._collect(command, verb)
+                case CollectSecret():
+                    await self._collect_secret(command, verb)
+                case WaitUntil():
+                    await self._wait(command, verb)
+                case EndSession():
+                    await self._end(verb)
+                case _:
+                    assert_never(verb)
+        except wire.NotSendable as error:
+            log.error("agi_verb.refused", session=self.id, verb=type(verb).__name__, reason=str(error))
+            self._fail(command, verb, str(error))
+
+    def _fail(self, command: CommandId, verb: Verb, reason: str) -> None:
+        match verb:
+            case AnswerCall():
+                self._emit(CommandFailed(command=command, reason=reason))
+            case Say():
+                self._emit(PromptEnded(session=self.id, command=command, end=VerbEnd.FAILED))
+            case Collect():
+                self._emit(DigitsCollected(session=self.id, command=command, end=VerbEnd.FAILED, digits=""))
+            case CollectSecret():
+                self._emit(SecretChecked(session=self.id, command=command, is_ok=None))
+            case WaitUntil():
+                self._emit(WaitEnded(session=self.id, command=command, end=VerbEnd.FAILED))
+            case EndSession():
+                self._drop("end_refused")
+            case _:
+                assert_never(verb)
+
+    # --- the verbs ----------------------------------------------------------------------------------------------------
+    async def _answer(self, command: CommandId) -> None:
+        # `i`: do not wait for media. Without it Answer stands still for up to half a second.
+        reply = await self.conversation.ask(wire.command("EXEC Answer", "0,i"))
+        if reply.code == wire.OK and reply.result == 0:
+            self._emit(CommandDone(command=command))
+        else:
+            self._emit(CommandFailed(command=command, reason=f"Answer: {reply.code} result {reply.result}"))
+
+    async def _say(self, command: CommandId, verb: Say) -> None:
+        typed = self.conversation.typed
+        is_whole = await self._speak(verb.say, verb.language, verb.stop_digits, lambda: typed.has_one_of(verb.stop_digits))
+        digit = typed.take_one_of(verb.stop_digits) if typed.has_one_of(verb.stop_digits) else ""
+        end = VerbEnd.DIGIT if digit else VerbEnd.DONE if is_whole else VerbEnd.FAILED
+        self._emit(PromptEnded(session=self.id, command=command, end=end, digit=digit))
+
+    async def _collect(self, command: CommandId, verb: Collect) -> None:
+        if verb.can_interrupt:
+            await self._speak(verb.say, verb.language, wire.ALL_DIGITS, self._is_typed_or_superseded)
+        else:
+            await self._speak(verb.say, verb.language, "", self._is_superseded)
+        typed, end = await self._gather(
+            max_digits=min(verb.max_digits, MAX_DIGITS),
+            first_timeout_s=verb.first_timeout_s,
+            next_timeout_s=verb.next_timeout_s,
+            terminator=verb.terminator,
+            complete=verb.complete,
+        )
+        self._emit(DigitsCollected(session=self.id, command=command, end=end, digits=typed.decode()))
+
+    async def _collect_secret(self, command: CommandId, verb: CollectSecret) -> None:
+        await self._speak(verb.say, verb.language, wire.ALL_DIGITS, self._is_typed_or_superseded)
+        secret, end = await self._gather(
+            max_digits=MAX_PIN_DIGITS, first_timeout_s=verb.timeout_s, next_timeout_s=verb.timeout_s, terminator="#"
+        )
+        is_ok: bool | None = None
+        try:
+            if end is not VerbEnd.SUPERSEDED and secret:
+                is_ok = await self._check(verb.agent, secret)
+        finally:
+            secret[:] = bytes(len(secret))
+        self._emit(SecretChecked(session=self.id, command=command, is_ok=is_ok))
+
+    async def _check(self, agent: AgentId, secret: bytearray) -> bool:
+        stored = self._at.pin_hash(agent)
+        try:
+            is_same = await self._at.defer_to_thread(lambda: check_pin(secret, stored or _NOBODYS_HASH))
+        except ValueError as error:
+            log.error("agent_pin.unusable", agent=agent, reason=str(error))
+            return False
+        return is_same and stored is not None
+
+    async def _wait(self, command: CommandId, verb: WaitUntil) -> None:
+        typed = self.conversation.typed
+        deadline_s = None if verb.timeout_s is None else self.conversation.now_s() + verb.timeout_s
+        while True:
+            # What is typed into the music is an answer to nothing, unless it was offered.
+            if digit := typed.take_one_of(verb.stop_digits):
+                end = VerbEnd.DIGIT
+                break
+            if self._is_superseded():
+                end = VerbEnd.SUPERSEDED
+                break
+            if deadline_s is not None and self.conversation.now_s() >= deadline_s:
+                end = VerbEnd.TIMEOUT
+                break
+            if self._music != verb.music:
+                await self.conversation.ask(wire.command("SET MUSIC ON", verb.music))
+                self._music = verb.music
+            else:
+                await self.conversation.listen_until(deadline_s)
+        self._emit(WaitEnded(session=self.id, command=command, end=end, digit=digit))
+
+    async def _end(self, verb: EndSession) -> None:
+        variables = {"CC_CAUSE": str(int(verb.cause))}
+        if verb.next is Next.EXTENSION:
+            if not _EXTENSION.fullmatch(verb.extension):
+                raise wire.NotSendable("an extension with characters that a dialplan would read as its own")
+            variables["CC_GOTO"] = f"{self._at.overflow_context},{verb.extension},1"
+        variables["CC_NEXT"] = verb.next.value  # last: the dialplan takes it as "all is said"
+        for name, value in variables.items():
+            await self.conversation.ask(wire.command("SET VARIABLE", name, value))
+        self._close()
+        await self.conversation.change()  # until SessionOver
+
+    # --- parts of verbs -----------------------------------------------------------------------------------------------
+    def _is_superseded(self) -> bool:
+        return bool(self._verbs)
+
+    def _is_typed_or_superseded(self) -> bool:
+        return bool(self.conversation.typed) or bool(self._verbs)
+
+    async def _speak(self, say: tuple[Spoken, ...], language: Language, stop: str, is_over: Callable[[], bool]) -> bool:
+        """Speaks until a digit out of `stop`, or until `is_over` between two pieces. False: something could not be said."""
+        is_whole = True
+        for piece in say:
+            if is_over():
+                break
+            line = self._line_for(piece, language, stop)
+            if line is None:
+                is_whole = False
+                self._at.counters.prompts_missing += 1
+                log.warning("prompt.missing", session=self.id, language=language, kind=piece.kind.value, prompt=piece.value)
+                continue
+            if language != self._language and is_language(language):
+                await self.conversation.ask(wire.command("SET VARIABLE", "CHANNEL(language)", language))
+                self._language = language
+            self._music = None
+            reply = await self.conversation.ask(line, limit_s=SPEECH_LIMIT_S, is_listening=bool(stop))
+            if reply.code != wire.OK or reply.result is None or reply.result < 0:
+                # With HANGUP before it this would mean the channel is over; alone it is a file that cannot be played.
+                is_whole = False
+            elif reply.result > 0:
+                break
+        return is_whole
+
+    def _line_for(self, piece: Spoken, language: Language, stop: str) -> bytes | None:
+        match piece.kind:
+            case SpokenKind.PROMPT:
+                path = self._at.prompts.find(language, PromptId(piece.value))
+                return None if path is None else wire.command("STREAM FILE", path, stop)
+            case SpokenKind.DIGITS:
+                return wire.command("SAY DIGITS", piece.value, stop) if _SAID_DIGITS.fullmatch(piece.value) else None
+            case SpokenKind.NUMBER:
+                return wire.command("SAY NUMBER", piece.value, stop) if _SAID_NUMBER.fullmatch(piece.value) else None
+            case _:
+                assert_never(piece.kind)
+
+    async def _gather(
+        self,
+        *,
+        max_digits: int,
+        first_timeout_s: float,
+        next_timeout_s: float,
+        terminator: str,
+        complete: tuple[str, ...] = (),
+    ) -> tuple[bytearray, VerbEnd]:
+        """The digits typed (a bytearray, so that a secret can be wiped): DONE, TIMEOUT or SUPERSEDED."""
+        typed = self.conversation.typed
+        digits = bytearray()
+        endings = frozenset(choice.encode() for choice in complete)
+        deadline_s = self.conversation.now_s() + first_timeout_s
+        while True:
+            while typed:
+                digit = typed.take()
+                if digit == terminator:
+                    return digits, VerbEnd.DONE
+                digits += digit.encode()
+                if len(digits) >= max_digits or (endings and bytes(digits) in endings):
+                    return digits, VerbEnd.DONE
+                deadline_s = self.conversation.now_s() + next_timeout_s
+            if self._is_superseded():
+                return digits, VerbEnd.SUPERSEDED
+            if self.conversation.now_s() >= deadline_s:
+                return digits, VerbEnd.TIMEOUT
+            await self.conversation.listen_until(deadline_s)
