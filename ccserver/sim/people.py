@@ -11,7 +11,7 @@ from random import Random
 
 from ccserver.core.commands import Collect, CollectSecret
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.sim.agenda import Agenda, Entry
+from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, Channel, Place
 from ccserver.sim.pbx import VirtualPbx
 
@@ -58,7 +58,7 @@ class AgentHabits:
 
 
 def arrivals(chance: Random, calls: int, profile: Sequence[float], start_s: float, length_s: float) -> list[float]:
-    """The moments of exactly `calls` calls, sorted: a Poisson process whose rate follows `profile`, given its number of events."""
+    """The moments of exactly `calls` calls, sorted: Poisson with the rates of `profile`, given how many there were."""
     slots = chance.choices(range(len(profile)), weights=profile, k=calls)
     width_s = length_s / len(profile)
     return sorted(start_s + (slot + chance.random()) * width_s for slot in slots)
@@ -72,11 +72,11 @@ def length_s(chance: Random, mean_s: float) -> float:
 class Caller:
     """One customer: calls, presses, waits as long as patience lasts, talks, hangs up."""
 
-    def __init__(self, name: str, seed: int, pbx: VirtualPbx, agenda: Agenda, habits: CallerHabits) -> None:
+    def __init__(self, name: str, pbx: VirtualPbx, habits: CallerHabits, *, seed: int) -> None:
         self.name = name
         self._chance = Random(f"{seed}/{name}")
         self._pbx = pbx
-        self._agenda = agenda
+        self._agenda = pbx.agenda
         self._habits = habits
         self._patience: Entry | None = None
         self._talk: Entry | None = None
@@ -138,15 +138,13 @@ class Caller:
 class AgentAtDesk:
     """One agent at one phone, for one shift. Everything is done by the phone's keys."""
 
-    def __init__(
-        self, agent: AgentId, phone: PhoneId, seed: int, pbx: VirtualPbx, agenda: Agenda, habits: AgentHabits, *, pin: str
-    ) -> None:
+    def __init__(self, agent: AgentId, phone: PhoneId, pbx: VirtualPbx, habits: AgentHabits, *, seed: int, pin: str) -> None:
         self.agent = agent
         self._phone = pbx.phones[phone]
         self._phone.person = self
         self._chance = Random(f"{seed}/agent {agent}")
         self._pbx = pbx
-        self._agenda = agenda
+        self._agenda = pbx.agenda
         self._habits = habits
         self._pin = pin
         self._plans: list[str] = []

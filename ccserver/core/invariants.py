@@ -1,0 +1,260 @@
+"""What must hold after every step, whatever happened: checked in tests and simulations, and by whoever doubts a snapshot.
+
+A finding is one sentence about one thing. An empty list means that the state is sound; it does not mean that the state is
+what the PBX does: that is the observation's business.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ccserver.core.acd import ClassKey, Matcher
+from ccserver.core.ids import AgentId, InteractionId, PhoneId
+from ccserver.core.records import PhoneState, VisitOutcome
+from ccserver.core.settings import Settings
+from ccserver.core.state import Agent, CenterState, DeadlineKind, Interaction, Presence, Role, Work
+from ccserver.core.transitions import InteractionState, Phase
+
+WITH_VISIT = frozenset({InteractionState.WAITING, InteractionState.OFFERED})
+
+
+def check(state: CenterState, settings: Settings) -> list[str]:
+    """Everything wrong with a state that can be seen from the state alone."""
+    return [
+        *_interactions(state),
+        *_offers(state),
+        *_agents(state),
+        *_legs(state),
+        *_sessions(state),
+        *_deadlines(state, settings),
+        *_totals(state),
+        *_idle_pairs(state, settings),
+    ]
+
+
+def check_index(matcher: Matcher, state: CenterState, settings: Settings) -> list[str]:
+    """Whether the matcher's index is what the records say."""
+    findings = []
+    waiting = waiting_work(state)
+    if matcher.waiting() != waiting:
+        findings.append(f"the index has {_short(matcher.waiting())} waiting, the records {_short(waiting)}")
+    if state.clockwork.is_observed:
+        sure = [agent for agent in state.agents.values() if not _is_due(agent, state)]
+        free = {agent.id: agent.idle_since_s for agent in sure if is_free(agent, state, settings)}
+        indexed = {agent.id: since for agent in sure if (since := matcher.free().get(agent.id)) is not None}
+        if indexed != free:
+            findings.append(f"the index has {_short(indexed)} free, the records {_short(free)}")
+    return findings
+
+
+def waiting_work(state: CenterState) -> dict[InteractionId, ClassKey]:
+    """What the matcher should have in its index."""
+    return {
+        interaction.id: (interaction.visit.queue, interaction.visit.skills)
+        for interaction in state.interactions.values()
+        if interaction.state is InteractionState.WAITING and interaction.visit is not None
+    }
+
+
+def is_free(agent: Agent, state: CenterState, settings: Settings) -> bool:
+    """Whether an offer could be made to the agent now."""
+    if agent.presence is not Presence.READY or agent.work or agent.phone is None or agent.id not in settings.agents:
+        return False
+    phone = state.phones.get(agent.phone)
+    is_usable = phone is None or phone.state in (PhoneState.IDLE, PhoneState.UNKNOWN)
+    return is_usable and agent.spared_until_s <= state.moment.mono_s
+
+
+def _is_due(agent: Agent, state: CenterState) -> bool:
+    """The back-off is over, but its deadline has not been handled yet: free or not, both are right."""
+    return (DeadlineKind.SPARED, agent.id) in state.deadlines
+
+
+def _interactions(state: CenterState) -> Iterator[str]:
+    for it in state.interactions.values():
+        name = f"interaction {it.id} ({it.state.value})"
+        if (it.visit is not None) != (it.state in WITH_VISIT):
+            yield f"{name} has {'a' if it.visit else 'no'} visit to a queue"
+        if (it.offer is not None) != (it.state is InteractionState.OFFERED):
+            yield f"{name} has {'an' if it.offer else 'no'} offer"
+        if (it.talk is not None) != (it.state is InteractionState.TALKING):
+            yield f"{name} has {'a' if it.talk else 'no'} talk"
+        if it.state is InteractionState.GONE:
+            yield from _gone(it, name)
+        else:
+            leg = state.legs.get(it.leg)
+            if leg is None:
+                yield f"{name}: its leg {it.leg.uniqueid} is not known"
+            elif leg.interaction != it.id or leg.role is not Role.CALLER:
+                yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
+        if it.id >= state.clockwork.next_interaction:
+            yield f"{name}: the next number is {state.clockwork.next_interaction}"
+        if it.wrapping is not None and not _has_work(state, it.wrapping, it.id, Phase.WRAP_UP):
+            yield f"{name}: agent {it.wrapping} is not in wrap-up for it"
+
+
+def _gone(it: Interaction, name: str) -> Iterator[str]:
+    if it.wrapping is None:
+        yield f"{name} is over but was not told and forgotten"
+    if it.outcome is None or it.ended is None:
+        yield f"{name} has no outcome"
+
+
+def _has_work(state: CenterState, agent: AgentId, interaction: InteractionId, phase: Phase) -> bool:
+    known = state.agents.get(agent)
+    return known is not None and any(work.interaction == interaction and work.phase is phase for work in known.work)
+
+
+def _offers(state: CenterState) -> Iterator[str]:
+    """One agent per interaction, one leg that could run Bridge(caller): a second would take the caller out of the first."""
+    agent_legs: Counter[InteractionId] = Counter()
+    for leg in state.legs.values():
+        if leg.role is Role.AGENT and leg.interaction is not None:
+            agent_legs[leg.interaction] += 1
+    for it in state.interactions.values():
+        for what, part, phase in (("offer", it.offer, Phase.RINGING), ("talk", it.talk, Phase.TALKING)):
+            if part is None:
+                continue
+            name = f"interaction {it.id}: its {what}"
+            leg_of = state.legs.get(part.leg)
+            if leg_of is None or leg_of.interaction != it.id or leg_of.agent != part.agent:
+                yield f"{name} names leg {part.leg.uniqueid}, which is not agent {part.agent}'s for it"
+            if not _has_work(state, part.agent, it.id, phase):
+                yield f"{name} names agent {part.agent}, who is not {phase.value} for it"
+        if (it.offer or it.talk) and agent_legs[it.id] > 1:
+            yield f"interaction {it.id} has {agent_legs[it.id]} agents' legs at once"
+
+
+def _agents(state: CenterState) -> Iterator[str]:
+    at_phone: dict[PhoneId, AgentId] = {}
+    for agent in state.agents.values():
+        name = f"agent {agent.id}"
+        if (agent.phone is None) != (agent.presence is Presence.LOGGED_OUT):
+            yield f"{name} is {agent.presence.value} with phone {agent.phone}"
+        if agent.phone is not None:
+            other = at_phone.setdefault(agent.phone, agent.id)
+            if other != agent.id:
+                yield f"{name} and agent {other} are both at {agent.phone}"
+        if len(agent.work) > 1:
+            yield f"{name} has {len(agent.work)} calls at once"
+        for work in agent.work:
+            yield from _work(state, agent, work)
+        if agent.shown is None and agent.presence is not Presence.LOGGED_OUT:
+            yield f"{name} is shown as nothing"
+
+
+def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
+    name, phase, leg = f"agent {agent.id}", work.phase, work.leg
+    it = state.interactions.get(work.interaction)
+    if phase is Phase.RELEASING:
+        if leg is None or leg not in state.legs:
+            yield f"{name} waits for the end of a leg that is over"
+    elif it is None:
+        yield f"{name} is {phase.value} for an interaction that is over"
+    elif phase is Phase.RINGING:
+        if it.offer is None or it.offer.agent != agent.id or it.offer.leg != leg:
+            yield f"{name} is ringing, and interaction {it.id} is not offered to them"
+    elif phase is Phase.TALKING:
+        if it.talk is None or it.talk.agent != agent.id or it.talk.leg != leg:
+            yield f"{name} is talking, and interaction {it.id} does not talk with them"
+    elif phase is Phase.WRAP_UP:
+        if it.wrapping != agent.id:
+            yield f"{name} is in wrap-up, and interaction {it.id} does not wait for it"
+        if (DeadlineKind.WRAP_UP, agent.id) not in state.deadlines:
+            yield f"{name} is in wrap-up without a deadline"
+        if leg is not None and leg not in state.legs:
+            yield f"{name} is in wrap-up on a leg that is over"
+
+
+def _legs(state: CenterState) -> Iterator[str]:
+    callers = Counter(it.leg for it in state.interactions.values() if it.state is not InteractionState.GONE)
+    for shared in (leg for leg, count in callers.items() if count > 1):
+        yield f"leg {shared.uniqueid} is the caller of {callers[shared]} interactions"
+    cared_for = {work.leg for agent in state.agents.values() for work in agent.work}
+    for leg in state.legs.values():
+        name = f"leg {leg.id.uniqueid} ({leg.role.value})"
+        if leg.session is not None and leg.session not in state.sessions:
+            yield f"{name} has a session that is over"
+        if leg.role is Role.CALLER and leg.id not in callers:
+            yield f"{name} belongs to no interaction"
+        if leg.role is Role.AGENT and leg.id not in cared_for and not leg.is_cancelled:
+            yield f"{name} is nobody's work, and its end was not asked for"
+        if leg.role is Role.AGENT and not leg.id.is_ours():
+            yield f"{name} is not of our making"
+        if leg.id in state.hung_up:
+            yield f"{name} is known to be over"
+
+
+def _sessions(state: CenterState) -> Iterator[str]:
+    answering = {asked.leg for asked in state.outstanding.values()}
+    for session in state.sessions.values():
+        leg = state.legs.get(session.leg)
+        if leg is None:
+            yield f"session {session.id} is on a leg that is over"
+            continue
+        is_silent = session.verb is None and not session.is_ending and session.leg not in answering
+        if is_silent and leg.session == session.id and state.clockwork.is_observed:
+            yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"
+
+
+def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
+    """Whatever waits for something outside has a time after which it waits no longer; and no time outlives its thing."""
+    due = state.deadlines
+    needed = {
+        InteractionState.OFFERED: DeadlineKind.RING_GUARD,
+        InteractionState.RETURNING: DeadlineKind.RETURN,
+        InteractionState.LEAVING: DeadlineKind.LEAVE,
+        InteractionState.TALKING: DeadlineKind.MAX_TALK,
+    }
+    for it in state.interactions.values():
+        kind = needed.get(it.state)
+        if kind is not None and (kind, str(it.id)) not in due:
+            yield f"interaction {it.id} is {it.state.value} without a deadline ({kind.value})"
+        queue = settings.queues.get(it.visit.queue) if it.visit is not None else None
+        has_limit = queue is not None and queue.max_wait_s is not None and it.version == state.version
+        is_limited = it.state is InteractionState.WAITING and has_limit and it.after is None
+        if is_limited and (DeadlineKind.MAX_WAIT, str(it.id)) not in due:
+            yield f"interaction {it.id} waits without its longest time"
+    for kind, name in due:
+        if kind in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
+            agent = state.agents.get(AgentId(name))
+            if agent is None:
+                yield f"the deadline {kind.value} is for agent {name}, who is not known"
+            elif kind is DeadlineKind.WRAP_UP and not any(work.phase is Phase.WRAP_UP for work in agent.work):
+                yield f"agent {name} has a deadline for a wrap-up that is over"
+        elif InteractionId(int(name)) not in state.interactions:
+            yield f"the deadline {kind.value} is for interaction {name}, which is over"
+
+
+def _totals(state: CenterState) -> Iterator[str]:
+    """Each visit to a queue ends in exactly one way, or has not ended."""
+    open_visits = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
+    for queue, counters in state.queues.items():
+        ended = sum(counters.outcomes.values())
+        if counters.offered != ended + open_visits[queue]:
+            yield f"queue {queue}: {counters.offered} offered, {ended} ended and {open_visits[queue]} waiting"
+        answered = counters.outcomes.get(VisitOutcome.ANSWERED, 0)
+        if counters.within_service_level > answered:
+            yield f"queue {queue}: {counters.within_service_level} in time, {answered} answered"
+    for queue in open_visits:
+        if queue not in state.queues:
+            yield f"queue {queue} has callers and no counters"
+
+
+def _idle_pairs(state: CenterState, settings: Settings) -> Iterator[str]:
+    """Nobody waits for an agent who could take the call now."""
+    if not (state.clockwork.is_linked and state.clockwork.is_observed):
+        return
+    agents = state.agents.values()
+    free = [agent for agent in agents if is_free(agent, state, settings) and not _is_due(agent, state)]
+    if not free:
+        return
+    for needs in dict.fromkeys(waiting_work(state).values()):
+        for agent in free:
+            if all(skill in settings.agents[agent.id].skills for skill in needs[1]):
+                yield f"queue {needs[0]} has callers waiting while agent {agent.id} could take one"
+                break
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 400 else text[:397] + "..."
