@@ -147,8 +147,8 @@ class Driver:
         now = self._clock.now()
         seq = self._center.seq + 1
         self._last_events.append(event)
-        self._write_down(seq, now, event)
         try:
+            self._write_down(seq, now, event)
             commands = self._center.on_deadline(now) if isinstance(event, DeadlineReached) else self._center.handle(event, now)
         except Exception as error:
             self._fault(event, error)
@@ -160,7 +160,9 @@ class Driver:
         self._watch.step_done(event, commands, self._clock.monotonic() - started_s)
 
     def _write_down(self, seq: int, now: Moment, event: Event) -> None:
-        """A journal that cannot be written (a full disk) must not end the calls; it is told once and counted each time."""
+        """A journal that cannot be written (a full disk) must not end the calls; it is told once and counted each time.
+
+        Raises for an event that could not be read again; the step does not happen then."""
         try:
             self._journal.append(seq, now, event)
         except OSError as error:

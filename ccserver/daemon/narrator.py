@@ -1,0 +1,114 @@
+"""Tells the log what the core decided: from its commands and records, so that log, history and metrics tell one story.
+
+The core itself does not log. Every line about a call carries its number as `interaction`.
+"""
+
+from typing import assert_never
+
+import structlog
+
+from ccserver.core.commands import EndSession, RingAgent
+from ccserver.core.events import CallArrived, LinkLost, LinkUp, SettingsLoaded
+from ccserver.core.records import (
+    AgentStateRecord,
+    FaultRecord,
+    InteractionRecord,
+    OfferRecord,
+    Record,
+    RecordingRecord,
+    RepairRecord,
+    SegmentRecord,
+    VisitRecord,
+)
+
+log = structlog.stdlib.get_logger("ccserver.center")
+
+
+def tell_event(event: object) -> None:
+    """The few inputs that an operator wants to see themselves."""
+    match event:
+        case CallArrived():
+            log.info("call.arrived", leg=event.leg.uniqueid, session=event.session, did=event.did, caller=event.caller_number)
+        case LinkUp():
+            log.info("pbx_link.established", pbx=event.pbx, pbx_uptime_s=event.uptime_s)
+        case LinkLost():
+            log.warning("pbx_link.lost", pbx=event.pbx)
+        case SettingsLoaded():
+            log.info("settings.loaded", content_hash=event.settings.content_hash)
+        case _:
+            log.debug("event.handled", event_type=type(event).__name__)
+
+
+def tell_command(command: object) -> None:
+    match command:
+        case RingAgent():
+            log.info(
+                "offer.started",
+                interaction=command.interaction,
+                agent=command.agent,
+                phone=command.phone,
+                queue=command.queue,
+                leg=command.leg.uniqueid,
+                caller_leg=command.caller.uniqueid,
+            )
+        case EndSession():
+            log.debug("session.ended", session=command.session, next=command.next.value)
+        case _:
+            pass
+
+
+def tell_record(record: Record) -> None:
+    match record:
+        case InteractionRecord():
+            log.info(
+                "interaction.ended",
+                interaction=record.interaction,
+                outcome=record.outcome.value,
+                ended_by=record.ended_by.value,
+                queue=record.queue,
+                agent=record.agent,
+                caller=record.caller_number,
+                wait_s=round(record.wait_s, 3),
+                talk_s=round(record.talk_s, 3),
+                leg=record.leg.uniqueid,
+            )
+        case VisitRecord():
+            log.info(
+                "visit.ended",
+                interaction=record.interaction,
+                queue=record.queue,
+                outcome=record.outcome.value,
+                wait_s=round(record.wait_s, 3),
+                agent=record.agent,
+            )
+        case SegmentRecord():
+            log.debug("segment.ended", interaction=record.interaction, kind=record.kind.value, duration_s=record.duration_s)
+        case OfferRecord():
+            log.info(
+                "offer.ended",
+                interaction=record.interaction,
+                queue=record.queue,
+                agent=record.agent,
+                outcome=record.outcome.value,
+                ring_s=round(record.ring_s, 3),
+                why=record.why,
+            )
+        case AgentStateRecord():
+            log.info(
+                "agent_state.ended",
+                agent=record.agent,
+                state=record.state.value,
+                reason=record.reason,
+                duration_s=round(record.duration_s, 3),
+                interaction=record.interaction,
+            )
+        case RecordingRecord():
+            log.info(
+                "recording.ended", interaction=record.interaction, path=record.path, duration_s=round(record.duration_s, 3)
+            )
+        case RepairRecord():
+            log.warning("difference.repaired", kind=record.kind.value, what=record.what, interaction=record.interaction)
+        case FaultRecord():
+            log.error("interaction.faulted", interaction=record.interaction, reason=record.reason)
+        case _:
+            assert_never(record)
