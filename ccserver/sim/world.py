@@ -27,6 +27,7 @@ from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.books import Books
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.people import AgentAtDesk, AgentHabits, Caller, CallerHabits
+from ccserver.sim.replay import retrace
 from ccserver.sim.wire import NO_FAULTS, Faults, Wire
 
 START_UTC_S = 1_767_600_000.0
@@ -215,12 +216,8 @@ class World:
 
     def replay(self) -> str:
         """Work off the journal in a bare core, without a PBX. The digest of its commands."""
-        center, books = CallCenter(self.settings), Books()
-        for entry in self.journal:
-            if isinstance(entry.event, DeadlineReached):
-                commands = center.on_deadline(entry.moment)
-            else:
-                commands = center.handle(entry.event, entry.moment)
-            for index, command in enumerate(commands):
-                books.enter(CommandId(center.seq, index), command)
+        books = Books()
+        for line in retrace(((entry.moment, entry.event) for entry in self.journal), self.settings):
+            if line.command_id is not None:
+                books.enter(line.command_id, line.said)  # type: ignore[arg-type]
         return books.digest()

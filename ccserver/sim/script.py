@@ -1,0 +1,155 @@
+"""Scripts: what named people do, each act a while after something happened to somebody. Real phones can play them too.
+
+A happening is (who, what, how-manyth time); the start happens once, to nobody.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+
+from ccserver.core.commands import Collect, CollectSecret
+from ccserver.core.ids import AgentId, PhoneId
+from ccserver.sim.channels import Asking, Channel
+from ccserver.sim.pbx import VirtualPbx
+
+START = "start"
+
+
+class Act(Enum):
+    """What a person can do. `value` of the step says with what."""
+
+    CALL = "call"  # value: the number dialled
+    DIAL = "dial"  # an agent's phone dials `*value`
+    PRESS = "press"  # value: digits
+    ANSWER = "answer"
+    DECLINE = "decline"
+    HANG_UP = "hang_up"
+    LOSE_LINE = "lose_line"  # the leg breaks
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    UNREGISTER = "unregister"
+    REGISTER = "register"
+    OWN_CALL = "own_call"  # the phone is in use without us
+    OWN_CALL_OVER = "own_call_over"
+
+
+class Seen(Enum):
+    """What can happen to a person."""
+
+    RINGS = "rings"
+    QUESTION = "question"  # digits are asked for
+    PIN = "pin"  # a secret is asked for
+    JOINED = "joined"
+    PARTED = "parted"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptStep:
+    """`who` does `act`, `after_s` after `seen` happened to `of` for the `nth` time. `seen` None: after the start."""
+
+    who: str
+    act: Act
+    value: str = ""
+    of: str = START
+    seen: Seen | None = None
+    nth: int = 1
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """`agents` maps names of the cast to (account, phone); all others are callers from outside."""
+
+    name: str
+    agents: dict[str, tuple[AgentId, PhoneId]]
+    steps: tuple[ScriptStep, ...]
+
+
+class Cast:
+    """Plays a script on the virtual PBX. `begin()` is the start."""
+
+    def __init__(self, script: Script, pbx: VirtualPbx) -> None:
+        self.script = script
+        self.pbx = pbx
+        names = dict.fromkeys([*script.agents, *(step.who for step in script.steps)])
+        self.actors = {name: Actor(name, self) for name in names}
+        for name, (_, phone) in script.agents.items():
+            pbx.phones[phone].person = self.actors[name]
+
+    def begin(self) -> None:
+        self.happened(START, None, 1)
+
+    def happened(self, of: str, seen: Seen | None, nth: int) -> None:
+        for step in self.script.steps:
+            if step.of == of and step.seen is seen and step.nth == nth:
+                self.pbx.agenda.after(step.after_s, self.actors[step.who].do, step)
+
+
+class Actor:
+    """One person of the cast."""
+
+    def __init__(self, name: str, cast: Cast) -> None:
+        self.name = name
+        self._cast = cast
+        self._channel: Channel | None = None
+        self._seen: Counter[Seen] = Counter()
+
+    def do(self, step: ScriptStep) -> None:
+        """Raises AssertionError when the script asks for what cannot be done: a mistake in the script."""
+        pbx = self._cast.pbx
+        if step.act is Act.CALL:
+            self._channel = pbx.call_in(self, step.value, "+15550111", self.name)
+            return
+        if self.name in self._cast.script.agents:
+            phone = pbx.phones[self._cast.script.agents[self.name][1]]
+            if step.act is Act.DIAL:
+                self._channel = pbx.dial_feature(self, phone, step.value)
+                assert self._channel is not None, f"{self.name}'s phone is not free to dial"
+                return
+            if step.act in (Act.REGISTER, Act.UNREGISTER):
+                pbx.set_registered(phone, step.act is Act.REGISTER)
+                return
+            if step.act in (Act.OWN_CALL, Act.OWN_CALL_OVER):
+                pbx.set_own_call(phone, step.act is Act.OWN_CALL)
+                return
+        channel = self._channel
+        assert channel is not None, f"{self.name} has no line to {step.act.value}"
+        match step.act:
+            case Act.PRESS:
+                pbx.press(channel, step.value)
+            case Act.ANSWER:
+                pbx.answer(channel)
+            case Act.DECLINE:
+                pbx.decline(channel)
+            case Act.HANG_UP:
+                pbx.hang_up(channel)
+            case Act.LOSE_LINE:
+                pbx.lose_line(channel)
+            case Act.HOLD | Act.UNHOLD:
+                pbx.hold(channel, step.act is Act.HOLD)
+            case _:
+                raise AssertionError(f"{self.name} is no agent and cannot {step.act.value}")
+
+    def _happened(self, seen: Seen) -> None:
+        self._seen[seen] += 1
+        self._cast.happened(self.name, seen, self._seen[seen])
+
+    def rings(self, channel: Channel) -> None:
+        self._channel = channel
+        self._happened(Seen.RINGS)
+
+    def asked(self, channel: Channel, verb: Asking) -> None:
+        if isinstance(verb, Collect):
+            self._happened(Seen.QUESTION)
+        elif isinstance(verb, CollectSecret):
+            self._happened(Seen.PIN)
+
+    def joined(self, channel: Channel) -> None:
+        self._happened(Seen.JOINED)
+
+    def parted(self, channel: Channel) -> None:
+        self._happened(Seen.PARTED)
+
+    def ended(self, channel: Channel) -> None:
+        self._happened(Seen.ENDED)

@@ -1,0 +1,197 @@
+"""Traces: what the core was told and what it answered, with moments; recorded anywhere, told leg by leg.
+
+Commands need not be recorded: `replay.retrace` gives them again from the inputs of a journal.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ccserver.core.codec import decode, encode
+from ccserver.core.commands import (
+    AnswerCall,
+    Collect,
+    CollectSecret,
+    Command,
+    ConnectLegs,
+    EndSession,
+    HangUpLeg,
+    Reply,
+    RingAgent,
+    Say,
+    Store,
+    WaitUntil,
+)
+from ccserver.core.events import (
+    CallArrived,
+    CommandDone,
+    CommandFailed,
+    DigitsCollected,
+    Event,
+    FeatureDialled,
+    LegEnded,
+    OutcomeUnknown,
+    PromptEnded,
+    RingEnded,
+    SecretChecked,
+    SessionClosed,
+    WaitEnded,
+    WrapUpOpened,
+)
+from ccserver.core.ids import CommandId, LegId, SessionId
+
+NORMAL_CAUSES = frozenset({0, 16})
+"""Asterisk gives 0 or 16 for the same hang-up, by what the channel was doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One event told to the core (`command_id` None), or one command it answered."""
+
+    at_s: float
+    said: Event | Command
+    command_id: CommandId | None = None
+
+
+def write_trace(lines: Iterable[TraceLine]) -> str:
+    """JSON lines: `{"at": seconds, "event": {...}}` or `{"at": seconds, "command": {...}, "id": [seq, place]}`."""
+    return "".join(json.dumps(_as_json(line), separators=(",", ":")) + "\n" for line in lines)
+
+
+def _as_json(line: TraceLine) -> dict[str, object]:
+    if line.command_id is None:
+        return {"at": line.at_s, "event": encode(line.said)}
+    return {"at": line.at_s, "command": encode(line.said), "id": list(line.command_id)}
+
+
+def read_trace(text: str) -> list[TraceLine]:
+    """Undoes `write_trace`. Raises ValueError naming the line that is none."""
+    lines = []
+    for number, row in enumerate(text.splitlines(), 1):
+        try:
+            given = json.loads(row)
+            if "event" in given:
+                lines.append(TraceLine(float(given["at"]), _event(given["event"])))
+            else:
+                lines.append(TraceLine(float(given["at"]), _command(given["command"]), CommandId(*map(int, given["id"]))))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number} is no line of a trace: {error}") from error
+    return lines
+
+
+def _event(given: object) -> Event:
+    event: Event = decode(Event, given)  # type: ignore[assignment]
+    return event
+
+
+def _command(given: object) -> Command:
+    command: Command = decode(Command, given)  # type: ignore[assignment]
+    return command
+
+
+# --- stories ----------------------------------------------------------------------------------------------------------
+Happening = tuple[str, int]
+"""What happened to a leg, and the how-manyth time: ("RingEnded answered", 1)."""
+
+
+@dataclass(slots=True)
+class Story:
+    """What a trace tells of one leg, in order."""
+
+    happenings: list[Happening] = field(default_factory=list)
+    _seen: Counter[str] = field(default_factory=Counter)
+
+    def tell(self, token: str) -> None:
+        if token in REPEATED and self._seen[token]:
+            return
+        self._seen[token] += 1
+        self.happenings.append((token, self._seen[token]))
+
+
+REPEATED = frozenset({"LegRinging", "WaitUntil", "WaitEnded superseded", "WaitEnded timeout"})
+"""How often these come depends on the phone and the waiting time, not on the rules: told once."""
+
+
+def stories(trace: Sequence[TraceLine]) -> dict[str, Story]:
+    """By leg, named by its part and order of appearance ("caller 1", "agent 2"), so that two runs can be compared."""
+    return _Teller().tell(trace)
+
+
+class _Teller:
+    def __init__(self) -> None:
+        self.stories: dict[str, Story] = {}
+        self._names: dict[LegId, str] = {}
+        self._parts: Counter[str] = Counter()
+        self._sessions: dict[SessionId, LegId] = {}
+        self._commands: dict[CommandId, LegId] = {}
+        self._channels: dict[str, LegId] = {}
+
+    def tell(self, trace: Sequence[TraceLine]) -> dict[str, Story]:
+        for line in trace:
+            leg = self._leg_of(line)
+            if leg is not None and leg in self._names:
+                self.stories[self._names[leg]].tell(_token(line.said))
+        return self.stories
+
+    def _name(self, leg: LegId, part: str) -> LegId:
+        if leg not in self._names:
+            self._parts[part] += 1
+            name = f"{part} {self._parts[part]}"
+            self._names[leg] = name
+            self.stories[name] = Story()
+        return leg
+
+    def _leg_of(self, line: TraceLine) -> LegId | None:
+        leg = self._leg(line.said)
+        if line.command_id is not None and leg is not None:
+            self._commands[line.command_id] = leg
+        return leg
+
+    def _leg(self, said: Event | Command) -> LegId | None:
+        match said:
+            case CallArrived():
+                self._sessions[said.session] = said.leg
+                self._channels[said.channel] = said.leg
+                return self._name(said.leg, "caller")
+            case FeatureDialled():
+                self._sessions[said.session] = said.leg
+                return self._name(said.leg, "feature")
+            case WrapUpOpened():
+                self._sessions[said.session] = said.leg
+                return said.leg
+            case RingAgent():
+                return self._name(said.leg, "agent")
+            case ConnectLegs():
+                return self._channels.get(said.caller_channel)
+            case CommandDone() | CommandFailed() | OutcomeUnknown():
+                return self._commands.get(said.command)
+            case Store() | Reply():
+                return None
+        leg: LegId | None = getattr(said, "leg", None)
+        session: SessionId | None = getattr(said, "session", None)
+        return leg if leg is not None else self._sessions.get(session) if session is not None else None
+
+
+def _token(said: Event | Command) -> str:
+    """What is compared: the name, and the part of the content that rules decide and clocks do not."""
+    name = type(said).__name__
+    match said:
+        case LegEnded():
+            return f"{name} normal" if said.cause in NORMAL_CAUSES else f"{name} {said.cause}"
+        case RingEnded():
+            return f"{name} answered" if said.is_ok else name
+        case PromptEnded() | WaitEnded():
+            return f"{name} {said.end.value}"
+        case DigitsCollected():
+            return f"{name} {said.end.value} {said.digits}".rstrip()
+        case SecretChecked():
+            return f"{name} {said.is_ok}"
+        case EndSession():
+            return f"{name} {said.next.value} {said.extension}".rstrip()
+        case Say() | Collect() | CollectSecret():
+            spoken = " ".join(piece.value for piece in said.say if not piece.value.isdigit())
+            return f"{name} {spoken}".rstrip()
+        case AnswerCall() | HangUpLeg() | WaitUntil() | RingAgent() | SessionClosed():
+            return name
+    return name
