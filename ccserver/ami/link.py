@@ -23,10 +23,11 @@ from panoramisk.message import Message
 from twisted.internet.defer import Deferred, gatherResults
 
 from ccserver.ami.actions import ActionRefused, AmiCommand, action_for, action_id, command_of
+from ccserver.ami.digits import KeyFilter
 from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
-from ccserver.ami.translate import READERS, DigitPressed, Garbled, Scene, translate
-from ccserver.core.events import CommandDone, CommandFailed, Event, LinkLost, LinkUp, OutcomeUnknown
+from ccserver.ami.translate import READERS, DigitPressed, Garbled, KeyDown, Scene, translate
+from ccserver.core.events import CommandDone, CommandFailed, Event, LegEnded, LinkLost, LinkUp, OutcomeUnknown
 from ccserver.core.ids import CommandId, LegId, PhoneId
 
 _log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class LinkCounts:
     actions_failed: int = 0
     actions_unanswered: int = 0
     late_answers: int = 0
+    keys_repeated: int = 0
     events_garbled: int = 0
     observations: int = 0
     observations_failed: int = 0
@@ -142,6 +144,7 @@ class AmiLink:
         self._manager: _Manager | None = None
         self._connection: _Connection | None = None
         self._asked: dict[str, _Asked] = {}
+        self._keys = KeyFilter()
         self._watch: Timer | None = None
         self._retry: Timer | None = None
         self._failures = 0
@@ -334,13 +337,20 @@ class AmiLink:
         if fact is None:
             return
         if isinstance(fact, DigitPressed):
-            self._guarded(self._digit_sink, fact.leg, fact.digit)
+            if self._keys.is_pressed(fact.leg):
+                self._guarded(self._digit_sink, fact.leg, fact.digit)
+            else:
+                self.counts.keys_repeated += 1
+        elif isinstance(fact, KeyDown):
+            self._keys.begun(fact.leg)
         elif isinstance(fact, Garbled):
             self.counts.events_garbled += 1
             _log.warning("pbx %s sent %s without a sensible %s", self._pbx, fact.event, fact.field)
         elif isinstance(fact, LinkUp):
             self._booted(fact)
         else:
+            if isinstance(fact, LegEnded):
+                self._keys.forget(fact.leg)
             self._tell(fact)
 
     def _booted(self, fact: LinkUp) -> None:

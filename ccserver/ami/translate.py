@@ -34,6 +34,12 @@ class DigitPressed(NamedTuple):
     digit: str
 
 
+class KeyDown(NamedTuple):
+    """A key went down on a leg's phone; for `digits.KeyFilter`."""
+
+    leg: LegId
+
+
 @dataclass(frozen=True, slots=True)
 class Garbled:
     """An event of a kind we read, with a field that makes no sense."""
@@ -49,7 +55,7 @@ class Scene(NamedTuple):
     phones: Collection[PhoneId]
 
 
-Translated = Event | DigitPressed | Garbled | None
+Translated = Event | DigitPressed | KeyDown | Garbled | None
 
 # Longest sensible ones: Asterisk's own limits are 80 for a channel's name and 150 for its Uniqueid.
 _NAME_MAX = 160
@@ -187,6 +193,10 @@ def _fully_booted(fields: Mapping[str, str], scene: Scene) -> Translated:
     return LinkUp(pbx=scene.pbx, uptime_s=float(_number(fields, "Uptime")))
 
 
+def _dtmf_begin(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return KeyDown(_leg(fields, scene)) if fields.get("Direction") == "Received" else None
+
+
 def _dtmf_end(fields: Mapping[str, str], scene: Scene) -> Translated:
     # Sent: a digit we play to the channel. Only what came from the phone is somebody's key.
     if fields.get("Direction") != "Received":
@@ -200,6 +210,7 @@ def _dtmf_end(fields: Mapping[str, str], scene: Scene) -> Translated:
 READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "BridgeEnter": _bridge_enter,
     "BridgeLeave": _bridge_leave,
+    "DTMFBegin": _dtmf_begin,
     "DTMFEnd": _dtmf_end,
     "DeviceStateChange": _device_state,
     "FullyBooted": _fully_booted,
