@@ -1,0 +1,272 @@
+"""From the file to what the core and the edges obey: read, check, build. All of it or nothing."""
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from ccserver.config.checks import check_document
+from ccserver.config.edges import AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary
+from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
+from ccserver.config.prompts import complete_library
+from ccserver.config.schema import Reader
+from ccserver.config.sections import Document, top
+from ccserver.core.ids import AgentId, PhoneId
+from ccserver.core.settings import AgentSettings, PhoneSettings, Settings
+
+_MAX_EXTENDS = 4
+_MAX_SECRET_BYTES = 4096
+_SECRET_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-")
+
+
+class ConfigurationRejected(Exception):
+    """The file has problems; nothing of it is used. Mend every line of `problems` and try again
+    (`ccserver config check FILE` shows them without a running daemon)."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A good configuration. `source` is the file as read; `files` are all that it was made of."""
+
+    settings: Settings
+    edges: EdgeSettings
+    source: bytes
+    files: tuple[Path, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path) -> Configuration:
+    """The configuration in the file. Raises ConfigurationRejected with every problem in it, and for a file that cannot
+    be read."""
+    configuration, problems, _ = _examine(path, are_secrets_needed=True)
+    if configuration is None:
+        raise ConfigurationRejected(problems)
+    return configuration
+
+
+def check(path: Path) -> tuple[list[Problem], list[Problem]]:
+    """(problems, warnings) of the file. A secret's file that cannot be read from here is only a warning, so that files can
+    be checked on another machine and without the rights of the daemon."""
+    _, problems, warnings = _examine(path, are_secrets_needed=False)
+    return problems, warnings
+
+
+def _examine(path: Path, *, are_secrets_needed: bool) -> tuple[Configuration | None, list[Problem], list[Problem]]:
+    reader = Reader()
+    try:
+        tree, files, source = _read_tree(path, reader)
+    except Unreadable as fault:
+        return None, fault.problems, []
+    document = top.read(reader, tree, ())
+    if document is None:
+        return None, _sorted(reader.problems), _sorted(reader.warnings)
+    check_document(document, reader)
+    secrets = _Secrets(reader, are_secrets_needed)
+    edges = _edges(document, secrets)
+    if reader.problems or edges is None:
+        return None, _sorted(reader.problems), _sorted(reader.warnings)
+    warnings = _sorted(reader.warnings)
+    settings = _settings(document)
+    return (
+        Configuration(settings=settings, edges=edges, source=source, files=files, warnings=tuple(warnings)),
+        [],
+        warnings,
+    )
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda each: (each.file, each.line, each.column, each.path, each.message))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+def _read_tree(path: Path, reader: Reader) -> tuple[Node, tuple[Path, ...], bytes]:
+    """The tree of the file, laid over those it `extends`."""
+    trees: list[Node] = []
+    files: list[Path] = []
+    first_source = b""
+    at: Mark | None = None
+    following: Path | None = path
+    while following is not None:
+        source = _read_file(following, at)
+        first_source = first_source or source
+        tree, twice = parse(source, file_name(following))
+        reader.problems.extend(twice)
+        files.append(following)
+        following, at, tree = _extends(tree, following)
+        trees.append(tree)
+        if at is not None and (len(files) >= _MAX_EXTENDS or following in files):
+            message = f"expected at most {_MAX_EXTENDS - 1} files that extend one another, without a circle"
+            raise Unreadable([Problem(at.file, at.line, at.column, "extends", f"{message}, got more")])
+    result = trees[-1]
+    for above in reversed(trees[:-1]):
+        result = merged(result, above)
+    return result, tuple(files), first_source
+
+
+def _extends(tree: Node, path: Path) -> tuple[Path | None, Mark | None, Node]:
+    if not isinstance(tree, Table) or "extends" not in tree.entries:
+        return None, None, tree
+    mark, value = tree.entries["extends"]
+    if not isinstance(value, Scalar) or value.is_nothing() or "\0" in value.text:
+        raise Unreadable([Problem(mark.file, mark.line, mark.column, "extends", "expected the path of a file to start from")])
+    rest = Table(tree.mark, {key: entry for key, entry in tree.entries.items() if key != "extends"})
+    return path.parent / value.text, value.mark, rest
+
+
+def _read_file(path: Path, at: Mark | None) -> bytes:
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(2, "there is no such file")
+        with path.open("rb") as file:
+            return file.read(4 * 1024 * 1024)
+    except OSError as fault:
+        place = at or Mark(file_name(path), 1, 1)
+        message = f"expected a file that can be read, got {quoted(str(path))}: {fault.strerror}"
+        raise Unreadable([Problem(place.file, place.line, place.column, "extends" if at else "", message)]) from None
+
+
+class _Secrets:
+    """Reads secrets out of their files; tells by path what is wrong with one, never what is in it."""
+
+    def __init__(self, reader: Reader, are_needed: bool) -> None:
+        self._reader = reader
+        self._are_needed = are_needed
+
+    def read(self, path: tuple[str, ...], file: Path, *, is_word: bool = True) -> str:
+        """The secret, or a stand-in after a problem or warning was told."""
+        try:
+            if not file.is_file():
+                raise FileNotFoundError(2, "there is no such file")
+            with file.open("rb") as opened:
+                content = opened.read(_MAX_SECRET_BYTES + 1)
+                mode = stat.S_IMODE(file.stat().st_mode)
+        except OSError as fault:
+            message = f"expected a file with a secret, got {quoted(str(file))}: {fault.strerror}"
+            if self._are_needed:
+                self._reader.tell(path, f"{message} (make one with: openssl rand -hex 16)")
+            else:
+                self._reader.warn(path, message)
+            return "not-known-here"
+        try:
+            secret = content.decode().strip()
+        except UnicodeDecodeError:
+            secret = ""
+        good = all(c in _SECRET_CHARACTERS for c in secret) if is_word else secret.isprintable()
+        if not good or not (8 if is_word else 1) <= len(secret) <= 128:
+            accepted = "one line of 8 to 128 letters, digits, or _ . ~ -" if is_word else "one line of 1 to 128 characters"
+            self._reader.tell(path, f"expected {accepted} in {quoted(str(file))}, got something else (not shown here)")
+            return "not-known-here"
+        if mode & 0o007:
+            self._reader.warn(path, f"expected a file for ccserver only, got one that everybody may use (chmod 600 {file})")
+        return secret
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
+    section = document.asterisk
+    url = _database_url(document, secrets)
+    if section is None:
+        return None
+    asterisk = AsteriskEdge(
+        pbx=section.name,
+        host=section.host,
+        ami_port=section.ami_port,
+        ami_user=section.ami_user,
+        ami_secret=secrets.read(("asterisk", "ami_secret_file"), section.ami_secret_file),
+        agi_host=section.agi_host,
+        agi_port=section.agi_port,
+        agi_secret=secrets.read(("asterisk", "agi_secret_file"), section.agi_secret_file),
+        prompts_dir=section.prompts_dir,
+        prompts_local_dir=section.prompts_local_dir,
+        trunk_endpoint=section.trunk_endpoint,
+        country=document.country,
+        overflow_context=section.overflow_context,
+    )
+    return EdgeSettings(
+        asterisk=asterisk,
+        dialplan=document.dialplan,
+        database=DatabaseEdge(url=url),
+        recording=document.recording,
+        metrics=document.metrics,
+        state_dir=document.state_dir,
+        control_socket=document.control_socket,
+        pin_hashes={agent: section.pin_hash for agent, section in document.agents.items() if section.pin_hash},
+        prompts=library(document.prompts, document),
+        voices={language: section.voice for language, section in document.languages.items()},
+        log_level=document.log.level.value,
+    )
+
+
+def library(own: PromptLibrary, document: Document) -> PromptLibrary:
+    """All prompts in all spoken languages."""
+    return complete_library(own, tuple(document.languages))
+
+
+def _database_url(document: Document, secrets: _Secrets) -> str:
+    section = document.database
+    url = section.url or f"sqlite:///{document.state_dir / 'ccserver.db'}"
+    if section.password_file is None:
+        return url
+    password = secrets.read(("database", "password_file"), section.password_file, is_word=False)
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
+
+
+def _settings(document: Document) -> Settings:
+    offers = document.offers
+    if offers is None:
+        raise AssertionError("a document without offers was told as a problem")
+    agents = {
+        AgentId(agent): AgentSettings(name=section.name, skills=dict(section.skills))
+        for agent, section in document.agents.items()
+    }
+    phones = {
+        PhoneId(section.endpoint.replace("{number}", number)): PhoneSettings(number=number, auto_answer=section.auto_answer)
+        for numbers, section in document.phones.items()
+        for number in numbers.each()
+    }
+    values: dict[str, object] = {
+        "pbx": document.asterisk.name if document.asterisk else "",
+        "country": document.country,
+        "default_language": document.default_language,
+        "language_skills": {language: section.skill for language, section in document.languages.items()},
+        "agents": agents,
+        "phones": phones,
+        "queues": document.queues,
+        "flows": document.flows,
+        "dids": document.dids,
+        "hours": document.hours,
+        "reasons": document.reasons,
+        "dispositions": document.dispositions,
+        "offers": offers,
+        "features": document.features,
+        "limits": document.limits,
+        "recording_dir": str(document.recording.asterisk_dir) if document.recording else "",
+    }
+    return Settings(content_hash=content_hash(values), **values)  # type: ignore[arg-type]
+
+
+def content_hash(values: Mapping[str, object]) -> str:
+    """The same for the same settings, whatever the order in the file; 64 hex digits."""
+    return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"": type(value).__name__, **{each.name: _plain(getattr(value, each.name)) for each in fields(value)}}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, frozenset | set):
+        return sorted(map(str, value))
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,102 @@
+"""What only the edges need: addresses, secrets, folders, PIN hashes, the sources of prompts.
+
+Values are checked when they exist. Secrets come from files of their own and are left out of every `repr`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ccserver.core.ids import AgentId, Language, PromptId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskEdge:
+    """How to reach the PBX, and where it reaches us. `prompts_dir` is a folder as Asterisk sees it, `prompts_local_dir` the
+    same one as we see it; each prompt is `<folder>/<language>/<prompt>.wav`."""
+
+    pbx: str
+    host: str
+    ami_port: int
+    ami_user: str
+    ami_secret: str = field(repr=False)
+    agi_host: str
+    agi_port: int
+    agi_secret: str = field(repr=False)
+    prompts_dir: Path
+    prompts_local_dir: Path
+    trunk_endpoint: str
+    country: str
+    overflow_context: str = "cc-overflow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialplanEdge:
+    """What goes into the rendered dialplan and Asterisk files; durations in seconds."""
+
+    emergency_numbers: tuple[str, ...] = ("112",)
+    internal_patterns: tuple[str, ...] = ("1XXX",)
+    outside_prefix: str = "0"
+    fallback_after_s: int = 120
+    fallback_prompt: str = "cannot-complete-temp-error"
+    unavailable_prompt: str = "cannot-complete-temp-error"
+    ring_phone_s: int = 30
+    qualify_s: int = 30
+    rtp_timeout_s: int = 30
+    rtp_timeout_hold_s: int = 3600
+    session_expires_s: int = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseEdge:
+    """`url` is SQLAlchemy's; it may hold a password."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingEdge:
+    """The folder of the recordings, as Asterisk writes it and as we read it."""
+
+    asterisk_dir: Path
+    local_dir: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsEdge:
+    """Where `/metrics` listens."""
+
+    address: str = "127.0.0.1"
+    port: int = 9318
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSource:
+    """One prompt in one language: a recorded file, or a text to be spoken. `voice` is espeak-ng's name, "" for the
+    language's own. The file wins."""
+
+    text: str = ""
+    file: Path | None = None
+    voice: str = ""
+
+
+PromptLibrary = Mapping[PromptId, Mapping[Language, PromptSource]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    asterisk: AsteriskEdge
+    dialplan: DialplanEdge
+    database: DatabaseEdge
+    recording: RecordingEdge | None
+    """None: nothing is recorded."""
+    metrics: MetricsEdge
+    state_dir: Path
+    control_socket: Path
+    pin_hashes: Mapping[AgentId, str] = field(repr=False)
+    """`scrypt$n$r$p$salt$hash` by agent; an agent without one cannot log in by phone."""
+    prompts: PromptLibrary = field(repr=False)
+    """All prompts of the site and of the system, in all spoken languages."""
+    voices: Mapping[Language, str]
+    """The espeak-ng voice of each spoken language."""
+    log_level: str = "info"

@@ -1,0 +1,285 @@
+"""The system's own prompts: every text the core can say, in five languages.
+
+A site replaces one by defining a prompt of the same name; another language needs all of them.
+"""
+
+from collections.abc import Mapping
+
+from ccserver.config.edges import PromptLibrary, PromptSource
+from ccserver.core.ids import Language, PromptId
+
+# By prompt: English, Spanish, Portuguese, Italian, French.
+_ORDER = ("en", "es", "pt", "it", "fr")
+_TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
+    "cc-login-agent": (
+        "Please enter your agent number, followed by hash.",
+        "Marque su número de agente, seguido de almohadilla.",
+        "Digite o seu número de agente, seguido de cardinal.",
+        "Digiti il suo numero di operatore, seguito da cancelletto.",
+        "Composez votre numéro d'agent, suivi de dièse.",
+    ),
+    "cc-login-pin": (
+        "Please enter your pin, followed by hash.",
+        "Marque su clave, seguida de almohadilla.",
+        "Digite o seu código secreto, seguido de cardinal.",
+        "Digiti il suo codice segreto, seguito da cancelletto.",
+        "Composez votre code secret, suivi de dièse.",
+    ),
+    "cc-login-done": (
+        "You are logged in.",
+        "Ha iniciado la sesión.",
+        "A sua sessão foi iniciada.",
+        "Accesso eseguito.",
+        "Vous êtes connecté.",
+    ),
+    "cc-login-failed": (
+        "The agent number or the pin is wrong.",
+        "El número de agente o la clave no son correctos.",
+        "O número de agente ou o código não está correto.",
+        "Il numero di operatore o il codice non è corretto.",
+        "Le numéro d'agent ou le code est incorrect.",
+    ),
+    "cc-login-locked": (
+        "There were too many wrong pins. Please try again later.",
+        "Se han marcado demasiadas claves incorrectas. Inténtelo más tarde.",
+        "Foram digitados demasiados códigos errados. Tente mais tarde.",
+        "Sono stati digitati troppi codici errati. Riprovi più tardi.",
+        "Trop de codes incorrects. Réessayez plus tard.",
+    ),
+    "cc-login-phone-in-use": (
+        "Another agent is logged in at this phone.",
+        "Otro agente está conectado en este teléfono.",
+        "Outro agente está ligado neste telefone.",
+        "Un altro operatore è collegato a questo telefono.",
+        "Un autre agent est connecté sur ce poste.",
+    ),
+    "cc-not-logged-in": (
+        "Nobody is logged in at this phone.",
+        "No hay nadie conectado en este teléfono.",
+        "Ninguém está ligado neste telefone.",
+        "Nessuno è collegato a questo telefono.",
+        "Personne n'est connecté sur ce poste.",
+    ),
+    "cc-logged-out": (
+        "You are logged out.",
+        "Ha cerrado la sesión.",
+        "A sua sessão foi terminada.",
+        "Lei è scollegato.",
+        "Vous êtes déconnecté.",
+    ),
+    "cc-ready": (
+        "You are ready.",
+        "Está disponible.",
+        "Está disponível.",
+        "Lei è disponibile.",
+        "Vous êtes disponible.",
+    ),
+    "cc-not-ready": (
+        "You are not ready.",
+        "No está disponible.",
+        "Não está disponível.",
+        "Lei non è disponibile.",
+        "Vous n'êtes pas disponible.",
+    ),
+    "cc-not-ready-reason": (
+        "Please enter the code of the reason, followed by hash.",
+        "Marque el código del motivo, seguido de almohadilla.",
+        "Digite o código do motivo, seguido de cardinal.",
+        "Digiti il codice del motivo, seguito da cancelletto.",
+        "Composez le code du motif, suivi de dièse.",
+    ),
+    "cc-reason-unknown": (
+        "There is no such reason.",
+        "Ese motivo no existe.",
+        "Esse motivo não existe.",
+        "Questo motivo non esiste.",
+        "Ce motif n'existe pas.",
+    ),
+    "cc-wrap-up-ended": (
+        "Your wrap up is over.",
+        "Su tiempo posterior a la llamada ha terminado.",
+        "O seu tempo após a chamada terminou.",
+        "Il suo tempo dopo la chiamata è terminato.",
+        "Votre temps après appel est terminé.",
+    ),
+    "cc-disposition-ask": (
+        "Please enter the result of the call.",
+        "Marque el resultado de la llamada.",
+        "Digite o resultado da chamada.",
+        "Digiti l'esito della chiamata.",
+        "Composez le résultat de l'appel.",
+    ),
+    "cc-disposition-done": (
+        "The result is saved.",
+        "El resultado se ha guardado.",
+        "O resultado foi guardado.",
+        "L'esito è stato salvato.",
+        "Le résultat est enregistré.",
+    ),
+    "cc-disposition-unknown": (
+        "There is no such result.",
+        "Ese resultado no existe.",
+        "Esse resultado não existe.",
+        "Questo esito non esiste.",
+        "Ce résultat n'existe pas.",
+    ),
+    "cc-nothing-to-do": (
+        "There is nothing to do.",
+        "No hay nada que hacer.",
+        "Não há nada a fazer.",
+        "Non c'è niente da fare.",
+        "Il n'y a rien à faire.",
+    ),
+    "cc-invalid-code": (
+        "This code is not known.",
+        "Este código no existe.",
+        "Este código não existe.",
+        "Questo codice non esiste.",
+        "Ce code n'existe pas.",
+    ),
+    "cc-state-ready": (
+        "Your state is: ready.",
+        "Su estado es: disponible.",
+        "O seu estado é: disponível.",
+        "Il suo stato è: disponibile.",
+        "Votre état est: disponible.",
+    ),
+    "cc-state-not-ready": (
+        "Your state is: not ready.",
+        "Su estado es: no disponible.",
+        "O seu estado é: não disponível.",
+        "Il suo stato è: non disponibile.",
+        "Votre état est: non disponible.",
+    ),
+    "cc-state-wrap-up": (
+        "Your state is: wrap up.",
+        "Su estado es: trabajo posterior a la llamada.",
+        "O seu estado é: trabalho após a chamada.",
+        "Il suo stato è: lavoro dopo la chiamata.",
+        "Votre état est: travail après appel.",
+    ),
+    "cc-state-talking": (
+        "Your state is: in a call.",
+        "Su estado es: en una llamada.",
+        "O seu estado é: em chamada.",
+        "Il suo stato è: in conversazione.",
+        "Votre état est: en communication.",
+    ),
+    "cc-state-logged-out": (
+        "Your state is: logged out.",
+        "Su estado es: desconectado.",
+        "O seu estado é: desligado.",
+        "Il suo stato è: scollegato.",
+        "Votre état est: déconnecté.",
+    ),
+    "cc-queue-position": (
+        "Your position in the queue is",
+        "Su posición en la cola es",
+        "A sua posição na fila é",
+        "La sua posizione in coda è",
+        "Votre position dans la file est",
+    ),
+    "cc-queue-next": (
+        "You are the next caller.",
+        "Su llamada es la siguiente.",
+        "A sua chamada é a seguinte.",
+        "La sua chiamata è la prossima.",
+        "Votre appel est le prochain.",
+    ),
+    "cc-call-lost": (
+        "We are sorry, the line to our agent was lost. You are first in line, please stay with us.",
+        "Lo sentimos, se ha perdido la línea con nuestro agente. Su llamada es la primera, no cuelgue por favor.",
+        "Lamentamos, a linha com o nosso agente perdeu-se. A sua chamada é a primeira, por favor não desligue.",
+        "Ci scusiamo, la linea con il nostro operatore è caduta. Lei è il primo in attesa, resti in linea.",
+        "Nous sommes désolés, la ligne avec notre agent a été perdue. Vous êtes le premier, ne quittez pas.",
+    ),
+    "cc-closed": (
+        "We are closed now. Please call again during our opening hours.",
+        "Ahora estamos cerrados. Llame de nuevo en nuestro horario de atención.",
+        "Estamos fechados. Volte a ligar durante o nosso horário.",
+        "Ora siamo chiusi. Richiami durante l'orario di apertura.",
+        "Nous sommes fermés. Rappelez pendant nos heures d'ouverture.",
+    ),
+    "cc-queue-full": (
+        "All our lines are busy. Please call again later.",
+        "Todas nuestras líneas están ocupadas. Llame más tarde.",
+        "Todas as nossas linhas estão ocupadas. Ligue mais tarde.",
+        "Tutte le nostre linee sono occupate. Richiami più tardi.",
+        "Toutes nos lignes sont occupées. Rappelez plus tard.",
+    ),
+    "cc-unavailable": (
+        "This service is temporarily unavailable.",
+        "Este servicio no está disponible por el momento.",
+        "Este serviço está temporariamente indisponível.",
+        "Questo servizio è temporaneamente non disponibile.",
+        "Ce service est temporairement indisponible.",
+    ),
+    "cc-goodbye": (
+        "Thank you for calling. Goodbye.",
+        "Gracias por llamar. Adiós.",
+        "Obrigado por ligar. Adeus.",
+        "Grazie per la chiamata. Arrivederci.",
+        "Merci de votre appel. Au revoir.",
+    ),
+    "cc-call-number": (
+        "The number of your call is",
+        "El número de su llamada es",
+        "O número da sua chamada é",
+        "Il numero della sua chiamata è",
+        "Le numéro de votre appel est",
+    ),
+    "cc-error": (
+        "We are sorry, something went wrong.",
+        "Lo sentimos, ha ocurrido un error.",
+        "Lamentamos, ocorreu um erro.",
+        "Ci scusiamo, si è verificato un errore.",
+        "Nous sommes désolés, une erreur est survenue.",
+    ),
+    "cc-not-allowed": (
+        "This is not allowed.",
+        "Esto no está permitido.",
+        "Isto não é permitido.",
+        "Questo non è permesso.",
+        "Ceci n'est pas autorisé.",
+    ),
+    "cc-will-pause": (
+        "You will be not ready after this call.",
+        "No estará disponible después de esta llamada.",
+        "Não estará disponível depois desta chamada.",
+        "Dopo questa chiamata lei non sarà disponibile.",
+        "Vous ne serez plus disponible après cet appel.",
+    ),
+    "cc-on-own-phone": (
+        "You are logged in at another phone.",
+        "Está conectado en otro teléfono.",
+        "Está ligado noutro telefone.",
+        "Lei è collegato a un altro telefono.",
+        "Vous êtes connecté sur un autre poste.",
+    ),
+}
+
+SYSTEM_PROMPTS = tuple(map(PromptId, _TEXTS))
+SYSTEM_LANGUAGES = tuple(map(Language, _ORDER))
+
+
+def system_library() -> PromptLibrary:
+    """All system prompts in all languages that come with the program."""
+    return {
+        PromptId(name): {Language(language): PromptSource(text=text) for language, text in zip(_ORDER, texts, strict=True)}
+        for name, texts in _TEXTS.items()
+    }
+
+
+def complete_library(own: PromptLibrary, languages: tuple[Language, ...]) -> PromptLibrary:
+    """The system's prompts and the site's `own`, in the spoken languages; the site's win.
+
+    `en_GB` is spoken with the texts of `en` where it has none of its own.
+    """
+    library: dict[PromptId, dict[Language, PromptSource]] = {}
+    for source in (system_library(), own):
+        for prompt, by_language in source.items():
+            for language in languages:
+                found = by_language.get(language) or by_language.get(Language(language.split("_")[0]))
+                if found is not None:
+                    library.setdefault(prompt, {})[language] = found
+    return library
