@@ -14,8 +14,6 @@ from ccserver.core.settings import Settings
 from ccserver.core.state import Agent, CenterState, DeadlineKind, Interaction, Presence, Role, Work
 from ccserver.core.transitions import InteractionState, Phase
 
-WITH_VISIT = frozenset({InteractionState.WAITING, InteractionState.OFFERED})
-
 
 def check(state: CenterState, settings: Settings) -> list[str]:
     """Everything wrong with a state that can be seen from the state alone."""
@@ -72,10 +70,16 @@ def _is_due(agent: Agent, state: CenterState) -> bool:
 def _interactions(state: CenterState) -> Iterator[str]:
     for it in state.interactions.values():
         name = f"interaction {it.id} ({it.state.value})"
-        if (it.visit is not None) != (it.state in WITH_VISIT):
-            yield f"{name} has {'a' if it.visit else 'no'} visit to a queue"
-        if (it.offer is not None) != (it.state is InteractionState.OFFERED):
-            yield f"{name} has {'an' if it.offer else 'no'} offer"
+        if it.visit is not None and it.state not in (InteractionState.WAITING, InteractionState.OFFERED):
+            yield f"{name} has a visit to a queue"
+        if it.visit is None and it.state is InteractionState.OFFERED:
+            yield f"{name} has no visit to a queue"
+        if it.visit is None and it.state is InteractionState.WAITING and it.after is None:
+            yield f"{name} waits in no queue, and nothing is to follow"
+        if it.offer is None and it.state is InteractionState.OFFERED:
+            yield f"{name} has no offer"
+        if it.offer is not None and it.state not in (InteractionState.OFFERED, InteractionState.GONE):
+            yield f"{name} has an offer"
         if (it.talk is not None) != (it.state is InteractionState.TALKING):
             yield f"{name} has {'a' if it.talk else 'no'} talk"
         if it.state is InteractionState.GONE:
@@ -93,7 +97,7 @@ def _interactions(state: CenterState) -> Iterator[str]:
 
 
 def _gone(it: Interaction, name: str) -> Iterator[str]:
-    if it.wrapping is None:
+    if it.wrapping is None and it.offer is None:
         yield f"{name} is over but was not told and forgotten"
     if it.outcome is None or it.ended is None:
         yield f"{name} has no outcome"
@@ -188,11 +192,12 @@ def _sessions(state: CenterState) -> Iterator[str]:
     answering = {asked.leg for asked in state.outstanding.values()}
     for session in state.sessions.values():
         leg = state.legs.get(session.leg)
-        if leg is None:
-            yield f"session {session.id} is on a leg that is over"
-            continue
-        is_silent = session.verb is None and not session.is_ending and session.leg not in answering
-        if is_silent and leg.session == session.id and state.clockwork.is_observed:
+        # Without its leg, or with a newer session on it, only the end of the connection is to come.
+        is_current = leg is not None and leg.session == session.id
+        # Back from a bridge before the news of the agent's leg: that news, or a deadline, goes on with it.
+        is_back = leg is not None and (DeadlineKind.RETURN, str(leg.interaction)) in state.deadlines
+        is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
+        if is_current and is_silent and state.clockwork.is_observed:
             yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"
 
 
@@ -200,15 +205,18 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
     """Whatever waits for something outside has a time after which it waits no longer; and no time outlives its thing."""
     due = state.deadlines
     needed = {
-        InteractionState.OFFERED: DeadlineKind.RING_GUARD,
-        InteractionState.RETURNING: DeadlineKind.RETURN,
-        InteractionState.LEAVING: DeadlineKind.LEAVE,
-        InteractionState.TALKING: DeadlineKind.MAX_TALK,
+        InteractionState.RETURNING: (DeadlineKind.RETURN,),
+        InteractionState.LEAVING: (DeadlineKind.LEAVE,),
+        InteractionState.TALKING: (DeadlineKind.MAX_TALK, DeadlineKind.RETURN),
     }
     for it in state.interactions.values():
-        kind = needed.get(it.state)
-        if kind is not None and (kind, str(it.id)) not in due:
-            yield f"interaction {it.id} is {it.state.value} without a deadline ({kind.value})"
+        kinds, awaited = needed.get(it.state), it.talk.leg if it.talk is not None else it.leg
+        if it.offer is not None:
+            kinds, awaited = (DeadlineKind.RING_GUARD,), it.offer.leg
+        leg = state.legs.get(awaited)
+        is_ending = leg is not None and leg.is_cancelled
+        if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
+            yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
         queue = settings.queues.get(it.visit.queue) if it.visit is not None else None
         has_limit = queue is not None and queue.max_wait_s is not None and it.version == state.version
         is_limited = it.state is InteractionState.WAITING and has_limit and it.after is None

@@ -82,6 +82,7 @@ class Caller:
         self._talk: Entry | None = None
         self.channel: Channel | None = None
         self.has_talked = False
+        self.times_parted = 0
         self.is_over = False
 
     def call(self, did: str) -> None:
@@ -124,6 +125,7 @@ class Caller:
         self._talk = self._agenda.after(5.0 + length_s(self._chance, self._habits.talk_s), self.hang_up)
 
     def parted(self, channel: Channel) -> None:
+        self.times_parted += 1
         if self._talk is not None:
             self._talk.cancel()
         self._wait_again()

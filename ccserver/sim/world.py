@@ -130,7 +130,7 @@ class World:
         read = decode(CenterState, parse(dump(state)))
         if encode(read) != encode(state):
             raise AssertionError("the snapshot reads differently from what was written")
-        self.center = CallCenter.restore(read, self.settings)
+        self.center = CallCenter.restore(read)
 
     def crash_pbx(self, down_for_s: float) -> None:
         self.pbx.crash()

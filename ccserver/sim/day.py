@@ -1,0 +1,155 @@
+"""A whole day, planned in a few numbers, run to its end, and judged: nobody lost, books that balance."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from ccserver.core.commands import Command
+from ccserver.core.events import Event
+from ccserver.core.invariants import check, check_index
+from ccserver.core.records import Outcome, VisitOutcome
+from ccserver.core.state import CenterState
+from ccserver.sim.books import Books
+from ccserver.sim.people import OFFICE_DAY, AgentHabits, CallerHabits, arrivals
+from ccserver.sim.sample import DID, sample_center
+from ccserver.sim.wire import NO_FAULTS, Faults
+from ccserver.sim.world import World
+
+OPENING_S = 600.0
+"""The agents come before the calls do."""
+AFTERWARDS_S = 3 * 3600.0
+"""By then the last talk, wrap-up and time-out are over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`hours` of calls, as the middle of a working day brings them."""
+
+    agents: int
+    calls: int
+    hours: float
+    callers: CallerHabits = field(default_factory=CallerHabits)
+    agent: AgentHabits = field(default_factory=AgentHabits)
+    faults: Faults = NO_FAULTS
+    wrap_up_s: float = 20.0
+
+
+class Unsound(AssertionError):
+    """A step left a state that breaks an invariant. The text has the findings, the event and the moment."""
+
+
+class Day:
+    """One run and what can be said of it afterwards."""
+
+    def __init__(self, plan: Plan, world: World) -> None:
+        self.plan = plan
+        self.world = world
+        self.restored = 0
+
+    @property
+    def books(self) -> Books:
+        return self.world.books
+
+    @property
+    def inputs(self) -> int:
+        return self.world.inputs
+
+    @property
+    def placed(self) -> int:
+        return sum(caller.channel is not None for caller in self.world.callers)
+
+    def digest(self) -> str:
+        return self.books.digest()
+
+    def findings(self) -> list[str]:
+        """What is wrong at the end of a day without faults."""
+        world, books, state = self.world, self.books, self.world.center.snapshot()
+        found = [*books.problems, *check(state, world.settings), *_balance(state, books)]
+        found += [f"fault: {fault.reason}" for fault in books.faults]
+        if state.interactions:
+            found.append(f"{len(state.interactions)} interactions never ended")
+        leftovers = {
+            "channels": world.pbx.channels,
+            "legs": state.legs,
+            "sessions": state.sessions,
+            "commands": state.outstanding,
+            "deadlines": state.deadlines,
+        }
+        found += [f"{len(things)} {what} are left over" for what, things in leftovers.items() if things]
+        if world.pbx.steals:
+            found.append(f"{world.pbx.steals} callers were taken out of a conversation")
+        if self.placed != len(books.interactions):
+            found.append(f"{self.placed} calls were placed, {len(books.interactions)} interactions were told")
+        answered, talked = books.outcomes[Outcome.ANSWERED], sum(caller.has_talked for caller in world.callers)
+        if answered > talked or (not books.outcomes[Outcome.LOST] and talked - answered > self._lost_lines()):
+            found.append(f"{talked} callers talked with an agent, {answered} interactions are told as answered")
+        return found
+
+    def _lost_lines(self) -> int:
+        """Callers whose agent's line broke and who then left: they talked, and ended as something else."""
+        return sum(caller.times_parted > 0 for caller in self.world.callers)
+
+
+def _balance(state: CenterState, books: Books) -> list[str]:
+    """The core's totals against the records it told."""
+    found = []
+    for queue, counters in state.queues.items():
+        told: Counter[VisitOutcome] = books.visits[queue]
+        if dict(told) != dict(counters.outcomes):
+            found.append(f"queue {queue}: told {dict(told)}, counted {dict(counters.outcomes)}")
+        if books.within_service_level[queue] != counters.within_service_level:
+            found.append(
+                f"queue {queue}: {books.within_service_level[queue]} told in time, {counters.within_service_level} counted"
+            )
+    return found
+
+
+def verify(world: World, event: Event, commands: Sequence[Command]) -> None:
+    """Raises Unsound if the state after this step breaks an invariant."""
+    state = world.center.snapshot()
+    settings = state.versions.get(state.version, world.settings)
+    findings = [*check(state, settings), *check_index(world.center._matcher, state, settings), *world.books.problems]
+    if findings:
+        told = "; ".join(findings)
+        raise Unsound(f"seq {state.seq} at {state.moment.mono_s:.3f} s, after {event!r} with {list(commands)!r}: {told}")
+
+
+def run_day(
+    plan: Plan,
+    *,
+    seed: int,
+    restore_at_s: Sequence[float] = (),
+    checks_every: int = 0,
+    keeps_journal: bool = False,
+) -> Day:
+    """Run it. `restore_at_s`: moments at which the state goes through its written form. `checks_every`: steps, 0 for never."""
+    sample = sample_center(plan.agents, wrap_up_s=plan.wrap_up_s)
+    steps = 0
+
+    def watch(world: World, event: Event, commands: list[Command]) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % checks_every == 0:
+            verify(world, event, commands)
+
+    world = World(
+        sample.settings,
+        seed=seed,
+        pins=sample.pins,
+        faults=plan.faults,
+        watch=watch if checks_every else None,
+        keeps_journal=keeps_journal,
+    )
+    day = Day(plan, world)
+    length_s = plan.hours * 3600.0
+    world.staff(1.0, length_s + OPENING_S, plan.agent)
+    middle = OFFICE_DAY[8:18]
+    world.expect_calls(arrivals(Random(f"{seed}/arrivals"), plan.calls, middle, OPENING_S, length_s), [DID], plan.callers)
+    world.start()
+    for at_s in restore_at_s:
+        world.run_until(at_s)
+        world.restore()
+        day.restored += 1
+    world.run_until(OPENING_S + length_s + AFTERWARDS_S)
+    return day
