@@ -39,7 +39,7 @@ class LegId(NamedTuple):
 
 
 class CommandId(NamedTuple):
-    """Deterministic: the input's sequence number and the command's place in the answer to it."""
+    """Deterministic: the input's sequence number and the command's place (from 0) in the answer to it."""
 
     seq: int
-    index: int
+    place: int

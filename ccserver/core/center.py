@@ -1,0 +1,644 @@
+"""The whole contact center as one value that is told what happened, and answers what to do.
+
+    commands = center.handle(event, now)      # never performs anything itself
+    deadline = center.next_deadline()         # the driver arms one timer
+    commands = center.on_deadline(now)
+
+Each call is one step, and one input of the journal. A step first changes the records, then carries the facts that the engines told each
+other, then lets the matcher pair who waits with who is free, and last shows the agents' new states. A step that raises is undone
+whole and reported as `StepFailed`; the driver answers it with `InteractionFaulted`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ccserver.core import events as ev
+from ccserver.core.acd import ClassKey, Matcher
+from ccserver.core.agents import Agents
+from ccserver.core.commands import Command, EndSession, Next, Reply
+from ccserver.core.facts import (
+    AgentLegOver,
+    Answered,
+    Disposed,
+    OfferOver,
+    TalkBegan,
+    TalkHeld,
+    TalkOver,
+    WrapUpOver,
+)
+from ccserver.core.features import Features
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId, SkillId
+from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
+from ccserver.core.moment import Moment
+from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
+from ccserver.core.repairs import Repairs
+from ccserver.core.settings import Settings
+from ccserver.core.state import (
+    FORMAT,
+    Awaited,
+    CenterState,
+    DeadlineKind,
+    Dialogue,
+    Interaction,
+    Leg,
+    Phone,
+    Presence,
+    Role,
+    Session,
+    Work,
+)
+from ccserver.core.step import Step
+from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
+
+BOOT_TOLERANCE_S = 3.0
+"""Asterisk tells its uptime in whole seconds: a boot time that moved more is another boot."""
+
+
+class StepFailed(Exception):
+    """A step broke a rule of the core: a bug. Nothing of it happened.
+
+    `interaction` is the one it was about, if that is known. Post `InteractionFaulted` with it and report the cause.
+    """
+
+    def __init__(self, interaction: InteractionId | None, reason: str) -> None:
+        super().__init__(reason)
+        self.interaction = interaction
+        self.reason = reason
+
+
+class CallCenter:
+    """See the module's text. `settings` are those of the first SettingsLoaded, or of the snapshot."""
+
+    def __init__(self, settings: Settings, state: CenterState | None = None) -> None:
+        self._step = step = Step(settings, state)
+        if state is None:
+            step.versions.put(settings.content_hash, settings)
+            step.undo.clear()
+        self._agents = Agents(step)
+        self._interactions = Interactions(
+            step, position=self._position, waiting_in=self._waiting_in, is_staffed=self._is_staffed
+        )
+        self._features = Features(step, self._agents)
+        self._repairs = Repairs(step, self._interactions, self._leg_is_over)
+        self._matcher = self._rebuilt()
+        self._handlers: Mapping[type, Callable[[Any], None]] = {
+            ev.CenterStarted: self._center_started,
+            ev.SettingsLoaded: self._settings_loaded,
+            ev.DeadlineReached: self._deadline_reached,
+            ev.InteractionFaulted: self._interaction_faulted,
+            ev.LinkUp: self._link_up,
+            ev.LinkLost: self._link_lost,
+            ev.PbxObserved: self._pbx_observed,
+            ev.LegStarted: self._leg_started,
+            ev.LegRinging: self._leg_ringing,
+            ev.LegAnswered: self._leg_answered,
+            ev.LegEnteredBridge: self._leg_entered_bridge,
+            ev.LegLeftBridge: self._leg_left_bridge,
+            ev.LegHeld: self._leg_held,
+            ev.LegUnheld: self._leg_unheld,
+            ev.LegEnded: self._leg_ended,
+            ev.PhoneStateChanged: self._phone_state_changed,
+            ev.CommandDone: self._command_done,
+            ev.CommandFailed: self._command_failed,
+            ev.OutcomeUnknown: self._outcome_unknown,
+            ev.RingEnded: self._ring_ended,
+            ev.CallArrived: self._call_arrived,
+            ev.FeatureDialled: self._feature_dialled,
+            ev.WrapUpOpened: self._wrap_up_opened,
+            ev.SessionClosed: self._session_closed,
+            ev.PromptEnded: self._prompt_ended,
+            ev.DigitsCollected: self._digits_collected,
+            ev.WaitEnded: self._wait_ended,
+            ev.SecretChecked: self._secret_checked,
+            ev.LoginRequested: self._login_requested,
+            ev.LogoutRequested: self._logout_requested,
+            ev.PauseRequested: self._pause_requested,
+            ev.UnpauseRequested: self._unpause_requested,
+            ev.HangUpRequested: self._hang_up_requested,
+        }
+
+    # --- the four drivers' view ---------------------------------------------------------------------------------------
+    @property
+    def seq(self) -> int:
+        """How many inputs there have been; the first half of the ids of the last step's commands."""
+        return self._step.seq
+
+    @property
+    def settings(self) -> Settings:
+        return self._step.settings
+
+    @property
+    def has_agents(self) -> bool:
+        """Whether any agent is logged in."""
+        return any(a.presence is not Presence.LOGGED_OUT for a in self._step.agents.values())
+
+    def handle(self, event: ev.Event, now: Moment) -> list[Command]:
+        """One step. Raises StepFailed, and is then as before (but for `seq`, since the input is in the journal)."""
+        step = self._step
+        step.begin(now)
+        try:
+            self._handlers[type(event)](event)
+            self._finish()
+        except Exception as problem:
+            about = step.about
+            step.roll_back()
+            self._matcher = self._rebuilt()
+            raise StepFailed(about, f"{type(event).__name__}: {type(problem).__name__}: {problem}") from problem
+        return step.commands
+
+    def next_deadline(self) -> float | None:
+        """Monotonic seconds of the next one; None when nothing is due. None also until the PBX has been observed: what
+        became due while nobody looked must not fire upon what nobody knows."""
+        return self._step.deadlines.next() if self._step.clockwork.is_observed else None
+
+    def on_deadline(self, now: Moment) -> list[Command]:
+        """Everything that is due, as one step."""
+        return self.handle(ev.DeadlineReached(), now)
+
+    def snapshot(self) -> CenterState:
+        """The state as a value; shallow, since the records never change."""
+        step = self._step
+        return CenterState(
+            format=FORMAT,
+            seq=step.seq,
+            moment=step.now,
+            clockwork=step.clockwork,
+            interactions=step.interactions.copy(),
+            legs=step.legs.copy(),
+            sessions=step.sessions.copy(),
+            agents=step.agents.copy(),
+            phones=step.phones.copy(),
+            queues=step.queues.copy(),
+            deadlines=step.deadlines.table.copy(),
+            outstanding=step.outstanding.copy(),
+            hung_up=step.hung_up.copy(),
+            orphans=step.orphans.copy(),
+            versions=step.versions.copy(),
+            version=step.settings.content_hash,
+        )
+
+    @classmethod
+    def restore(cls, state: CenterState) -> "CallCenter":
+        """A center that goes on from `state`. Raises ValueError for a format that this core does not know."""
+        if state.format != FORMAT:
+            raise ValueError(f"snapshot format {state.format}; this core reads {FORMAT}")
+        return cls(state.versions[state.version], state)
+
+    # --- the end of each step -----------------------------------------------------------------------------------------
+    def _finish(self) -> None:
+        step = self._step
+        self._carry()
+        self._sync()
+        if step.clockwork.is_linked and step.clockwork.is_observed:
+            while (match := self._matcher.next()) is not None:
+                interaction, agent = step.interactions[match.interaction], step.agents[match.agent]
+                self._offer(interaction, agent.id, match.why(step.now.mono_s))
+                self._carry()
+                self._sync()
+        for interaction_id in list(step.to_entertain):
+            found = step.interactions.get(interaction_id)
+            if found is not None:
+                self._interactions.entertain(found)
+        for agent_id in list(step.touched_agents):
+            self._agents.show(agent_id)
+
+    def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
+        agent = self._step.agents[agent_id]
+        assert agent.phone is not None and interaction.visit is not None
+        leg = self._interactions.offer(interaction, agent_id, agent.phone, why)
+        work = Work(
+            interaction=interaction.id,
+            kind=interaction.kind,
+            phase=Phase.RINGING,
+            queue=interaction.visit.queue,
+            leg=leg,
+            since=self._step.now,
+        )
+        self._agents.reserve(agent_id, work)
+
+    def _carry(self) -> None:
+        """Facts, in the order they were told; a fact may tell others."""
+        facts = self._step.facts
+        while facts:
+            self._carry_one(facts.pop(0))
+
+    def _carry_one(self, fact: Any) -> None:
+        match fact:
+            case TalkBegan():
+                self._agents.talk_began(fact)
+            case TalkOver():
+                interaction = self._step.interactions[fact.interaction]
+                config = self._step.queue_settings(fact.queue, interaction)
+                self._agents.talk_over(fact, config.wrap_up_s)
+            case TalkHeld():
+                self._agents.talk_held(fact)
+            case OfferOver():
+                self._agents.offer_over(fact)
+            case AgentLegOver():
+                self._agents.leg_over(fact)
+            case WrapUpOver():
+                self._interactions.wrap_up_over(fact.interaction, fact.agent)
+                self._let_go(fact.leg)
+            case Disposed():
+                interaction = self._step.interactions[fact.interaction]
+                self._step.put_interaction(replace(interaction, disposition=fact.disposition))
+            case Answered():
+                self._answered(fact)
+            case _:
+                raise TypeError(f"nobody carries {type(fact).__name__}")
+
+    def _answered(self, fact: Answered) -> None:
+        if isinstance(fact.origin, str):
+            self._features.answered(fact, SessionId(fact.origin))
+        else:
+            self._step.emit(Reply(request=RequestId(fact.origin), is_ok=fact.is_ok, text=fact.text))
+
+    def _let_go(self, leg_id: LegId | None) -> None:
+        """The agent's leg is no longer needed: end its session, or the leg itself when it has none."""
+        leg = self._step.legs.get(leg_id)
+        if leg is None:
+            return
+        session = self._step.sessions.get(leg.session)
+        if session is None:
+            self._step.hang_up(leg.id)
+        elif session.dialogue is not Dialogue.LAST_WORDS:
+            self._step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+
+    # --- the matcher --------------------------------------------------------------------------------------------------
+    def _sync(self) -> None:
+        """The matcher follows the records that this step touched."""
+        step, matcher = self._step, self._matcher
+        for interaction_id in step.touched_interactions:
+            found = step.interactions.get(interaction_id)
+            if found is not None and found.state is InteractionState.WAITING and found.visit is not None:
+                if not matcher.is_waiting(interaction_id):
+                    matcher.add(interaction_id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
+            else:
+                matcher.remove(interaction_id)
+        for agent_id in step.touched_agents:
+            agent = step.agents.get(agent_id)
+            if agent is not None and self._agents.is_free(agent):
+                matcher.set_free(agent_id, agent.idle_since_s)
+            else:
+                matcher.set_busy(agent_id)
+        step.touched_interactions = {}
+
+    def _rebuilt(self) -> Matcher:
+        step = self._step
+        matcher = Matcher(step.settings)
+        for found in step.interactions.values():
+            if found.state is InteractionState.WAITING and found.visit is not None:
+                matcher.add(found.id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
+        for agent in step.agents.values():
+            if self._agents.is_free(agent):
+                matcher.set_free(agent.id, agent.idle_since_s)
+        return matcher
+
+    def _position(self, interaction: InteractionId) -> int:
+        return self._matcher.position(interaction)
+
+    def _waiting_in(self, queue: QueueId) -> int:
+        """Callers in the queue, those whose agent's phone rings included."""
+        return sum(1 for i in self._step.interactions.values() if i.visit is not None and i.visit.queue == queue) - 1
+
+    def _is_staffed(self, queue: QueueId, skills: tuple[SkillId, ...]) -> bool:
+        """Whether anybody with the skills is logged in, ready or not."""
+        for agent_id in self._matcher.able((queue, skills)):
+            agent = self._step.agents.get(agent_id)
+            if agent is not None and agent.presence is not Presence.LOGGED_OUT:
+                return True
+        return False
+
+    # --- the daemon's own life ----------------------------------------------------------------------------------------
+    def _center_started(self, event: ev.CenterStarted) -> None:
+        """A new process: the old one's AGI sessions are closed, and what it had ordered may or may not have happened."""
+        step = self._step
+        step.clockwork = replace(
+            step.clockwork,
+            incarnation=event.incarnation,
+            next_leg=1,
+            next_interaction=max(step.clockwork.next_interaction, event.first_interaction),
+            is_linked=False,
+            is_observed=False,
+            has_fresh_link=True,
+        )
+        for session in list(step.sessions):
+            step.sessions.drop(session)
+        for leg in step.legs.values():
+            step.legs.put(leg.id, replace(leg, session=None, unseen=0))
+        for command in list(step.outstanding):
+            step.outstanding.drop(command)
+
+    def _settings_loaded(self, event: ev.SettingsLoaded) -> None:
+        step = self._step
+        step.settings = event.settings
+        used = {i.version for i in step.interactions.values()} | {event.settings.content_hash}
+        for version in [v for v in step.versions if v not in used]:
+            step.versions.drop(version)
+        for agent in step.agents.values():
+            if agent.id not in event.settings.agents and agent.presence is not Presence.LOGGED_OUT:
+                # Removed: leaves after the present work.
+                self._agents.log_out(RequestId(0), agent.id)
+        step.facts = [f for f in step.facts if not (isinstance(f, Answered) and f.origin == 0)]
+        for agent_id in event.settings.agents:
+            if agent_id not in step.agents:
+                step.put_agent(self._agents.get(agent_id))
+        self._matcher = self._rebuilt()
+
+    def _deadline_reached(self, event: ev.DeadlineReached) -> None:
+        step = self._step
+        while (key := step.deadlines.take(step.now.mono_s)) is not None:
+            self._due(*key)
+            self._carry()
+
+    def _due(self, kind: DeadlineKind, name: str) -> None:
+        step = self._step
+        if kind in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
+            agent_id = AgentId(name)
+            if kind is DeadlineKind.WRAP_UP:
+                self._agents.wrap_up_over(agent_id)
+            step.touched_agents[agent_id] = None
+            return
+        interaction = step.interactions.get(InteractionId(int(name)))
+        if interaction is None:
+            return
+        step.about = interaction.id
+        {
+            DeadlineKind.MAX_WAIT: self._interactions.max_wait_reached,
+            DeadlineKind.RING_GUARD: self._interactions.ring_guard_reached,
+            DeadlineKind.RETURN: self._interactions.return_reached,
+            DeadlineKind.LEAVE: self._interactions.leave_reached,
+            DeadlineKind.MAX_TALK: self._interactions.max_talk_reached,
+        }[kind](interaction)
+
+    def _interaction_faulted(self, event: ev.InteractionFaulted) -> None:
+        """Total: the indexes are rebuilt from the records, and this one interaction is brought to a safe place."""
+        step = self._step
+        step.clockwork = replace(step.clockwork, faults=step.clockwork.faults + 1)
+        step.store(FaultRecord(interaction=event.interaction, reason=event.reason, at_utc_s=step.now.utc_s))
+        interaction = step.interactions.get(event.interaction)
+        if interaction is not None:
+            for agent in step.agents.values():
+                if any(w.interaction == interaction.id for w in agent.work):
+                    self._agents.forget_work(agent.id, interaction.id)
+            self._interactions.to_safety(interaction)
+        elif event.interaction is None:
+            # Nobody knows what it was about: what is due now would raise again, for ever.
+            while step.deadlines.take(step.now.mono_s) is not None:
+                pass
+        step.facts.clear()
+        self._matcher = self._rebuilt()
+
+    # --- the link and what it shows -----------------------------------------------------------------------------------
+    def _link_up(self, event: ev.LinkUp) -> None:
+        step = self._step
+        booted = step.now.utc_s - event.uptime_s
+        before = step.clockwork.booted_utc_s
+        if before is not None and booted - before > BOOT_TOLERANCE_S:
+            self._pbx_restarted(event.pbx)
+        step.clockwork = replace(step.clockwork, is_linked=True, booted_utc_s=booted, has_fresh_link=True)
+        for agent_id in step.agents:
+            step.touched_agents[agent_id] = None
+
+    def _link_lost(self, event: ev.LinkLost) -> None:
+        self._step.clockwork = replace(self._step.clockwork, is_linked=False, is_observed=False)
+
+    def _pbx_restarted(self, pbx: str) -> None:
+        """Every channel is gone, and no Hangup tells of it."""
+        step = self._step
+        for session in list(step.sessions):
+            step.sessions.drop(session)
+        for leg in sorted(step.legs.values(), key=lambda g: (g.role is Role.CALLER, g.id)):
+            if leg.id.pbx == pbx and leg.id in step.legs:
+                self._leg_is_over(leg, 0, 0, by=EndedBy.PBX)
+                self._carry()
+        for phone in list(step.phones):
+            step.phones.put(phone, Phone(state=PhoneState.UNKNOWN, changed_s=step.now.mono_s))
+
+    def _pbx_observed(self, event: ev.PbxObserved) -> None:
+        self._repairs.observed(event)
+        for agent_id in self._step.agents:
+            self._step.touched_agents[agent_id] = None
+
+    # --- legs ---------------------------------------------------------------------------------------------------------
+    def _heard(self, leg_id: LegId) -> Leg | None:
+        """The leg, noted as heard of just now. None for a leg that does not concern us."""
+        leg = self._step.legs.get(leg_id)
+        if leg is None:
+            return None
+        self._step.about = leg.interaction
+        leg = replace(leg, heard_s=self._step.now.mono_s, unseen=0)
+        self._step.legs.put(leg_id, leg)
+        return leg
+
+    def _leg_steps(self, leg_id: LegId, what: LegStep, channel: str = "") -> None:
+        leg = self._heard(leg_id)
+        if leg is not None and leg.role is Role.AGENT:
+            state = advance(LEG, leg.state, what)
+            self._step.legs.put(leg_id, replace(leg, state=state, channel=channel or leg.channel))
+
+    def _leg_started(self, event: ev.LegStarted) -> None:
+        self._leg_steps(event.leg, LegStep.STARTED, event.channel)
+
+    def _leg_ringing(self, event: ev.LegRinging) -> None:
+        self._leg_steps(event.leg, LegStep.RINGING)
+
+    def _leg_answered(self, event: ev.LegAnswered) -> None:
+        self._leg_steps(event.leg, LegStep.ANSWERED)
+
+    def _leg_entered_bridge(self, event: ev.LegEnteredBridge) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None:
+            leg = replace(leg, bridge=event.bridge, state=LegState.UP)
+            self._step.legs.put(leg.id, leg)
+            self._interactions.entered_bridge(leg)
+
+    def _leg_left_bridge(self, event: ev.LegLeftBridge) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None and leg.bridge == event.bridge:
+            self._step.legs.put(leg.id, replace(leg, bridge=None))
+
+    def _leg_held(self, event: ev.LegHeld) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None:
+            self._interactions.held(leg, is_held=True)
+
+    def _leg_unheld(self, event: ev.LegUnheld) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None:
+            self._interactions.held(leg, is_held=False)
+
+    def _leg_ended(self, event: ev.LegEnded) -> None:
+        step = self._step
+        leg = step.legs.get(event.leg)
+        for old, at_s in step.hung_up.items():
+            if at_s > step.now.mono_s - HUNG_UP_KEPT_S:
+                break
+            step.hung_up.drop(old)
+        if leg is None:
+            step.hung_up.put(event.leg, step.now.mono_s)
+        else:
+            step.about = leg.interaction
+            self._leg_is_over(leg, event.cause, event.tech_cause)
+
+    def _leg_is_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
+        step = self._step
+        step.legs.drop(leg.id)
+        for command_id, awaited in step.outstanding.items():
+            if awaited.leg == leg.id and awaited.what is Awaited.HANG_UP:
+                step.outstanding.drop(command_id)
+        match leg.role:
+            case Role.CALLER:
+                if leg.interaction is not None and leg.interaction in step.interactions:
+                    who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
+                    self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
+            case Role.AGENT:
+                self._interactions.agent_leg_ended(leg, cause, tech_cause, by)
+            case Role.FEATURE:
+                pass
+
+    def _phone_state_changed(self, event: ev.PhoneStateChanged) -> None:
+        known = self._step.phones.get(event.phone)
+        self._step.phones.put(event.phone, Phone(state=event.state, changed_s=self._step.now.mono_s))
+        if known is None or known.state is not event.state:
+            self._agents.phone_changed(event.phone)
+
+    # --- what became of commands --------------------------------------------------------------------------------------
+    def _command_done(self, event: ev.CommandDone) -> None:
+        self._step.outstanding.drop(event.command)
+
+    def _command_failed(self, event: ev.CommandFailed) -> None:
+        awaited = self._step.outstanding.get(event.command)
+        self._step.outstanding.drop(event.command)
+        if awaited is None or awaited.leg is None:
+            return
+        leg = self._step.legs.get(awaited.leg)
+        if leg is None:
+            return
+        self._step.about = leg.interaction
+        if awaited.what is Awaited.RING and leg.state is LegState.DIALLED:
+            self._interactions.ring_failed(leg, OfferOutcome.FAILED)
+
+    def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
+        """The leg stays as it is; the next observation shows what is true."""
+        self._step.outstanding.drop(event.command)
+
+    def _ring_ended(self, event: ev.RingEnded) -> None:
+        """Ends the action only. A failure is the leg's end when no channel ever came to be: the phone is unreachable."""
+        self._step.outstanding.drop(event.command)
+        leg = self._step.legs.get(event.leg)
+        if event.is_ok or leg is None or leg.state is not LegState.DIALLED:
+            return
+        self._step.about = leg.interaction
+        if leg.phone is not None and not leg.is_cancelled:
+            self._step.phones.put(leg.phone, Phone(state=PhoneState.UNAVAILABLE, changed_s=self._step.now.mono_s))
+            self._agents.phone_changed(leg.phone)
+        self._interactions.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
+
+    # --- AGI sessions -------------------------------------------------------------------------------------------------
+    def _call_arrived(self, event: ev.CallArrived) -> None:
+        self._interactions.call_arrived(event)
+
+    def _feature_dialled(self, event: ev.FeatureDialled) -> None:
+        self._features.dialled(event)
+
+    def _wrap_up_opened(self, event: ev.WrapUpOpened) -> None:
+        step = self._step
+        session = Session(id=event.session, leg=event.leg, dialogue=Dialogue.WRAP_UP)
+        step.sessions.put(session.id, session)
+        leg = self._heard(event.leg)
+        if leg is None or leg.role is not Role.AGENT:
+            step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            return
+        leg = replace(leg, session=session.id, bridge=None)
+        step.legs.put(leg.id, leg)
+        self._interactions.agent_leg_came_back(leg)
+        self._carry()
+        if not step.sessions[session.id].is_ending:
+            self._features.ask_disposition(step.sessions[session.id])
+
+    def _session_closed(self, event: ev.SessionClosed) -> None:
+        """The connection is over; the leg may be anywhere."""
+        session = self._step.sessions.get(event.session)
+        if session is None:
+            return
+        self._step.sessions.drop(event.session)
+        leg = self._step.legs.get(session.leg)
+        if leg is not None and leg.session == event.session:
+            self._step.legs.put(leg.id, replace(leg, session=None))
+
+    def _current(self, session_id: SessionId, command: CommandId) -> Session | None:
+        """The session, if `command` is its newest verb: what ended an older one is late and means nothing."""
+        session = self._step.sessions.get(session_id)
+        if session is None or session.verb != command or session.is_ending:
+            return None
+        leg = self._step.legs.get(session.leg)
+        if leg is None or leg.session != session_id:
+            return None
+        self._step.about = leg.interaction
+        session = replace(session, verb=None)
+        self._step.sessions.put(session_id, session)
+        return session
+
+    def _caller_of(self, session: Session) -> Interaction | None:
+        leg = self._step.legs[session.leg]
+        return self._step.interactions.get(leg.interaction) if leg.role is Role.CALLER else None
+
+    def _prompt_ended(self, event: ev.PromptEnded) -> None:
+        session = self._current(event.session, event.command)
+        if session is None:
+            return
+        interaction = self._caller_of(session)
+        if interaction is not None:
+            self._interactions.verb_ended(interaction)
+        else:
+            self._features.prompt_ended(session)
+
+    def _digits_collected(self, event: ev.DigitsCollected) -> None:
+        session = self._current(event.session, event.command)
+        if session is None:
+            return
+        interaction = self._caller_of(session)
+        if interaction is not None:
+            self._interactions.digits_collected(interaction, event.digits)
+        else:
+            self._features.digits_collected(session, event.digits)
+
+    def _wait_ended(self, event: ev.WaitEnded) -> None:
+        session = self._current(event.session, event.command)
+        interaction = self._caller_of(session) if session is not None else None
+        if interaction is not None:
+            self._interactions.verb_ended(interaction)
+
+    def _secret_checked(self, event: ev.SecretChecked) -> None:
+        session = self._current(event.session, event.command)
+        if session is not None:
+            self._features.secret_checked(session, event.is_ok)
+
+    # --- what people ask for ------------------------------------------------------------------------------------------
+    def _login_requested(self, event: ev.LoginRequested) -> None:
+        self._agents.log_in(event.request, event.agent, event.phone)
+
+    def _logout_requested(self, event: ev.LogoutRequested) -> None:
+        self._agents.log_out(event.request, event.agent)
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
+        self._agents.not_ready(event.request, event.agent, event.reason)
+
+    def _unpause_requested(self, event: ev.UnpauseRequested) -> None:
+        self._agents.ready(event.request, event.agent)
+
+    def _hang_up_requested(self, event: ev.HangUpRequested) -> None:
+        interaction = self._step.interactions.get(event.interaction)
+        is_there = interaction is not None and interaction.leg in self._step.legs
+        if interaction is not None and is_there:
+            self._step.about = interaction.id
+            self._interactions.release_by_request(interaction)
+        text = f"call {event.interaction} is being ended" if is_there else f"there is no live call {event.interaction}"
+        self._step.emit(Reply(request=event.request, is_ok=is_there, text=text))
+
+
+def _class_of(interaction: Interaction) -> ClassKey:
+    assert interaction.visit is not None
+    return interaction.visit.queue, interaction.visit.skills

@@ -1,0 +1,80 @@
+"""What one engine lets the others know, within one step. `center` carries them, in the order they were told."""
+
+from dataclasses import dataclass
+
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PromptId, QueueId, RequestId, SessionId
+from ccserver.core.records import OfferOutcome
+
+Origin = RequestId | SessionId
+"""Who asked: somebody at the control socket (an int), or an agent's phone (a session)."""
+
+
+# --- from interactions to agents --------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class TalkBegan:
+    interaction: InteractionId
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class TalkOver:
+    """The agent's part of the talk is over. `is_lost`: the agent's line broke, so there is nothing to wrap up."""
+
+    interaction: InteractionId
+    agent: AgentId
+    queue: QueueId
+    is_lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOver:
+    """An offer ended without a talk. `is_leg_over`: the agent's leg has ended too."""
+
+    interaction: InteractionId
+    agent: AgentId
+    outcome: OfferOutcome
+    is_leg_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TalkHeld:
+    interaction: InteractionId
+    agent: AgentId
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLegOver:
+    agent: AgentId
+    interaction: InteractionId
+    leg: LegId
+
+
+# --- from agents to interactions and the matcher ----------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class WrapUpOver:
+    """`leg` is the agent's leg, if it still is kept."""
+
+    interaction: InteractionId
+    agent: AgentId
+    leg: LegId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disposed:
+    interaction: InteractionId
+    disposition: DispositionId
+
+
+# --- from the keypad or the socket to agents, and back ----------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a request. `prompt` is for the ear, `text` for the screen."""
+
+    origin: Origin
+    is_ok: bool
+    prompt: PromptId
+    text: str
+
+
+Fact = TalkBegan | TalkOver | OfferOver | TalkHeld | AgentLegOver | WrapUpOver | Disposed | Answered

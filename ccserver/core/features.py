@@ -1,0 +1,235 @@
+"""What agents do from the keypad: feature codes, each a short dialogue of an AGI session.
+
+The code is matched as the longest one that begins the dialled digits; what follows is its argument, so `*131` is "not ready, reason
+1" at once and `*13` asks for the reason. Everything is answered by a prompt, refusals too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ccserver.core.agents import Agents
+from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
+from ccserver.core.events import FeatureDialled
+from ccserver.core.facts import Answered
+from ccserver.core.ids import AgentId, PhoneId, PromptId, SessionId
+from ccserver.core.records import ShownState
+from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.core.state import Dialogue, Leg, Role, Session
+from ccserver.core.step import Step
+from ccserver.core.transitions import LegState, Phase
+
+FIRST_DIGIT_S = 8.0
+NEXT_DIGIT_S = 3.0
+PIN_S = 10.0
+AGENT_DIGITS_MAX = 12
+
+STATE_PROMPT = {
+    ShownState.LOGGED_OUT: "cc-state-logged-out",
+    ShownState.NOT_READY: "cc-state-not-ready",
+    ShownState.WRAP_UP: "cc-state-wrap-up",
+    ShownState.TALKING: "cc-state-talking",
+    ShownState.ON_HOLD: "cc-state-talking",
+}
+"""All other states are those of an agent who is ready (who asks is on an own call just now)."""
+
+
+class Features:
+    """The dialogues of agents' phones."""
+
+    def __init__(self, step: Step, agents: Agents) -> None:
+        self.step = step
+        self.agents = agents
+
+    # --- beginnings ---------------------------------------------------------------------------------------------------
+    def dialled(self, event: FeatureDialled) -> None:
+        step = self.step
+        step.legs.put(
+            event.leg,
+            Leg(
+                id=event.leg,
+                role=Role.FEATURE,
+                state=LegState.UP,
+                channel=event.channel,
+                phone=event.phone,
+                session=event.session,
+                heard_s=step.now.mono_s,
+            ),
+        )
+        session = Session(id=event.session, leg=event.leg, dialogue=Dialogue.LAST_WORDS)
+        step.sessions.put(session.id, session)
+        if event.leg in step.hung_up:
+            step.legs.drop(event.leg)
+        phone = event.phone
+        if phone is None or phone not in step.settings.phones:
+            self.last_words(session.id, "cc-not-allowed")
+            return
+        codes = step.settings.features
+        table: Mapping[str, Callable[[Session, PhoneId, str], None]] = {
+            codes.login: self._login,
+            codes.logout: self._logout,
+            codes.not_ready: self._not_ready,
+            codes.ready: self._ready,
+            codes.end_wrap_up: self._end_wrap_up,
+            codes.state: self._state,
+            codes.disposition: self._disposition,
+        }
+        found = max((c for c in table if event.digits.startswith(c)), key=len, default=None)
+        if found is None:
+            self.last_words(session.id, "cc-invalid-code")
+        else:
+            table[found](session, phone, event.digits[len(found) :].rstrip("#"))
+
+    def _login(self, session: Session, phone: PhoneId, argument: str) -> None:
+        if argument:
+            self._ask_pin(session, AgentId(argument))
+        else:
+            self._collect(session, Dialogue.LOGIN_AGENT, "cc-login-agent", AGENT_DIGITS_MAX)
+
+    def _logout(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self.agents.log_out(session.id, agent)
+
+    def _not_ready(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None and argument:
+            self._reason_typed(session, agent, argument)
+        elif agent is not None:
+            longest = max((len(r.code) for r in self.step.settings.reasons.values()), default=1)
+            self._collect(replace(session, agent=agent), Dialogue.REASON, "cc-not-ready-reason", longest)
+
+    def _ready(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self.agents.ready(session.id, agent)
+
+    def _end_wrap_up(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self.agents.end_wrap_up(session.id, agent)
+
+    def _state(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            shown = self.agents.shown(self.agents.get(agent))
+            self.last_words(session.id, STATE_PROMPT.get(shown, "cc-state-ready"))
+
+    def _disposition(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self.agents.dispose(session.id, agent, argument)
+
+    def ask_disposition(self, session: Session, *, is_again: bool = False) -> None:
+        """On the agent's leg, kept after the customer hung up, for as long as the wrap-up lasts."""
+        leg = self.step.legs.get(session.leg)
+        agent = self.agents.get(leg.agent) if leg is not None and leg.agent is not None else None
+        work = next((w for w in agent.work if w.leg == session.leg and w.phase is Phase.WRAP_UP), None) if agent else None
+        config = self.step.settings.queues.get(work.queue) if work is not None else None
+        if work is None or config is None or not config.dispositions:
+            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            return
+        left_s = max(1.0, config.wrap_up_s - (self.step.now.mono_s - work.since.mono_s))
+        codes = [self.step.settings.dispositions[d].code for d in config.dispositions]
+        prompt = "cc-disposition-unknown" if is_again else "cc-disposition-ask"
+        self._collect(session, Dialogue.WRAP_UP, prompt, max(map(len, codes)), first_timeout_s=left_s)
+
+    # --- ends of verbs ------------------------------------------------------------------------------------------------
+    def digits_collected(self, session: Session, digits: str) -> None:
+        if session.dialogue is Dialogue.LOGIN_AGENT:
+            if digits:
+                self._ask_pin(session, AgentId(digits))
+            else:
+                self.last_words(session.id, "cc-login-failed")
+        elif session.dialogue is Dialogue.REASON and session.agent is not None:
+            self._reason_typed(session, session.agent, digits)
+        elif session.dialogue is Dialogue.WRAP_UP:
+            self._disposition_typed(session, digits)
+
+    def _disposition_typed(self, session: Session, digits: str) -> None:
+        leg = self.step.legs.get(session.leg)
+        agent = self.agents.get(leg.agent) if leg is not None and leg.agent is not None else None
+        work = next((w for w in agent.work if w.phase is Phase.WRAP_UP), None) if agent else None
+        if agent is None or work is None or not digits:
+            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+        elif self.agents.disposition(work.queue, digits) is None:
+            self.ask_disposition(session, is_again=True)
+        else:
+            self.agents.dispose(session.id, agent.id, digits)
+
+    def _reason_typed(self, session: Session, agent: AgentId, code: str) -> None:
+        found = next((r for r, s in self.step.settings.reasons.items() if s.code == code), None)
+        if found is None:
+            self.last_words(session.id, "cc-reason-unknown")
+        else:
+            self.agents.not_ready(session.id, agent, found)
+
+    def _ask_pin(self, session: Session, agent: AgentId) -> None:
+        """Also for an agent who does not exist: who tries numbers learns nothing."""
+        if self.agents.is_locked(agent):
+            self.last_words(session.id, "cc-login-locked")
+            return
+        session = replace(session, dialogue=Dialogue.LOGIN_PIN, agent=agent)
+        self.step.sessions.put(session.id, session)
+        language = self.step.settings.default_language
+        say = (_prompt("cc-login-pin"),)
+        self.step.speak(CollectSecret(session=session.id, agent=agent, say=say, language=language, timeout_s=PIN_S))
+
+    def secret_checked(self, session: Session, is_ok: bool | None) -> None:
+        leg = self.step.legs.get(session.leg)
+        if session.dialogue is not Dialogue.LOGIN_PIN or session.agent is None or leg is None or leg.phone is None:
+            return
+        is_known = session.agent in self.step.settings.agents
+        if is_ok is not None and is_known:
+            self.agents.pin_checked(session.agent, is_ok)
+        if is_ok and is_known and not self.agents.is_locked(session.agent):
+            self.agents.log_in(session.id, session.agent, leg.phone)
+        else:
+            self.last_words(session.id, "cc-login-failed")
+
+    def answered(self, fact: Answered, session: SessionId) -> None:
+        """A request of this session was answered: say so."""
+        if session in self.step.sessions:
+            self.last_words(session, fact.prompt)
+
+    def last_words(self, session_id: SessionId, prompt: str) -> None:
+        """One prompt, then the end."""
+        session = self.step.sessions[session_id]
+        self.step.sessions.put(session_id, replace(session, dialogue=Dialogue.LAST_WORDS))
+        language = self.step.settings.default_language
+        self.step.speak(Say(session=session_id, say=(_prompt(prompt),), language=language))
+
+    def prompt_ended(self, session: Session) -> None:
+        if session.dialogue is Dialogue.LAST_WORDS:
+            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+    def _agent_at(self, session: Session, phone: PhoneId) -> AgentId | None:
+        agent = self.agents.at_phone(phone)
+        if agent is None:
+            self.last_words(session.id, "cc-not-logged-in")
+            return None
+        return agent.id
+
+    def _collect(
+        self,
+        session: Session,
+        dialogue: Dialogue,
+        prompt: str,
+        max_digits: int,
+        first_timeout_s: float = FIRST_DIGIT_S,
+    ) -> None:
+        self.step.sessions.put(session.id, replace(session, dialogue=dialogue))
+        self.step.speak(
+            Collect(
+                session=session.id,
+                say=(_prompt(prompt),),
+                language=self.step.settings.default_language,
+                max_digits=max_digits,
+                first_timeout_s=first_timeout_s,
+                next_timeout_s=NEXT_DIGIT_S,
+            )
+        )
+
+
+def _prompt(name: str) -> Spoken:
+    return Spoken(SpokenKind.PROMPT, PromptId(name))

@@ -1,0 +1,82 @@
+"""What a reading of the PBX says about what the core believes. Pure: it finds; the center repairs.
+
+A list is older than the events behind it, so it says nothing about a leg that an event or an unanswered command concerns
+since the list was asked for; and a difference counts when it shows in two readings, or in the first one of a new link, before
+which events were missed.
+"""
+
+from dataclasses import dataclass
+
+from ccserver.core.events import ChannelView, PbxObserved
+from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
+from ccserver.core.records import PhoneState
+from ccserver.core.state import Leg, Outstanding
+from ccserver.core.step import Step
+
+ANSWER_OVERDUE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What differs. Legs in the order of their ids, so that every replay repairs in the same order."""
+
+    gone: tuple[LegId, ...] = ()
+    unseen: tuple[LegId, ...] = ()
+    """Missing for the first time: to be looked at again."""
+    seen: tuple[LegId, ...] = ()
+    bridged: tuple[ChannelView, ...] = ()
+    unbridged: tuple[LegId, ...] = ()
+    orphans: tuple[LegId, ...] = ()
+    """Channels that carry one of our ids and that nobody knows."""
+    new_orphans: tuple[LegId, ...] = ()
+    stubborn: tuple[LegId, ...] = ()
+    """Ordered to end, answered or unknown, and still there."""
+    sessions: tuple[SessionId, ...] = ()
+    """AGI sessions of channels that the PBX does not have."""
+    phones: tuple[tuple[PhoneId, PhoneState], ...] = ()
+    settled: tuple[CommandId, ...] = ()
+
+
+def compare(step: Step, view: PbxObserved) -> Findings:
+    """Hold `view` against the tables."""
+    is_first = step.clockwork.has_fresh_link
+    channels = {c.leg: c for c in view.channels}
+    awaited = {o.leg for o in step.outstanding.values() if o.leg is not None}
+
+    def is_settled(leg: Leg) -> bool:
+        return leg.heard_s < view.asked_at_s and leg.id not in awaited
+
+    legs = sorted((leg for leg in step.legs.values() if leg.id.pbx == view.pbx and is_settled(leg)), key=lambda g: g.id)
+    missing = [leg for leg in legs if leg.id not in channels]
+    present = [(leg, channels[leg.id]) for leg in legs if leg.id in channels]
+    orphans = sorted(c for c in channels if c.is_ours() and c not in step.legs)
+    sessions = sorted(
+        s.id for s in step.sessions.values() if s.leg.pbx == view.pbx and s.leg not in channels and s.leg not in step.legs
+    )
+    return Findings(
+        gone=tuple(leg.id for leg in missing if is_first or leg.unseen >= 1),
+        unseen=tuple(leg.id for leg in missing if not is_first and leg.unseen == 0),
+        seen=tuple(leg.id for leg, _ in present if leg.unseen),
+        bridged=tuple(c for leg, c in present if c.bridge is not None and c.bridge != leg.bridge),
+        unbridged=tuple(leg.id for leg, c in present if c.bridge is None and leg.bridge is not None),
+        orphans=tuple(c for c in orphans if is_first or c in step.orphans),
+        new_orphans=tuple(c for c in orphans if not is_first and c not in step.orphans),
+        stubborn=tuple(leg.id for leg, _ in present if leg.is_cancelled),
+        sessions=tuple(sessions),
+        phones=tuple(sorted(_phones(step, view), key=lambda p: p[0])),
+        settled=tuple(c for c, o in step.outstanding.items() if _is_overdue(o, view)),
+    )
+
+
+def _phones(step: Step, view: PbxObserved) -> list[tuple[PhoneId, PhoneState]]:
+    found = []
+    for phone, state in view.phones.items():
+        known = step.phones.get(phone)
+        if known is None or (known.state is not state and known.changed_s < view.asked_at_s):
+            found.append((phone, state))
+    return found
+
+
+def _is_overdue(command: Outstanding, view: PbxObserved) -> bool:
+    """Its answer will not come: every edge answers, or says "unknown", long before."""
+    return command.sent_s < view.asked_at_s - ANSWER_OVERDUE_S

@@ -1,0 +1,420 @@
+"""The state of the whole center: tables of frozen records, and one step's way of changing them.
+
+A step either happens or does not: every change is noted with the value it replaced, and a step that raises is undone.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+from ccserver.core.ids import (
+    AgentId,
+    CommandId,
+    DispositionId,
+    FlowId,
+    InteractionId,
+    Language,
+    LegId,
+    NodeId,
+    PhoneId,
+    QueueId,
+    ReasonId,
+    SessionId,
+    SkillId,
+)
+from ccserver.core.moment import Moment
+from ccserver.core.records import EndedBy, Outcome, PhoneState, ShownState, VisitOutcome
+from ccserver.core.settings import Exit, Settings
+from ccserver.core.transitions import InteractionState, LegState, Phase
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+VOICE = "voice"
+
+
+# --- legs and sessions ------------------------------------------------------------------------------------------------
+class Role(Enum):
+    CALLER = "caller"
+    AGENT = "agent"
+    FEATURE = "feature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One channel that concerns us. `session` is its newest AGI session, while that is open."""
+
+    id: LegId
+    role: Role
+    state: LegState
+    channel: str = ""
+    interaction: InteractionId | None = None
+    agent: AgentId | None = None
+    phone: PhoneId | None = None
+    session: SessionId | None = None
+    bridge: str | None = None
+    is_cancelled: bool = False
+    """We asked for its end."""
+    heard_s: float = 0.0
+    """When an event last spoke of it: an observation that was asked for earlier says nothing about it."""
+    unseen: int = 0
+    """Observations in a row that did not show it."""
+
+
+class Dialogue(Enum):
+    """What a session is about, so that the end of a verb finds its meaning."""
+
+    CALLER = "caller"
+    WRAP_UP = "wrap_up"
+    LOGIN_AGENT = "login_agent"
+    LOGIN_PIN = "login_pin"
+    REASON = "reason"
+    LAST_WORDS = "last_words"  # one prompt, then the session ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """`verb` is the newest verb; ends of older ones are late and mean nothing."""
+
+    id: SessionId
+    leg: LegId
+    dialogue: Dialogue
+    verb: CommandId | None = None
+    agent: AgentId | None = None
+    is_ending: bool = False
+    unseen: int = 0
+
+
+# --- interactions -----------------------------------------------------------------------------------------------------
+class AfterKind(Enum):
+    NODE = "node"  # go on with a node of the flow
+    EXIT = "exit"  # leave the queue as an Exit says
+    LEAVE = "leave"  # hang up
+    EXTENSION = "extension"  # hand over to the dialplan
+    KEEP_WAITING = "keep_waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """What comes when the prompt that is being said has ended."""
+
+    kind: AfterKind
+    target: str = ""
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One agent's phone is being called for one interaction."""
+
+    number: int
+    agent: AgentId
+    phone: PhoneId
+    leg: LegId
+    queue: QueueId
+    since: Moment
+    why: str
+    recording: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A stay in a queue that has not ended. `rank` 0 goes before 1: a caller whose agent was lost is served first."""
+
+    number: int
+    queue: QueueId
+    entered: Moment
+    waiting_since_s: float
+    """Monotonic; earlier than `entered` when the waiting time of an earlier visit counts."""
+    rank: int
+    skills: tuple[SkillId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    agent: AgentId
+    leg: LegId
+    queue: QueueId
+    since: Moment
+    recording: str
+    held_since: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    id: InteractionId
+    kind: str
+    state: InteractionState
+    leg: LegId
+    did: str
+    caller_number: str | None
+    caller_name: str
+    language: Language
+    version: str
+    """`content_hash` of the settings it entered with: its flow stays the one it began."""
+    arrived: Moment
+    menu_since: Moment
+    flow: FlowId | None = None
+    node: NodeId | None = None
+    steps: int = 0
+    tries: int = 0
+    needs: tuple[SkillId, ...] = ()
+    """Skills that its own choices require, beside those of the queue."""
+    hops: int = 0
+    is_answered: bool = False
+    after: After | None = None
+    visit: Visit | None = None
+    offer: Offer | None = None
+    talk: Talk | None = None
+    wrapping: AgentId | None = None
+    """The agent who is still in wrap-up for it."""
+    wrapping_since: Moment | None = None
+    queue: QueueId | None = None
+    agent: AgentId | None = None
+    outcome: Outcome | None = None
+    ended_by: EndedBy | None = None
+    ended: Moment | None = None
+    disposition: DispositionId | None = None
+    segments: int = 0
+    visits: int = 0
+    offers: int = 0
+    recordings: int = 0
+    wait_s: float = 0.0
+    talk_s: float = 0.0
+    faults: int = 0
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+class Presence(Enum):
+    """What the person declares."""
+
+    LOGGED_OUT = "logged_out"
+    READY = "ready"
+    NOT_READY = "not_ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One work item of one agent. `leg` is None once the agent's leg is over."""
+
+    interaction: InteractionId
+    kind: str
+    phase: Phase
+    queue: QueueId
+    leg: LegId | None
+    since: Moment
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The state that people see, since when, with what; kept so that history gets each change once."""
+
+    state: ShownState
+    reason: ReasonId | None
+    phone: PhoneId | None
+    interaction: InteractionId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    id: AgentId
+    presence: Presence = Presence.LOGGED_OUT
+    reason: ReasonId | None = None
+    phone: PhoneId | None = None
+    work: tuple[Work, ...] = ()
+    idle_since_s: float = 0.0
+    """Monotonic; the longest idle is offered first."""
+    spared_until_s: float = 0.0
+    """Back-off after an offer that was not taken."""
+    missed: int = 0
+    """Offers not taken in a row."""
+    next_reason: ReasonId | None = None
+    """Not ready, once the current work is over."""
+    leaves: bool = False
+    """Logs out, once the current work is over."""
+    pin_failures: int = 0
+    locked_until_s: float = 0.0
+    shown: Shown | None = None
+    shown_since: Moment = field(default=Moment(0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    state: PhoneState
+    changed_s: float
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+class DeadlineKind(Enum):
+    WRAP_UP = "wrap_up"  # of an agent
+    SPARED = "spared"  # of an agent
+    MAX_WAIT = "max_wait"  # of an interaction
+    RING_GUARD = "ring_guard"  # of an interaction: the offer's leg neither answered nor ended
+    RETURN = "return"  # of an interaction: the customer's leg did not come back
+    LEAVE = "leave"  # of an interaction: its end was ordered and did not come
+    MAX_TALK = "max_talk"  # of an interaction
+
+
+DeadlineKey = tuple[DeadlineKind, str]
+
+
+class Awaited(Enum):
+    """Commands whose answer the core waits for."""
+
+    ANSWER = "answer"
+    RING = "ring"
+    HANG_UP = "hang_up"
+    CONNECT = "connect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outstanding:
+    what: Awaited
+    leg: LegId | None
+    sent_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounters:
+    """Totals of one queue since the beginning of the history."""
+
+    offered: int = 0
+    outcomes: Mapping[VisitOutcome, int] = field(default_factory=dict)
+    within_service_level: int = 0
+    wait_s: float = 0.0
+    """Of the answered ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clockwork:
+    """The counters and switches of the center as one value."""
+
+    incarnation: int = 0
+    next_interaction: int = 1
+    next_leg: int = 1
+    is_linked: bool = False
+    is_observed: bool = False
+    """False from the start until the first observation: until then nothing is decided and no deadline fires."""
+    booted_utc_s: float | None = None
+    has_fresh_link: bool = True
+    """The next observation is the first of this link: what it does not show is gone."""
+    faults: int = 0
+    repairs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CenterState:
+    """A snapshot: a value that can be compared, serialised and restored."""
+
+    format: int
+    seq: int
+    moment: Moment
+    clockwork: Clockwork
+    interactions: Mapping[InteractionId, Interaction]
+    legs: Mapping[LegId, Leg]
+    sessions: Mapping[SessionId, Session]
+    agents: Mapping[AgentId, Agent]
+    phones: Mapping[PhoneId, Phone]
+    queues: Mapping[QueueId, QueueCounters]
+    deadlines: Mapping[DeadlineKey, float]
+    outstanding: Mapping[CommandId, Outstanding]
+    hung_up: Mapping[LegId, float]
+    """Legs that ended before we knew them, by monotonic time."""
+    orphans: Mapping[LegId, int]
+    versions: Mapping[str, Settings]
+    """The settings that some interaction still lives by; the newest is `version`."""
+    version: str
+
+
+FORMAT = 1
+
+
+class Table(Generic[K, V]):
+    """A dict of records whose changes can be undone."""
+
+    __slots__ = ("_rows", "_undo")
+
+    def __init__(self, undo: list[Callable[[], None]], rows: Mapping[K, V] | None = None) -> None:
+        self._rows: dict[K, V] = dict(rows or {})
+        self._undo = undo
+
+    def __getitem__(self, key: K) -> V:
+        return self._rows[key]
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: K | None) -> V | None:
+        return None if key is None else self._rows.get(key)
+
+    def values(self) -> list[V]:
+        return list(self._rows.values())
+
+    def items(self) -> list[tuple[K, V]]:
+        return list(self._rows.items())
+
+    def put(self, key: K, value: V) -> None:
+        rows = self._rows
+        if key in rows:
+            old = rows[key]
+            self._undo.append(lambda: rows.__setitem__(key, old))
+        else:
+            self._undo.append(lambda: rows.__delitem__(key))
+        rows[key] = value
+
+    def drop(self, key: K) -> None:
+        rows = self._rows
+        if key in rows:
+            old = rows.pop(key)
+            self._undo.append(lambda: rows.__setitem__(key, old))
+
+    def copy(self) -> dict[K, V]:
+        return dict(self._rows)
+
+
+class Deadlines:
+    """When what is due. One time for each key; the heap may hold times that no longer hold."""
+
+    def __init__(self, table: Table[DeadlineKey, float]) -> None:
+        self.table = table
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """From the table, after a restore or an undone step."""
+        self._heap = [(due, kind.value, name) for (kind, name), due in self.table.items()]
+        heapq.heapify(self._heap)
+
+    def set(self, kind: DeadlineKind, name: object, due_s: float) -> None:
+        key = (kind, str(name))
+        self.table.put(key, due_s)
+        heapq.heappush(self._heap, (due_s, kind.value, key[1]))
+
+    def clear(self, kind: DeadlineKind, name: object) -> None:
+        self.table.drop((kind, str(name)))
+
+    def next(self) -> float | None:
+        while self._heap:
+            due, kind, name = self._heap[0]
+            if self.table.get((DeadlineKind(kind), name)) == due:
+                return due
+            heapq.heappop(self._heap)
+        return None
+
+    def take(self, now_s: float) -> DeadlineKey | None:
+        """The earliest one that is due, taken out; None when none is."""
+        due = self.next()
+        if due is None or due > now_s:
+            return None
+        _, kind, name = heapq.heappop(self._heap)
+        key = (DeadlineKind(kind), name)
+        self.table.drop(key)
+        return key

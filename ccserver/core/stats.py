@@ -1,0 +1,37 @@
+"""Totals of the queues, counted as visits begin and end.
+
+By queue: offered = the sum of all outcomes + those still waiting. It holds by construction, since a visit is counted once when it
+begins and once when it ends; `invariants` checks it after every step.
+"""
+
+from dataclasses import replace
+
+from ccserver.core.records import VisitOutcome
+from ccserver.core.state import QueueCounters
+
+
+def began(counters: QueueCounters) -> QueueCounters:
+    """One more visit."""
+    return replace(counters, offered=counters.offered + 1)
+
+
+def ended(counters: QueueCounters, outcome: VisitOutcome, wait_s: float, *, is_within: bool) -> QueueCounters:
+    """One visit less. `is_within`: answered within the service level's threshold."""
+    outcomes = dict(counters.outcomes)
+    outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    is_answer = outcome is VisitOutcome.ANSWERED
+    return replace(
+        counters,
+        outcomes=outcomes,
+        within_service_level=counters.within_service_level + is_within,
+        wait_s=counters.wait_s + (wait_s if is_answer else 0.0),
+    )
+
+
+def service_level(counters: QueueCounters) -> float | None:
+    """Answered in time as part (0 to 1) of the visits that are over and were no short abandons; None when there are none.
+
+    The common definition of the field: answered within the threshold / (offered - short abandons).
+    """
+    over = sum(n for outcome, n in counters.outcomes.items() if outcome is not VisitOutcome.SHORT_ABANDONED)
+    return counters.within_service_level / over if over else None

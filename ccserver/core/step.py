@@ -1,0 +1,175 @@
+"""One step of the core: the tables, the commands so far, the facts still to carry, and the way back.
+
+Engines hold the same `Step`; nobody else changes a table.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ccserver.core.commands import (
+    AnswerCall,
+    Collect,
+    CollectSecret,
+    Command,
+    ConnectLegs,
+    EndSession,
+    HangUpLeg,
+    RingAgent,
+    Say,
+    Store,
+    WaitUntil,
+)
+from ccserver.core.facts import Fact
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, SessionId
+from ccserver.core.moment import Moment
+from ccserver.core.records import Record
+from ccserver.core.settings import QueueSettings, Settings
+from ccserver.core.state import (
+    Agent,
+    Awaited,
+    CenterState,
+    Clockwork,
+    DeadlineKey,
+    Deadlines,
+    Interaction,
+    Leg,
+    Outstanding,
+    Phone,
+    QueueCounters,
+    Session,
+    Table,
+)
+
+Verb = Say | Collect | CollectSecret | WaitUntil
+
+
+class Step:
+    """The tables and what the present step has done with them."""
+
+    def __init__(self, settings: Settings, state: CenterState | None = None) -> None:
+        self.undo: list[Callable[[], None]] = []
+        undo, kept = self.undo, state
+        self.interactions: Table[InteractionId, Interaction] = Table(undo, kept.interactions if kept else None)
+        self.legs: Table[LegId, Leg] = Table(undo, kept.legs if kept else None)
+        self.sessions: Table[SessionId, Session] = Table(undo, kept.sessions if kept else None)
+        self.agents: Table[AgentId, Agent] = Table(undo, kept.agents if kept else None)
+        self.phones: Table[PhoneId, Phone] = Table(undo, kept.phones if kept else None)
+        self.queues: Table[QueueId, QueueCounters] = Table(undo, kept.queues if kept else None)
+        self.outstanding: Table[CommandId, Outstanding] = Table(undo, kept.outstanding if kept else None)
+        self.hung_up: Table[LegId, float] = Table(undo, kept.hung_up if kept else None)
+        self.orphans: Table[LegId, int] = Table(undo, kept.orphans if kept else None)
+        self.versions: Table[str, Settings] = Table(undo, kept.versions if kept else None)
+        due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
+        self.deadlines = Deadlines(due)
+        self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})
+        self._settings: Table[str, Settings] = Table(undo, {"": settings})
+        self.seq = kept.seq if kept else 0
+        self.now = kept.moment if kept else Moment(0.0, 0.0)
+        self.commands: list[Command] = []
+        self.facts: list[Fact] = []
+        self.about: InteractionId | None = None
+        self.touched_agents: dict[AgentId, None] = {}
+        self.touched_interactions: dict[InteractionId, None] = {}
+        self.to_entertain: dict[InteractionId, None] = {}
+        self.agent_at: Table[PhoneId, AgentId] = Table(
+            undo, {a.phone: a.id for a in self.agents.values() if a.phone is not None}
+        )
+
+    # --- the step itself ----------------------------------------------------------------------------------------------
+    def begin(self, now: Moment) -> None:
+        self.seq += 1
+        self.now = now
+        self.undo.clear()
+        self.commands = []
+        self.facts = []
+        self.about = None
+        self.touched_agents = {}
+        self.touched_interactions = {}
+        self.to_entertain = {}
+
+    def roll_back(self) -> None:
+        while self.undo:
+            self.undo.pop()()
+        self.deadlines.rebuild()
+        self.commands = []
+
+    # --- settings and switches ----------------------------------------------------------------------------------------
+    @property
+    def settings(self) -> Settings:
+        return self._settings[""]
+
+    @settings.setter
+    def settings(self, value: Settings) -> None:
+        self._settings.put("", value)
+        self.versions.put(value.content_hash, value)
+
+    @property
+    def clockwork(self) -> Clockwork:
+        return self._clockwork[""]
+
+    @clockwork.setter
+    def clockwork(self, value: Clockwork) -> None:
+        self._clockwork.put("", value)
+
+    def settings_of(self, interaction: Interaction) -> Settings:
+        """Those it entered with."""
+        return self.versions.get(interaction.version) or self.settings
+
+    def queue_settings(self, queue: QueueId, interaction: Interaction) -> QueueSettings:
+        """The newest; those it entered with when the queue has been removed since."""
+        return self.settings.queues.get(queue) or self.settings_of(interaction).queues[queue]
+
+    # --- what the step answers ----------------------------------------------------------------------------------------
+    def emit(self, command: Command) -> CommandId:
+        self.commands.append(command)
+        return CommandId(self.seq, len(self.commands) - 1)
+
+    def store(self, record: Record) -> None:
+        self.emit(Store(record=record))
+
+    def speak(self, verb: Verb) -> None:
+        """Give a session its next verb; ends of earlier ones mean nothing from now on."""
+        session = self.sessions[verb.session]
+        self.sessions.put(session.id, replace(session, verb=self.emit(verb)))
+
+    def end_session(self, command: EndSession) -> None:
+        session = self.sessions[command.session]
+        if not session.is_ending:
+            self.sessions.put(session.id, replace(session, is_ending=True, verb=None))
+            self.emit(command)
+
+    def order(self, command: AnswerCall | RingAgent | HangUpLeg | ConnectLegs) -> None:
+        """Emit a command whose answer is awaited."""
+        what, leg = Awaited.CONNECT, None
+        if isinstance(command, AnswerCall):
+            what, leg = Awaited.ANSWER, self.sessions[command.session].leg
+        elif isinstance(command, RingAgent):
+            what, leg = Awaited.RING, command.leg
+        elif isinstance(command, HangUpLeg):
+            what, leg = Awaited.HANG_UP, command.leg
+        command_id = self.emit(command)
+        self.outstanding.put(command_id, Outstanding(what=what, leg=leg, sent_s=self.now.mono_s))
+
+    def tell(self, fact: Fact) -> None:
+        self.facts.append(fact)
+
+    # --- small changes that many make ---------------------------------------------------------------------------------
+    def put_agent(self, agent: Agent) -> None:
+        old = self.agents.get(agent.id)
+        if old is not None and old.phone is not None and old.phone != agent.phone:
+            self.agent_at.drop(old.phone)
+        if agent.phone is not None:
+            self.agent_at.put(agent.phone, agent.id)
+        self.agents.put(agent.id, agent)
+        self.touched_agents[agent.id] = None
+
+    def put_interaction(self, interaction: Interaction) -> None:
+        self.interactions.put(interaction.id, interaction)
+        self.touched_interactions[interaction.id] = None
+
+    def hang_up(self, leg: LegId, cause: int = 16) -> None:
+        """Order the end of a leg, once."""
+        known = self.legs.get(leg)
+        if known is not None and not known.is_cancelled:
+            self.legs.put(leg, replace(known, is_cancelled=True))
+            self.order(HangUpLeg(leg=leg, cause=cause))

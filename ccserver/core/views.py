@@ -1,0 +1,174 @@
+"""What people are shown of the state: plain values for status, top, metrics and the wallboard."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccserver.core.agents import shown_state
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId
+from ccserver.core.moment import Moment
+from ccserver.core.records import PhoneState, ShownState, VisitOutcome
+from ccserver.core.settings import Settings
+from ccserver.core.state import CenterState, Interaction, QueueCounters
+from ccserver.core.stats import service_level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingView:
+    """One caller who waits. `position` counts from 1; `ringing` is the agent whose phone rings for them."""
+
+    number: InteractionId
+    caller_number: str | None
+    caller_name: str
+    wait_s: float
+    position: int
+    ringing: AgentId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """`outcomes` and `offered` are totals since the beginning of the history; `service_level` is 0 to 1."""
+
+    id: QueueId
+    name: str
+    waiting: tuple[WaitingView, ...]
+    longest_wait_s: float
+    offered: int
+    outcomes: Mapping[VisitOutcome, int]
+    within_service_level: int
+    answered_wait_s: float
+    service_level: float | None
+    talking: int
+    agents_ready: int
+    agents_logged_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    id: AgentId
+    name: str
+    state: ShownState
+    reason: ReasonId | None
+    since_s: float
+    phone: PhoneId | None
+    interaction: InteractionId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    """One live interaction. `since_s` is how long ago it arrived."""
+
+    number: InteractionId
+    state: str
+    leg: LegId
+    did: str
+    caller_number: str | None
+    caller_name: str
+    language: str
+    queue: QueueId | None
+    agent: AgentId | None
+    since_s: float
+    wait_s: float
+    disposition: DispositionId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    is_linked: bool
+    is_observed: bool
+    at_utc_s: float
+    queues: tuple[QueueView, ...]
+    agents: tuple[AgentView, ...]
+    calls: tuple[CallView, ...]
+    repairs: int
+    faults: int
+
+
+def overview(state: CenterState, settings: Settings, now: Moment) -> Overview:
+    """Everything that is shown, as of `now`."""
+    agents = tuple(_agent(state, settings, agent, now) for agent in sorted(settings.agents))
+    return Overview(
+        is_linked=state.clockwork.is_linked,
+        is_observed=state.clockwork.is_observed,
+        at_utc_s=now.utc_s,
+        queues=tuple(_queue(state, settings, queue, agents, now) for queue in sorted({*settings.queues, *state.queues})),
+        agents=agents,
+        calls=tuple(_call(i, now) for _, i in sorted(state.interactions.items())),
+        repairs=state.clockwork.repairs,
+        faults=state.clockwork.faults,
+    )
+
+
+def _agent(state: CenterState, settings: Settings, agent_id: AgentId, now: Moment) -> AgentView:
+    agent = state.agents.get(agent_id)
+    name = settings.agents[agent_id].name
+    if agent is None:
+        return AgentView(
+            id=agent_id, name=name, state=ShownState.LOGGED_OUT, reason=None, since_s=0.0, phone=None, interaction=None
+        )
+    phone = state.phones.get(agent.phone) if agent.phone is not None else None
+    shown = shown_state(agent, phone.state if phone else PhoneState.UNKNOWN, now.mono_s)
+    return AgentView(
+        id=agent_id,
+        name=name,
+        state=shown,
+        reason=agent.reason if shown is ShownState.NOT_READY else None,
+        since_s=now.mono_s - agent.shown_since.mono_s,
+        phone=agent.phone,
+        interaction=agent.work[0].interaction if agent.work else None,
+    )
+
+
+def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple[AgentView, ...], now: Moment) -> QueueView:
+    config = settings.queues.get(queue)
+    counters = state.queues.get(queue) or QueueCounters()
+    there = [
+        (i.visit.rank, i.visit.waiting_since_s, i) for i in state.interactions.values() if i.visit and i.visit.queue == queue
+    ]
+    there.sort(key=lambda row: (row[0], row[1], row[2].id))
+    waiting = tuple(
+        WaitingView(
+            number=i.id,
+            caller_number=i.caller_number,
+            caller_name=i.caller_name,
+            wait_s=now.mono_s - since_s,
+            position=place,
+            ringing=i.offer.agent if i.offer else None,
+        )
+        for place, (_, since_s, i) in enumerate(there, start=1)
+    )
+    skills = config.skills if config else ()
+    able = [
+        a for a in agents if a.state is not ShownState.LOGGED_OUT and all(s in settings.agents[a.id].skills for s in skills)
+    ]
+    return QueueView(
+        id=queue,
+        name=config.name if config else queue,
+        waiting=waiting,
+        longest_wait_s=max((w.wait_s for w in waiting), default=0.0),
+        offered=counters.offered,
+        outcomes=dict(counters.outcomes),
+        within_service_level=counters.within_service_level,
+        answered_wait_s=counters.wait_s,
+        service_level=service_level(counters),
+        talking=sum(1 for i in state.interactions.values() if i.talk is not None and i.talk.queue == queue),
+        agents_ready=sum(1 for a in able if a.state is ShownState.READY),
+        agents_logged_in=len(able),
+    )
+
+
+def _call(interaction: Interaction, now: Moment) -> CallView:
+    waiting_s = now.mono_s - interaction.visit.entered.mono_s if interaction.visit else 0.0
+    return CallView(
+        number=interaction.id,
+        state=interaction.state.value,
+        leg=interaction.leg,
+        did=interaction.did,
+        caller_number=interaction.caller_number,
+        caller_name=interaction.caller_name,
+        language=interaction.language,
+        queue=interaction.queue,
+        agent=interaction.agent,
+        since_s=now.mono_s - interaction.arrived.mono_s,
+        wait_s=interaction.wait_s + waiting_s,
+        disposition=interaction.disposition,
+    )
