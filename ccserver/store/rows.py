@@ -1,0 +1,139 @@
+"""From the core's records to rows, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from sqlalchemy import Table
+
+from ccserver.core.ids import CommandId
+from ccserver.core.records import (
+    AgentStateRecord,
+    FaultRecord,
+    InteractionRecord,
+    OfferRecord,
+    Record,
+    RecordingRecord,
+    RepairRecord,
+    SegmentRecord,
+    VisitRecord,
+)
+from ccserver.store import schema
+
+Cell = str | int | float | bool | datetime | None
+Row = dict[str, Cell]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc(seconds: float) -> datetime:
+    """POSIX seconds as an aware time. Raises OverflowError when there is no such year."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def text(value: str | None) -> str | None:
+    """What every database takes: no NUL (PostgreSQL refuses it) and no half of a surrogate pair (not UTF-8)."""
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "�")
+
+
+def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
+    """The table and the row of one record. Raises ValueError or OverflowError for a time that is none."""
+    seq, index = command
+    row: Row = {"run": run, "seq": seq, "command_index": index}
+    match record:
+        case InteractionRecord():
+            row |= {
+                "interaction": record.interaction,
+                "kind": text(record.kind),
+                "pbx": text(record.leg.pbx),
+                "uniqueid": text(record.leg.uniqueid),
+                "did": text(record.did),
+                "caller_number": text(record.caller_number),
+                "caller_name": text(record.caller_name),
+                "language": text(record.language),
+                "queue": text(record.queue),
+                "agent": text(record.agent),
+                "outcome": record.outcome.value,
+                "ended_by": record.ended_by.value,
+                "disposition": text(record.disposition),
+                "arrived_at": utc(record.arrived_utc_s),
+                "ended_at": utc(record.ended_utc_s),
+                "wait_s": record.wait_s,
+                "talk_s": record.talk_s,
+            }
+            return schema.interactions, row
+        case SegmentRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "kind": record.kind.value,
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+                "queue": text(record.queue),
+                "agent": text(record.agent),
+                "detail": text(record.detail),
+            }
+            return schema.segments, row
+        case VisitRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "queue": text(record.queue),
+                "entered_at": utc(record.entered_utc_s),
+                "wait_s": record.wait_s,
+                "outcome": record.outcome.value,
+                "is_within_service_level": record.is_within_service_level,
+                "agent": text(record.agent),
+            }
+            return schema.queue_visits, row
+        case OfferRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "queue": text(record.queue),
+                "agent": text(record.agent),
+                "phone": text(record.phone),
+                "pbx": text(record.leg.pbx),
+                "uniqueid": text(record.leg.uniqueid),
+                "offered_at": utc(record.offered_utc_s),
+                "ring_s": record.ring_s,
+                "outcome": record.outcome.value,
+                "why": text(record.why),
+            }
+            return schema.offers, row
+        case AgentStateRecord():
+            row |= {
+                "agent": text(record.agent),
+                "state": record.state.value,
+                "reason": text(record.reason),
+                "phone": text(record.phone),
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+                "interaction": record.interaction,
+            }
+            return schema.agent_states, row
+        case RecordingRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "agent": text(record.agent),
+                "pbx": text(record.leg.pbx),
+                "uniqueid": text(record.leg.uniqueid),
+                "path": text(record.path),
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+            }
+            return schema.recordings, row
+        case RepairRecord():
+            row |= {
+                "kind": record.kind.value,
+                "what": text(record.what),
+                "at": utc(record.at_utc_s),
+                "interaction": record.interaction,
+            }
+            return schema.repairs, row
+        case FaultRecord():
+            row |= {"interaction": record.interaction, "reason": text(record.reason), "at": utc(record.at_utc_s)}
+            return schema.faults, row
+        case _:
+            assert_never(record)

@@ -1,0 +1,215 @@
+"""The tables of the history. A change here needs a migration beside it; a test compares the two.
+
+Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
+`Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
+`projection` and `recording_files`.
+
+States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
+since a row that the database refuses would be missing for ever.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+REVISION = "0001"
+"""The newest migration: the schema this version of ccserver works with."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware `datetime` in UTC, on both sides; SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is UTC:
+            return value
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _history(name: str, *columns: Column[object] | Index) -> Table:
+    # Without SQLite's hidden row id: the key is the only one, and a row costs one tree less.
+    return Table(
+        name,
+        METADATA,
+        Column("run", Text, primary_key=True),
+        Column("seq", BigInteger, primary_key=True, autoincrement=False),
+        Column("command_index", Integer, primary_key=True, autoincrement=False),
+        *columns,
+        sqlite_with_rowid=False,
+    )
+
+
+def _required(name: str, type_: type | TypeDecorator[datetime]) -> "Column[object]":
+    return Column(name, type_, nullable=False)
+
+
+def _optional(name: str, type_: type | TypeDecorator[datetime]) -> "Column[object]":
+    return Column(name, type_, nullable=True)
+
+
+interactions = _history(
+    "interactions",
+    _required("interaction", BigInteger),
+    _required("kind", Text),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _required("did", Text),
+    _optional("caller_number", Text),
+    _required("caller_name", Text),
+    _required("language", Text),
+    _optional("queue", Text),
+    _optional("agent", Text),
+    _required("outcome", Text),
+    _required("ended_by", Text),
+    _optional("disposition", Text),
+    _required("arrived_at", UtcTime()),
+    _required("ended_at", UtcTime()),
+    _required("wait_s", Float),
+    _required("talk_s", Float),
+    Index(None, "interaction"),
+    Index(None, "arrived_at"),
+    Index(None, "caller_number", "arrived_at"),
+    Index(None, "agent", "arrived_at"),
+)
+
+segments = _history(
+    "segments",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("kind", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    _optional("queue", Text),
+    _optional("agent", Text),
+    _required("detail", Text),
+    Index(None, "interaction"),
+)
+
+queue_visits = _history(
+    "queue_visits",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("queue", Text),
+    _required("entered_at", UtcTime()),
+    _required("wait_s", Float),
+    _required("outcome", Text),
+    _required("is_within_service_level", Boolean),
+    _optional("agent", Text),
+    Index(None, "interaction"),
+    Index(None, "entered_at", "queue"),
+)
+
+offers = _history(
+    "offers",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("queue", Text),
+    _required("agent", Text),
+    _required("phone", Text),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _required("offered_at", UtcTime()),
+    _required("ring_s", Float),
+    _required("outcome", Text),
+    _required("why", Text),
+    Index(None, "interaction"),
+    Index(None, "agent", "offered_at"),
+)
+
+agent_states = _history(
+    "agent_states",
+    _required("agent", Text),
+    _required("state", Text),
+    _optional("reason", Text),
+    _optional("phone", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    _optional("interaction", BigInteger),
+    Index(None, "agent", "started_at"),
+)
+
+recordings = _history(
+    "recordings",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("agent", Text),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _required("path", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    Index(None, "interaction"),
+)
+
+repairs = _history(
+    "repairs",
+    _required("kind", Text),
+    _required("what", Text),
+    _required("at", UtcTime()),
+    _optional("interaction", BigInteger),
+    Index(None, "at"),
+)
+
+faults = _history(
+    "faults",
+    _optional("interaction", BigInteger),
+    _required("reason", Text),
+    _required("at", UtcTime()),
+    Index(None, "at"),
+)
+
+recording_files = Table(
+    "recording_files",
+    METADATA,
+    Column("path", Text, primary_key=True),
+    _required("status", Text),
+    _required("duration_s", Float),
+    _required("bytes", BigInteger),
+    _required("sha256", Text),
+    _required("detail", Text),
+    _required("finished_at", UtcTime()),
+)
+
+projection = Table(
+    "projection",
+    METADATA,
+    Column("run", Text, primary_key=True),
+    _required("applied_seq", BigInteger),
+    _required("applied_index", Integer),
+    _required("rows_written", BigInteger),
+)
+
+HISTORY = (interactions, segments, queue_visits, offers, agent_states, recordings, repairs, faults)

@@ -1,0 +1,124 @@
+"""Records of a small center, for tests to vary."""
+
+from dataclasses import replace
+
+from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PhoneId, QueueId
+from ccserver.core.records import (
+    AgentStateRecord,
+    EndedBy,
+    FaultRecord,
+    InteractionRecord,
+    OfferOutcome,
+    OfferRecord,
+    Outcome,
+    Record,
+    RecordingRecord,
+    RepairKind,
+    RepairRecord,
+    SegmentKind,
+    SegmentRecord,
+    ShownState,
+    VisitOutcome,
+    VisitRecord,
+)
+
+NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC
+SALES = QueueId("sales")
+ANNA = AgentId("201")
+
+
+def a_call(number: int = 1, **changes: object) -> InteractionRecord:
+    call = InteractionRecord(
+        interaction=InteractionId(number),
+        kind="voice",
+        leg=LegId("main", f"1767268800.{number}"),
+        did="1000",
+        caller_number="+493012345",
+        caller_name="Müller",
+        language=Language("de"),
+        queue=SALES,
+        agent=ANNA,
+        outcome=Outcome.ANSWERED,
+        ended_by=EndedBy.CUSTOMER,
+        disposition=None,
+        arrived_utc_s=NOON_S,
+        ended_utc_s=NOON_S + 100,
+        wait_s=10.0,
+        talk_s=80.0,
+    )
+    return replace(call, **changes)
+
+
+def a_segment(number: int = 1, **changes: object) -> SegmentRecord:
+    segment = SegmentRecord(
+        interaction=InteractionId(number), number=0, kind=SegmentKind.WAIT, started_utc_s=NOON_S, duration_s=10.0, queue=SALES
+    )
+    return replace(segment, **changes)
+
+
+def a_visit(number: int = 1, **changes: object) -> VisitRecord:
+    visit = VisitRecord(
+        interaction=InteractionId(number),
+        number=0,
+        queue=SALES,
+        entered_utc_s=NOON_S,
+        wait_s=10.0,
+        outcome=VisitOutcome.ANSWERED,
+        is_within_service_level=True,
+        agent=ANNA,
+    )
+    return replace(visit, **changes)
+
+
+def an_offer(number: int = 1, **changes: object) -> OfferRecord:
+    offer = OfferRecord(
+        interaction=InteractionId(number),
+        number=0,
+        queue=SALES,
+        agent=ANNA,
+        phone=PhoneId("PJSIP/1001"),
+        leg=LegId("main", "ccmain-000001-00000001"),
+        offered_utc_s=NOON_S + 8,
+        ring_s=2.0,
+        outcome=OfferOutcome.ANSWERED,
+        why="idle longest",
+    )
+    return replace(offer, **changes)
+
+
+def a_state(**changes: object) -> AgentStateRecord:
+    state = AgentStateRecord(
+        agent=ANNA,
+        state=ShownState.READY,
+        reason=None,
+        phone=PhoneId("PJSIP/1001"),
+        started_utc_s=NOON_S,
+        duration_s=60.0,
+    )
+    return replace(state, **changes)
+
+
+def a_recording(number: int = 1, **changes: object) -> RecordingRecord:
+    recording = RecordingRecord(
+        interaction=InteractionId(number),
+        number=0,
+        agent=ANNA,
+        leg=LegId("main", "ccmain-000001-00000001"),
+        path=f"/var/spool/asterisk/cc/{number}-0",
+        started_utc_s=NOON_S,
+        duration_s=80.0,
+    )
+    return replace(recording, **changes)
+
+
+def one_of_each(number: int = 1) -> list[Record]:
+    return [
+        a_segment(number),
+        a_visit(number),
+        an_offer(number),
+        a_state(),
+        a_recording(number),
+        RepairRecord(kind=RepairKind.LEG_GONE, what="main/1", at_utc_s=NOON_S, interaction=InteractionId(number)),
+        FaultRecord(interaction=None, reason="KeyError: 7", at_utc_s=NOON_S),
+        a_call(number),
+    ]
