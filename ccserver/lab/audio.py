@@ -1,0 +1,141 @@
+"""Which tones are in a wav file, and when: how the lab hears who is connected with whom.  Tones are also made here.
+
+Plain Python, 8 or 16 kHz, 16 bits: a block of 100 ms costs about 0.3 ms per frequency.
+"""
+
+import array
+import itertools
+import math
+import struct
+import sys
+import wave
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BLOCK_MS = 100
+# A tone counts when it carries at least this part of a block's energy, and the block is not near silence.
+_SHARE = 0.25
+_SILENCE_RMS = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A tone without a gap, in ms from the start of the file, whole blocks."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def length_ms(self) -> int:
+        """Duration in ms."""
+        return self.end_ms - self.start_ms
+
+
+def read(path: Path) -> tuple[int, list[Sequence[int]]]:
+    """(samples per second, one sequence per channel) of a 16 bit wav file.
+
+    A file that is still being written, or whose writer was killed, says in its header that it holds nothing: what is
+    there is read all the same, and a header that is not there yet means no sample.
+    """
+    whole = path.read_bytes()
+    if len(whole) < 12:
+        return 8000, [array.array("h")]
+    if whole[:4] != b"RIFF" or whole[8:12] != b"WAVE":
+        raise ValueError(f"{path} is not a wav file")
+    rate, count, at = 8000, 1, 12
+    frames = b""
+    while at + 8 <= len(whole):
+        name, size = whole[at : at + 4], int.from_bytes(whole[at + 4 : at + 8], "little")
+        if name == b"fmt ":
+            kind, count, rate, _, _, bits = struct.unpack_from("<HHIIHH", whole, at + 8)
+            if (kind, bits) != (1, 16):
+                raise ValueError(f"{path}: format {kind} with {bits} bits, 16 bit PCM is expected")
+        elif name == b"data":
+            frames = whole[at + 8 : at + 8 + size] if size else whole[at + 8 :]
+            break
+        at += 8 + size + size % 2
+    samples = array.array("h")
+    samples.frombytes(frames[: len(frames) - len(frames) % (2 * count)])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return rate, [samples[index::count] for index in range(count)]
+
+
+def power(samples: Sequence[int], rate: int, frequency_hz: float) -> float:
+    """Mean square of what `samples` hold at one frequency (Goertzel)."""
+    factor = 2 * math.cos(2 * math.pi * frequency_hz / rate)
+    before = last = 0.0
+    for sample in samples:
+        before, last = last, sample + factor * last - before
+    return 2 * (before * before + last * last - factor * before * last) / (len(samples) ** 2)
+
+
+def heard(path: Path, frequencies_hz: Iterable[int], channel: int = 0) -> dict[int, list[Span]]:
+    """For each frequency the spans in which it is heard on one channel (0 left, 1 right)."""
+    rate, channels = read(path)
+    return heard_in(channels[channel], rate, frequencies_hz)
+
+
+def heard_in(samples: Sequence[int], rate: int, frequencies_hz: Iterable[int]) -> dict[int, list[Span]]:
+    """As `heard`, of samples."""
+    size = rate * BLOCK_MS // 1000
+    marks: dict[int, list[int]] = {frequency: [] for frequency in frequencies_hz}
+    for number in range(len(samples) // size):
+        block = samples[number * size : (number + 1) * size]
+        whole = math.fsum(sample * sample for sample in block) / size
+        if whole < _SILENCE_RMS**2:
+            continue
+        for frequency, blocks in marks.items():
+            if power(block, rate, frequency) > _SHARE * whole:
+                blocks.append(number)
+    return {frequency: _spans(blocks) for frequency, blocks in marks.items()}
+
+
+def loud(path: Path, channel: int = 0) -> list[Span]:
+    """The spans in which there is anything but silence: music, speech, tones."""
+    rate, channels = read(path)
+    size = rate * BLOCK_MS // 1000
+    samples = channels[channel]
+    blocks = [
+        number
+        for number in range(len(samples) // size)
+        if math.fsum(s * s for s in samples[number * size : (number + 1) * size]) / size >= _SILENCE_RMS**2
+    ]
+    return _spans(blocks)
+
+
+def total_ms(spans: Iterable[Span]) -> int:
+    """All spans together, in ms."""
+    return sum(span.length_ms for span in spans)
+
+
+def longest_gap_ms(spans: Sequence[Span]) -> int:
+    """The longest silence between the first and the last span, in ms."""
+    return max((later.start_ms - earlier.end_ms for earlier, later in itertools.pairwise(spans)), default=0)
+
+
+def _spans(blocks: Sequence[int]) -> list[Span]:
+    found: list[Span] = []
+    for number in blocks:
+        if found and found[-1].end_ms == number * BLOCK_MS:
+            found[-1] = Span(start_ms=found[-1].start_ms, end_ms=(number + 1) * BLOCK_MS)
+        else:
+            found.append(Span(start_ms=number * BLOCK_MS, end_ms=(number + 1) * BLOCK_MS))
+    return found
+
+
+def write_tone(path: Path, frequency_hz: int, length_ms: int, *, amplitude: int = 8000, rate: int = 8000) -> Path:
+    """A mono wav file with one tone: a prompt, or music, that a test can recognise.  Returns `path`."""
+    count = rate * length_ms // 1000
+    step = 2 * math.pi * frequency_hz / rate
+    samples = array.array("h", (round(amplitude * math.sin(step * number)) for number in range(count)))
+    if sys.byteorder == "big":
+        samples.byteswap()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path

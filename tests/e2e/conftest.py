@@ -1,0 +1,134 @@
+"""Fixtures for tests against a real Asterisk and real SIP phones.
+
+A worker of pytest (`-n 4 --dist loadfile`) moves into a network and mount namespace of its own at its first test here;
+so each test module has its own Asterisk on the usual ports.  Tests are `async def`, on one event loop per worker.
+A missing Asterisk or phone is a failure, never a skip.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+
+import pytest
+from harness.observer import ACCOUNT, Observer
+from harness.waiting import until
+
+from ccserver.config.asterisk_files import AsteriskValues
+from ccserver.lab import asterisk_root, namespace
+from ccserver.lab.asterisk import Asterisk
+from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount
+from ccserver.lab.phones import PhoneProcess
+
+AGI_PORT = 4573
+NUMBERS = tuple(str(number) for number in range(1001, 1009))
+
+
+def password_of(number: str) -> str:
+    """The SIP password of a desk phone in the tests."""
+    return f"secret-{number}"
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test on the worker's loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    loop: asyncio.Runner = pyfuncitem._request.getfixturevalue("runner")
+    loop.run(_alone(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})))
+    return True
+
+
+async def _alone(test: Coroutine[object, object, None], deadline_s: float = 120) -> None:
+    """Run a test and end the tasks it leaves behind when it fails: they would speak up in the middle of a later one."""
+    others = asyncio.all_tasks()
+    try:
+        await asyncio.wait_for(test, deadline_s)
+    finally:
+        left = asyncio.all_tasks() - others
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def asterisk_source() -> Path:
+    """The file system with Asterisk; made before the network is given up."""
+    source = asterisk_root.provide()
+    namespace.enter()
+    return source
+
+
+@pytest.fixture(scope="module")
+def site_values() -> AsteriskValues:
+    """The site's values; a module that needs others overrides this fixture."""
+    return AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1", agi_port=AGI_PORT)
+
+
+@pytest.fixture(scope="module")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that means the same to Asterisk and to us: recordings, prompts, music."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def pbx(
+    asterisk_source: Path,
+    site_values: AsteriskValues,
+    shared_directory: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Asterisk]:
+    """One Asterisk for the module: phones 1001 to 1008, the trunk `carrier` at 127.0.0.2."""
+    directory = tmp_path_factory.mktemp("pbx")
+    plan = AsteriskPlan(
+        directory=directory,
+        values=site_values,
+        accounts=tuple(SipAccount(number=number, password=password_of(number)) for number in NUMBERS),
+        shared=(shared_directory,),
+        extra={"manager.conf": ACCOUNT},
+    )
+    with Asterisk(plan, asterisk_source) as running:
+        yield running
+        assert running.is_running, f"Asterisk died\n{running.tail()}"
+
+
+@pytest.fixture
+def ami(pbx: Asterisk, runner: asyncio.Runner) -> Iterator[Observer]:
+    """An observer on AMI, logged in."""
+    observer = runner.run(Observer.connect(pbx.plan.values.ami_port))
+    yield observer
+    runner.run(observer.close())
+
+
+@pytest.fixture
+def phones(pbx: Asterisk, runner: asyncio.Runner) -> Iterator[PhoneProcess]:
+    """An empty process for phones, for one test."""
+    process = runner.run(PhoneProcess.start())
+    yield process
+    runner.run(process.close())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test (and after its phones are gone) no channel and no bridge is left in Asterisk."""
+    if "pbx" not in request.fixturenames:
+        yield
+        return
+    running: Asterisk = request.getfixturevalue("pbx")
+    loop: asyncio.Runner = request.getfixturevalue("runner")
+    yield
+    if not running.is_running:
+        return  # the test killed it; `pbx` complains unless it was started again
+    try:
+        loop.run(until(lambda: not running.channels(), 5, what="an Asterisk without channels"))
+    except AssertionError as left:
+        raise AssertionError(f"{left}\n{running.channels()}") from None
+    bridges = running.cli("bridge show all").splitlines()[1:]
+    assert not [line for line in bridges if line.strip()], bridges
