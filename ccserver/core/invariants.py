@@ -90,6 +90,9 @@ def _interactions(state: CenterState) -> Iterator[str]:
                 yield f"{name}: its leg {it.leg.uniqueid} is not known"
             elif leg.interaction != it.id or leg.role is not Role.CALLER:
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
+        ringing = state.legs.get(it.offer.leg) if it.offer is not None else None
+        if it.state is InteractionState.GONE and ringing is not None and not ringing.is_cancelled:
+            yield f"{name}: agent {ringing.agent}'s phone goes on ringing for it"
         if it.id >= state.clockwork.next_interaction:
             yield f"{name}: the next number is {state.clockwork.next_interaction}"
         if it.wrapping is not None and not _has_work(state, it.wrapping, it.id, Phase.WRAP_UP):

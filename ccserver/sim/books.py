@@ -15,6 +15,8 @@ from ccserver.core.records import (
     Record,
     RecordingRecord,
     RepairRecord,
+    SegmentKind,
+    SegmentRecord,
     VisitOutcome,
     VisitRecord,
 )
@@ -35,6 +37,7 @@ class Books:
         self.repairs: Counter[str] = Counter()
         self.faults: list[FaultRecord] = []
         self.recordings = 0
+        self.longest_wrap_up_s: defaultdict[QueueId, float] = defaultdict(float)
         self.replies: dict[RequestId, Reply] = {}
         self.problems: list[str] = []
         self.records: list[Record] = []
@@ -71,6 +74,9 @@ class Books:
                 self.within_service_level[record.queue] += record.is_within_service_level
             case OfferRecord():
                 self.offers[record.outcome] += 1
+            case SegmentRecord(kind=SegmentKind.WRAP_UP, queue=str() as name):
+                queue = QueueId(name)
+                self.longest_wrap_up_s[queue] = max(self.longest_wrap_up_s[queue], record.duration_s)
             case RecordingRecord():
                 self.recordings += 1
             case RepairRecord():

@@ -1,7 +1,7 @@
 """A whole day, planned in a few numbers, run to its end, and judged: nobody lost, books that balance."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from random import Random
 
@@ -69,7 +69,7 @@ class Day:
         found += [f"fault: {fault.reason}" for fault in books.faults]
         if state.interactions:
             found.append(f"{len(state.interactions)} interactions never ended")
-        leftovers = {
+        leftovers: dict[str, Sized] = {
             "channels": world.pbx.channels,
             "legs": state.legs,
             "sessions": state.sessions,
@@ -81,6 +81,9 @@ class Day:
             found.append(f"{world.pbx.steals} callers were taken out of a conversation")
         if self.placed != len(books.interactions):
             found.append(f"{self.placed} calls were placed, {len(books.interactions)} interactions were told")
+        for queue, longest_s in books.longest_wrap_up_s.items():
+            if longest_s > world.settings.queues[queue].wrap_up_s + 0.001:
+                found.append(f"queue {queue}: a wrap-up of {longest_s:.1f} s")
         answered, talked = books.outcomes[Outcome.ANSWERED], sum(caller.has_talked for caller in world.callers)
         if answered > talked or (not books.outcomes[Outcome.LOST] and talked - answered > self._lost_lines()):
             found.append(f"{talked} callers talked with an agent, {answered} interactions are told as answered")

@@ -70,6 +70,7 @@ class VirtualPbx:
         self.channels: dict[LegId, Channel] = {}
         self._names: dict[str, Channel] = {}
         self._booted_s = agenda.now_s
+        self.is_running = True
         self._counter = 0
         self._under_way: dict[CommandId, bool] = {}
         self._actions: dict[type[Command], Callable[[CommandId, Command], None]] = {
@@ -82,8 +83,10 @@ class VirtualPbx:
         """How often a second Bridge() took a caller out of a live conversation: never, if the core is right."""
 
     # --- what people do -----------------------------------------------------------------------------------------------
-    def call_in(self, person: Person, did: str, number: str | None, name: str = "") -> Channel:
-        """Somebody calls a number of ours from outside."""
+    def call_in(self, person: Person, did: str, number: str | None, name: str = "") -> Channel | None:
+        """Somebody calls a number of ours from outside. None: the PBX is down."""
+        if not self.is_running:
+            return None
         channel = self._new_channel("trunk", Place.INBOUND, person)
         channel.did, channel.number, channel.caller_name = did, number, name
         channel.first_entry_s = self.agenda.now_s
@@ -92,7 +95,7 @@ class VirtualPbx:
 
     def dial_feature(self, person: Person, phone: Phone, digits: str) -> Channel | None:
         """An agent dials `*digits`. None: the phone is on another call, or has no contact."""
-        if phone.channels or phone.is_in_own_call or not phone.is_registered:
+        if phone.channels or phone.is_in_own_call or not phone.is_registered or not self.is_running:
             return None
         channel = self._new_channel(phone.phone.removeprefix("PJSIP/"), Place.FEATURE, person, phone)
         channel.digits = digits
@@ -158,7 +161,7 @@ class VirtualPbx:
                 self._tell_daemon(OutcomeUnknown(command=command))
 
     def mend_link(self) -> None:
-        if self._wire.is_link_up or not self._wire.is_daemon_up:
+        if self._wire.is_link_up or not self._wire.is_daemon_up or not self.is_running:
             return
         self._wire.mend_link()
         self._wire.ami(LinkUp(pbx=self.name, uptime_s=self.agenda.now_s - self._booted_s))
@@ -166,8 +169,13 @@ class VirtualPbx:
     def crash(self) -> None:
         """kill -9 of Asterisk: every channel is gone, without a Hangup event; registrations are kept."""
         self.break_link()
+        self.is_running = False
         for channel in list(self.channels.values()):
             self._vanish(channel)
+
+    def boot(self) -> None:
+        """Asterisk is up again; calls may come in before AMI is connected again."""
+        self.is_running = True
         self._booted_s = self.agenda.now_s
 
     def daemon_died(self) -> None:
@@ -280,7 +288,7 @@ class VirtualPbx:
         channel.retry = None
         if channel.is_gone or channel.bridge is not None or channel.session is not None:
             return
-        if not self._wire.is_daemon_up:
+        if not self._wire.is_agi_open:
             self._without_daemon(channel)
         elif channel.place is Place.INBOUND:
             self.agi.open(

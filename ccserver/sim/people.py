@@ -89,7 +89,10 @@ class Caller:
         chance = self._chance
         number = None if chance.random() < self._habits.withheld_ratio else f"+1555{chance.randrange(10_000_000):07d}"
         self.channel = self._pbx.call_in(self, did, number, f"Caller {self.name}")
-        self._wait_again()
+        if self.channel is None:
+            self.is_over = True
+        else:
+            self._wait_again()
 
     def _wait_again(self) -> None:
         self._patience = self._agenda.after(5.0 + length_s(self._chance, self._habits.patience_s), self.hang_up)

@@ -109,7 +109,7 @@ def _queues(wrap_up_s: float) -> dict[QueueId, QueueSettings]:
         SUPPORT: QueueSettings(
             name="Support",
             skills=(SkillId("support"),),
-            wrap_up_s=wrap_up_s,
+            wrap_up_s=wrap_up_s * 1.5,
             max_wait_s=900.0,
             on_max_wait=Exit(kind=ExitKind.EXTENSION, target="1900", prompt=PromptId("cc-unavailable")),
             dispositions=dispositions,
@@ -117,7 +117,7 @@ def _queues(wrap_up_s: float) -> dict[QueueId, QueueSettings]:
         BILLING: QueueSettings(
             name="Billing",
             skills=(SkillId("billing"),),
-            wrap_up_s=wrap_up_s,
+            wrap_up_s=wrap_up_s * 0.5,
             ring_timeout_s=15.0,
             on_unstaffed=Exit(kind=ExitKind.HANG_UP, prompt=PromptId("cc-closed")),
             record=False,

@@ -31,7 +31,7 @@ NO_FAULTS = Faults()
 
 
 class Wire:
-    """Carries events to `deliver`. `is_link_up` is the AMI link; `is_daemon_up` is the process that listens at all."""
+    """Carries events to `deliver`. `is_link_up` is the AMI link; `is_daemon_up` is the process."""
 
     def __init__(self, agenda: Agenda, chance: Random, deliver: Callable[[Event], None], faults: Faults) -> None:
         self._agenda = agenda
@@ -40,6 +40,8 @@ class Wire:
         self.faults = faults
         self.is_link_up = False
         self.is_daemon_up = False
+        self.is_agi_open = False
+        """The daemon opens FastAGI when it has observed the PBX, and not before."""
         self._epoch = 0
         self._process = 0
         self._ami_last_s = 0.0
@@ -59,7 +61,7 @@ class Wire:
     def end_daemon(self) -> None:
         """The process dies: both links, and everything that was under way."""
         self.break_link()
-        self.is_daemon_up = False
+        self.is_daemon_up = self.is_agi_open = False
         self._process += 1
         self._agi_last_s.clear()
 

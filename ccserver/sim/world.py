@@ -17,6 +17,7 @@ from ccserver.core.events import (
     DeadlineReached,
     Event,
     LinkUp,
+    PbxObserved,
     SettingsLoaded,
 )
 from ccserver.core.ids import AgentId, CommandId, InteractionId
@@ -133,8 +134,10 @@ class World:
         self.center = CallCenter.restore(read)
 
     def crash_pbx(self, down_for_s: float) -> None:
+        """kill -9 of Asterisk; up again after `down_for_s`, and connected up to five seconds later."""
         self.pbx.crash()
-        self.agenda.after(down_for_s, self.pbx.mend_link)
+        self.agenda.after(down_for_s, self.pbx.boot)
+        self.agenda.after(down_for_s + self.chance.uniform(0.0, 5.0), self.pbx.mend_link)
 
     def break_link(self, down_for_s: float) -> None:
         self.pbx.break_link()
@@ -187,6 +190,8 @@ class World:
         if isinstance(event, LinkUp):
             self.pbx.observe()
             self._schedule_observation(OBSERVE_AGAIN_S)
+        elif isinstance(event, PbxObserved):
+            self.wire.is_agi_open = True
 
     def _arm(self) -> None:
         """One timer. An alarm that rings too early is cheaper than one that is set anew after each step."""

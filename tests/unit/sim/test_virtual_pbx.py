@@ -73,7 +73,7 @@ class Bench:
         self.agenda = Agenda()
         settings = sample_center(4).settings
         self.wire = Wire(self.agenda, Random(seed), self.events.append, faults or Faults())
-        self.wire.is_daemon_up = self.wire.is_link_up = True
+        self.wire.is_daemon_up = self.wire.is_link_up = self.wire.is_agi_open = True
         self.pbx = VirtualPbx(settings, self.agenda, Random(seed), self.wire, {}, fallback_after_s=30.0)
         self.agent, self.other = Somebody(), Somebody()
         self.pbx.phones[PHONE].person = self.agent
@@ -95,6 +95,7 @@ class Bench:
     def caller(self) -> tuple[Somebody, Channel, CallArrived]:
         person = Somebody()
         channel = self.pbx.call_in(person, DID, "+15550123")
+        assert channel is not None
         arrived = next(event for event in self.run(0.1) if isinstance(event, CallArrived))
         return person, channel, arrived
 
@@ -307,6 +308,7 @@ def test_callers_outlive_the_daemon_and_come_back_with_the_same_leg() -> None:
     bench.pbx.daemon_died()
     assert not bench.run(10.0)
     bench.pbx.daemon_started()
+    bench.wire.is_agi_open = True
     back = one(bench.run(2.1), CallArrived)
     assert back.leg == caller.leg
 
