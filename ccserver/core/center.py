@@ -379,10 +379,12 @@ class CallCenter:
         step.store(FaultRecord(interaction=event.interaction, reason=event.reason, at_utc_s=step.now.utc_s))
         interaction = step.interactions.get(event.interaction)
         if interaction is not None:
-            for agent in step.agents.values():
-                if any(w.interaction == interaction.id for w in agent.work):
-                    self._agents.forget_work(agent.id, interaction.id)
             self._interactions.to_safety(interaction)
+            kept = step.interactions.get(interaction.id)
+            busy = {kept.offer.agent} if kept and kept.offer else {kept.talk.agent} if kept and kept.talk else set()
+            for agent in step.agents.values():
+                if agent.id not in busy and any(w.interaction == interaction.id for w in agent.work):
+                    self._agents.forget_work(agent.id, interaction.id)
         elif event.interaction is None:
             # Nobody knows what it was about: what is due now would raise again, for ever.
             while step.deadlines.take(step.now.mono_s) is not None:

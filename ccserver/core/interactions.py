@@ -776,14 +776,19 @@ class Interactions:
 
     # --- after a fault ------------------------------------------------------------------------------------------------
     def to_safety(self, interaction: Interaction) -> None:
-        """A step about it raised: begin its waiting anew, once; the second time let it go. Nothing here may raise."""
-        step = self.step
+        """A step about it raised: a talk goes on, a caller's waiting begins anew; the second time it is let go.
+
+        Nothing here may raise.
+        """
+        step, offer = self.step, interaction.offer
+        if interaction.talk is not None and interaction.faults == 0:
+            self._put(replace(interaction, faults=1))
+            return
         for kind in DeadlineKind:
             if kind not in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
                 step.deadlines.clear(kind, interaction.id)
-        for leg in step.legs.values():
-            if leg.interaction == interaction.id and leg.role is Role.AGENT and interaction.talk is None:
-                step.hang_up(leg.id)
+        if offer is not None:
+            step.hang_up(offer.leg)
         if interaction.visit is not None:
             interaction = self._end_visit(interaction, VisitOutcome.LOST)
         is_there = interaction.leg in step.legs and interaction.state is not InteractionState.GONE
@@ -793,14 +798,18 @@ class Interactions:
         if not is_there:
             self._put(replace(interaction, state=InteractionState.GONE, ended=interaction.ended or step.now))
             self._close_if_over(interaction.id)
-        elif interaction.faults == 1 and interaction.queue is not None and interaction.talk is None:
+        elif interaction.faults == 1 and interaction.queue is not None:
             since = step.now.mono_s - interaction.wait_s
             waiting = replace(interaction, state=InteractionState.WAITING, hops=0)
             self.enqueue(self._put(waiting), interaction.queue, rank=0, waiting_since_s=since)
+            interaction = step.interactions[interaction.id]
+            if interaction.visit is not None and offer is not None and offer.leg in step.legs:
+                # Its leg lives on until its end is known; only then may another agent be called.
+                self._put(replace(interaction, state=InteractionState.OFFERED, offer=offer))
         else:
             leaving = self._put(replace(interaction, state=InteractionState.LEAVING, outcome=Outcome.LOST))
-            self._say(leaving, (_prompt("cc-error"),), After(kind=AfterKind.LEAVE))
             step.deadlines.set(DeadlineKind.LEAVE, interaction.id, step.now.mono_s + LEAVE_S)
+            self._say(leaving, (_prompt("cc-error"),), After(kind=AfterKind.LEAVE))
 
     # --- small things -------------------------------------------------------------------------------------------------
     def _put(self, interaction: Interaction) -> Interaction:
