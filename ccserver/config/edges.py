@@ -38,8 +38,8 @@ class DialplanEdge:
     internal_patterns: tuple[str, ...] = ("1XXX",)
     outside_prefix: str = "0"
     fallback_after_s: int = 120
-    fallback_prompt: str = "cannot-complete-temp-error"
-    unavailable_prompt: str = "cannot-complete-temp-error"
+    fallback_prompt: str = "im-sorry&please-try-call-later"
+    unavailable_prompt: str = "im-sorry&please-try-call-later"
     ring_phone_s: int = 30
     qualify_s: int = 30
     rtp_timeout_s: int = 30

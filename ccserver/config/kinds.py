@@ -188,7 +188,7 @@ class SpokenText:
     """What is said in one language: a text, or a table with `text`, `file`, `voice`."""
 
     expected = "a text to be spoken, or a table with text, file, voice"
-    _group = Group(
+    group = Group(
         "a prompt in one language",
         lambda text, file, voice: PromptSource(text=text, file=file, voice=voice),
         [
@@ -211,7 +211,7 @@ class SpokenText:
     def read(self, reader: Reader, node: Node, path: PathInFile) -> PromptSource | None:
         """The source; a text may run over several lines."""
         if isinstance(node, Table):
-            source = self._group.read(reader, node, path)
+            source = self.group.read(reader, node, path)
             if source is not None and not source.text and source.file is None:
                 reader.tell(path, "expected a text or a file, got neither (for example text: Welcome)", node.mark)
                 return None

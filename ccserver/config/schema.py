@@ -255,7 +255,7 @@ class FilePath:
     is_local: bool = True
 
     def read(self, reader: Reader, node: Node, path: PathInFile) -> Path | None:
-        word = r"[A-Za-z0-9_./+@=-]+" if not self.is_local else r".+"
+        word = r"[A-Za-z0-9_./+-]+" if not self.is_local else r".+"
         text = Text(self.expected, str, word, 200, "/var/lib/ccserver").read(reader, node, path)
         if text is None:
             return None
@@ -367,14 +367,14 @@ class Field:
     fallback: object = REQUIRED
 
 
-class Group(Generic[T]):
+class Group(Generic[T_co]):
     """A table with known keys, given to `make` as keyword arguments. `wrong` maps keys often tried to their mend.
 
     `make` may raise ValueError with the whole message when good values do not go together.
     """
 
     def __init__(
-        self, noun: str, make: Callable[..., T], fields: Iterable[Field], wrong: Mapping[str, str] | None = None
+        self, noun: str, make: Callable[..., T_co], fields: Iterable[Field], wrong: Mapping[str, str] | None = None
     ) -> None:
         self.noun = noun
         self.make = make
@@ -385,7 +385,7 @@ class Group(Generic[T]):
     def expected(self) -> str:
         return f"a table with the keys of {self.noun}"
 
-    def read(self, reader: Reader, node: Node, path: PathInFile) -> T | None:
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> T_co | None:
         reader.marks[path] = node.mark
         if isinstance(node, Scalar) and node.is_nothing():
             node = Table(node.mark, {})

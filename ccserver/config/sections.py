@@ -143,7 +143,7 @@ def _name(noun: str, example: str) -> Text[str]:
 
 _secret_file = FilePath("the path of a file that holds the secret")
 _word = Text("a word of letters, digits, _ . -", str, r"[A-Za-z0-9_.-]{1,40}", 40)
-_asterisk_prompt = Text("a sound of Asterisk, without ending", str, r"[A-Za-z0-9_./+-]{1,200}", 200)
+_asterisk_prompt = Text("a sound of Asterisk, without ending (several joined by &)", str, r"[A-Za-z0-9_./+&-]{1,200}", 200)
 _skill = Reference("a skill", ("skills",), SkillId)
 _disposition = Reference("a disposition", ("dispositions",), DispositionId)
 _language = Reference("a language", ("languages",), Language)

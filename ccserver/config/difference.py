@@ -1,0 +1,96 @@
+"""What a reload would change, in words, and what it cannot."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+
+from ccserver.config.build import Configuration
+from ccserver.config.edges import PromptSource
+from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
+
+_NEEDS_RESTART = ("asterisk", "database", "metrics", "recording", "state_dir", "control_socket")
+_SECRET = ("ami_secret", "agi_secret", "url", "pin_hashes")
+# In the settings for the core's sake; the edges tell the same.
+_TOLD_ELSEWHERE = frozenset({"content_hash", "pbx", "recording_dir"})
+_AFTERWARDS = {
+    ("queues", "removed"): "it takes no new calls; those that wait are still served",
+    ("agents", "removed"): "logged out after the call",
+    ("flows", "changed"): "calls that are in it go on in the old one",
+    ("dialplan", "changed"): "run ccserver asterisk render and reload the dialplan of Asterisk",
+}
+
+PathOfNames = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """`changes` are all, a line each, in the order of the settings; `refused` are those for which the daemon must be
+    restarted: a reload with one of them changes nothing at all."""
+
+    changes: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def difference(old: Configuration, new: Configuration) -> Difference:
+    """What loading `new` in place of `old` would do."""
+    changes: list[str] = []
+    refused: list[str] = []
+    for path, how, words in (*_compared(old.edges, new.edges, ()), *_compared(old.settings, new.settings, ())):
+        line = f"{'.'.join(path)}: {words}"
+        if path[0] in _NEEDS_RESTART:
+            refused.append(f"{line} (needs a restart of ccserver)")
+            changes.append(refused[-1])
+        else:
+            later = _AFTERWARDS.get((path[0], how), "") if len(path) == 2 or how == "changed" else ""
+            changes.append(f"{line} ({later})" if later else line)
+    return Difference(changes=tuple(changes), refused=tuple(refused))
+
+
+def _compared(old: object, new: object, path: PathOfNames) -> Iterator[tuple[PathOfNames, str, str]]:
+    if old == new:
+        return
+    if path and path[-1] in _SECRET and not isinstance(old, Mapping):
+        yield path, "changed", "another one (not shown)"
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys((*old, *new)):
+            inner = (*path, str(key))
+            if key not in new:
+                yield inner, "removed", "removed"
+            elif key not in old:
+                yield inner, "new", "new"
+            elif path == ("pin_hashes",):
+                if old[key] != new[key]:
+                    yield inner, "changed", "another one (not shown)"
+            else:
+                yield from _compared(old[key], new[key], inner)
+    elif is_dataclass(old) and type(old) is type(new) and not isinstance(old, Exit | Spoken | PromptSource | type):
+        for each in fields(old):
+            if path or each.name not in _TOLD_ELSEWHERE:
+                yield from _compared(getattr(old, each.name), getattr(new, each.name), (*path, each.name))
+    else:
+        yield path, "changed", f"{_shown(old)} -> {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:g}"
+        case Enum():
+            return str(value.value)
+        case Exit():
+            way = "hang up" if value.kind is ExitKind.HANG_UP else f"{value.kind.value} {value.target}"
+            return f"{way}, saying {value.prompt}" if value.prompt else way
+        case Spoken():
+            return value.value if value.kind is SpokenKind.PROMPT else f"{value.kind.value} {value.value}"
+        case PromptSource():
+            return f"the file {value.file}" if value.file is not None else f'"{value.text}"'
+        case tuple() | frozenset():
+            return "[" + ", ".join(map(_shown, value if isinstance(value, tuple) else sorted(value))) + "]"
+        case _ if is_dataclass(value):
+            return type(value).__name__.removesuffix("Node").removesuffix("Edge").lower()
+        case _:
+            return str(value)
