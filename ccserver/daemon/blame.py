@@ -1,4 +1,4 @@
-"""Which interaction a step was about, when the step raised."""
+"""Which interaction a step was about, when the step raised and the core could not say."""
 
 from ccserver.core.events import Event, HangUpRequested
 from ccserver.core.ids import AgentId, InteractionId, LegId, SessionId

@@ -12,7 +12,7 @@ import structlog
 from twisted.internet.base import DelayedCall
 
 from ccserver.core.commands import Command
-from ccserver.core.events import DeadlineReached, Event, InteractionFaulted, PbxObserved
+from ccserver.core.events import DeadlineReached, Event, InteractionFaulted
 from ccserver.core.ids import CommandId, InteractionId
 from ccserver.core.moment import Moment
 from ccserver.daemon.clock import CenterClock
@@ -58,8 +58,8 @@ class StepWatch(Protocol):
 class Driver:
     """Feeds `center` from its inbox and hands each command to `perform`, which must not raise.
 
-    Deadlines are held back until the first reading of the PBX: one that was restored must not fire on a world nobody has
-    looked at yet.
+    The core itself holds its deadlines back until the PBX has been read: one that was restored must not fire on a world
+    nobody has looked at yet.
     """
 
     def __init__(
@@ -85,7 +85,6 @@ class Driver:
         self._turn: DelayedCall | None = None
         self._timer: DelayedCall | None = None
         self._timer_at_s: float | None = None
-        self._is_holding_deadlines = True
         self._is_stopped = False
         self._journal_works = True
 
@@ -126,7 +125,7 @@ class Driver:
         self._arm_timer()
 
     def _arm_timer(self) -> None:
-        due_s = None if self._is_holding_deadlines or self._is_stopped else self._center.next_deadline()
+        due_s = None if self._is_stopped else self._center.next_deadline()
         if due_s == self._timer_at_s and (self._timer is None or self._timer.active()):
             return
         if self._timer is not None and self._timer.active():
@@ -153,8 +152,6 @@ class Driver:
         except Exception as error:
             self._fault(event, error)
             return
-        if isinstance(event, PbxObserved):
-            self._is_holding_deadlines = False
         for index, command in enumerate(commands):
             self._perform(CommandId(seq, index), command)
         self._watch.step_done(event, commands, self._clock.monotonic() - started_s)

@@ -3,6 +3,7 @@
 The core itself does not log. Every line about a call carries its number as `interaction`.
 """
 
+import logging
 from typing import assert_never
 
 import structlog
@@ -36,7 +37,8 @@ def tell_event(event: object) -> None:
         case SettingsLoaded():
             log.info("settings.loaded", content_hash=event.settings.content_hash)
         case _:
-            log.debug("event.handled", event_type=type(event).__name__)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("event.handled", event_type=type(event).__name__)
 
 
 def tell_command(command: object) -> None:

@@ -1,0 +1,176 @@
+"""What people can ask over the control socket, as the daemon answers it.
+
+What changes the center goes through its inbox like everything else and is answered by the core's `Reply`; what only looks is
+read from a snapshot.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from ccserver.control.protocol import Why
+from ccserver.control.server import Handler, NotDone
+from ccserver.core import codec
+from ccserver.core.commands import Reply
+from ccserver.core.events import (
+    Event,
+    HangUpRequested,
+    LoginRequested,
+    LogoutRequested,
+    PauseRequested,
+    UnpauseRequested,
+)
+from ccserver.core.ids import AgentId, InteractionId, PhoneId, ReasonId, RequestId
+from ccserver.core.moment import Moment
+from ccserver.core.settings import Settings
+from ccserver.core.state import CenterState, Interaction
+from ccserver.core.views import Overview, overview
+
+ARGUMENT_CHARACTERS_MAX = 100
+REQUESTS_PER_RUN = 10**9
+
+
+class Desk(Protocol):
+    """What requests need of the daemon."""
+
+    @property
+    def settings(self) -> Settings: ...
+    def post(self, event: Event) -> None: ...
+    def snapshot(self) -> CenterState: ...
+    def now(self) -> Moment: ...
+    def facts(self) -> dict[str, object]: ...
+    def reload(self) -> Deferred[object]: ...
+
+
+class Requests:
+    """The commands of the control socket. `replied` is to be called with each `Reply` of the core."""
+
+    def __init__(self, desk: Desk, incarnation: int) -> None:
+        self._desk = desk
+        # a reply to a request of an earlier run must not meet a new one
+        self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
+        self._waiting: dict[RequestId, Deferred[object]] = {}
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {
+            "status": lambda _: self._desk.facts(),
+            "overview": lambda _: self.overview(),
+            "calls": lambda _: self.calls(),
+            "call.show": self.call,
+            "agent.login": self._login,
+            "agent.logout": lambda given: self._ask(lambda n: LogoutRequested(request=n, agent=self._agent(given))),
+            "agent.pause": self._pause,
+            "agent.unpause": lambda given: self._ask(lambda n: UnpauseRequested(request=n, agent=self._agent(given))),
+            "call.hangup": self._hang_up,
+            "reload": lambda _: self._desk.reload(),
+        }
+
+    def follows(self) -> Mapping[str, Callable[[], object]]:
+        return {"overview.follow": self.overview}
+
+    def replied(self, reply: Reply) -> None:
+        """One of a request nobody waits for any more (the client left, the daemon restarted) is dropped."""
+        waiting = self._waiting.pop(reply.request, None)
+        if waiting is None:
+            return
+        if reply.is_ok:
+            waiting.callback({"text": reply.text})
+        else:
+            waiting.errback(NotDone(Why.REFUSED, reply.text))
+
+    def overview(self) -> object:
+        return codec.encode(self.read(), Overview)
+
+    def read(self) -> Overview:
+        return overview(self._desk.snapshot(), self._desk.settings, self._desk.now())
+
+    def calls(self) -> object:
+        """The interactions that are not over, oldest first."""
+        state, now = self._desk.snapshot(), self._desk.now()
+        return [live_call(state.interactions[number], now) for number in sorted(state.interactions)]
+
+    def call(self, given: Mapping[str, object]) -> object:
+        """One interaction that is not over; NOT_FOUND when it is over (history has it) or never was."""
+        number = self._number(given)
+        interaction = self._desk.snapshot().interactions.get(InteractionId(number))
+        if interaction is None:
+            raise NotDone(Why.NOT_FOUND, f"no call {number} is live")
+        return live_call(interaction, self._desk.now())
+
+    # --- requests to the core -----------------------------------------------------------------------------------------
+    def _ask(self, event: Callable[[RequestId], Event]) -> Deferred[object]:
+        number = RequestId(next(self._numbers))
+        asked = event(number)
+        waiting: Deferred[object] = Deferred()
+        self._waiting[number] = waiting
+        self._desk.post(asked)
+        return waiting
+
+    def _login(self, given: Mapping[str, object]) -> Deferred[object]:
+        agent, phone = self._agent(given), self._phone(given)
+        return self._ask(lambda number: LoginRequested(request=number, agent=agent, phone=phone))
+
+    def _pause(self, given: Mapping[str, object]) -> Deferred[object]:
+        agent, reason = self._agent(given), _text(given, "reason")
+        if reason not in self._desk.settings.reasons:
+            known = ", ".join(self._desk.settings.reasons)
+            raise NotDone(Why.NOT_FOUND, f"no reason {reason!r}; there are: {known}")
+        return self._ask(lambda number: PauseRequested(request=number, agent=agent, reason=ReasonId(reason)))
+
+    def _hang_up(self, given: Mapping[str, object]) -> Deferred[object]:
+        interaction = InteractionId(self._number(given))
+        return self._ask(lambda number: HangUpRequested(request=number, interaction=interaction))
+
+    def _agent(self, given: Mapping[str, object]) -> AgentId:
+        agent = AgentId(_text(given, "agent"))
+        # an agent taken out of the configuration can still be logged out
+        if agent not in self._desk.settings.agents and agent not in self._desk.snapshot().agents:
+            raise NotDone(Why.NOT_FOUND, f"no agent {agent!r}")
+        return agent
+
+    def _phone(self, given: Mapping[str, object]) -> PhoneId:
+        """By what Asterisk dials (`PJSIP/1001`) or by the phone's number (`1001`)."""
+        phone = _text(given, "phone")
+        for known, settings in self._desk.settings.phones.items():
+            if phone in (known, settings.number):
+                return known
+        raise NotDone(Why.NOT_FOUND, f"no phone {phone!r}")
+
+    @staticmethod
+    def _number(given: Mapping[str, object]) -> int:
+        number = given.get("interaction")
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise NotDone(Why.MALFORMED, '"interaction" must be the number of a call')
+        return number
+
+
+def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
+    """One interaction for people. `wait_s` counts all its queues, the present one included."""
+    waiting_s = 0.0 if interaction.visit is None else max(0.0, now.mono_s - interaction.visit.waiting_since_s)
+    return {
+        "interaction": interaction.id,
+        "kind": interaction.kind,
+        "state": interaction.state.value,
+        "caller": interaction.caller_number,
+        "caller_name": interaction.caller_name,
+        "did": interaction.did,
+        "language": interaction.language,
+        "queue": interaction.visit.queue if interaction.visit else interaction.queue,
+        "agent": interaction.talk.agent
+        if interaction.talk
+        else (interaction.offer.agent if interaction.offer else interaction.agent),
+        "arrived_utc_s": interaction.arrived.utc_s,
+        "wait_s": round(interaction.wait_s + waiting_s, 3),
+        "talk_s": round(interaction.talk_s + (now.mono_s - interaction.talk.since.mono_s if interaction.talk else 0.0), 3),
+        "leg": interaction.leg.uniqueid,
+        "why_this_agent": interaction.offer.why if interaction.offer else None,
+    }
+
+
+def _text(given: Mapping[str, object], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value or not value.isprintable() or len(value) > ARGUMENT_CHARACTERS_MAX:
+        raise NotDone(Why.MALFORMED, f'"{name}" must be a short printable text')
+    return value
