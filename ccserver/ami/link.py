@@ -156,7 +156,7 @@ class AmiLink:
         self.version: str | None = None
         """The manager protocol's, as greeted ("11.0.0"); None before the first greeting."""
         self.refusal: str | None = None
-        """Why the last login was refused; None after one that was taken."""
+        """Why the last login came to nothing, for the operator; None once one was taken."""
 
     # --- what the daemon calls ----------------------------------------------------------------------------------------
     @property
@@ -358,6 +358,7 @@ class AmiLink:
             return
         self._is_up = True
         self._failures = 0
+        self.refusal = None
         _log.info("pbx %s is up for %.0f s", self._pbx, fact.uptime_s)
         _cancel(self._watch)
         self._watch = self._clock.callLater(self._times.ping_every_s, self._ping)
@@ -402,10 +403,21 @@ class AmiLink:
         if self._is_stopped:
             connection.close()
             return
+        if not connection.is_open:
+            # Closed, or found to be no AMI, before the loop came to tell us that it is there.
+            self._connect_failed("closed at once")
+            return
         self._connection = connection
         self.counts.connected += 1
         _cancel(self._watch)
-        self._watch = self._clock.callLater(self._times.login_s, self._silent, "the login")
+        self._watch = self._clock.callLater(self._times.login_s, self._login_too_slow)
+
+    def _login_too_slow(self) -> None:
+        if self._connection is not None and self._connection.is_logged_in:
+            self.refusal = (
+                "logged in, but FullyBooted did not come: Asterisk is still starting, or the account may not read `system`"
+            )
+        self._silent("the login")
 
     def _login_refused(self, why: str) -> None:
         self.counts.logins_refused += 1
@@ -539,6 +551,7 @@ class _Connection(asyncio.Protocol):
         self._login: Any = None
         self.heard_at_s = link._clock.seconds()
         self.is_open = False
+        self.is_logged_in = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -580,7 +593,7 @@ class _Connection(asyncio.Protocol):
         answer = Message(fields)
         login.future.set_result(answer)
         if answer.success:
-            self._link.refusal = None
+            self.is_logged_in = True
         else:
             self._link._login_refused(fields.get("Message", "without a reason"))
         return True

@@ -41,6 +41,7 @@ class FakeAmi:
         self.takes_login = True
         self.boots = True
         self.is_silent = False
+        self.slams = False
         self.behaviour: Behaviour = lambda _fake, _action: None
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
@@ -74,6 +75,9 @@ class FakeAmi:
         return [action for action in self.actions if action["Action"] == [name]]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.slams:
+            writer.transport.abort()
+            return
         self._writers.append(writer)
         writer.write(self.greeting)
         try:

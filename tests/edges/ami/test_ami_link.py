@@ -6,6 +6,7 @@ import gc
 import pytest
 from fake_ami import QUICK, Action, Bench, FakeAmi, linked, message, run
 
+from ccserver.ami.digits import LEGS_MAX, KeyFilter
 from ccserver.ami.link import AmiLink, LinkTimes
 from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
 from ccserver.core.events import (
@@ -252,6 +253,7 @@ def test_a_manager_that_never_boots_is_left() -> None:
         async with linked(fake, times=LinkTimes(login_s=0.1, back_off_first_s=0.02)) as bench:
             await bench.until(lambda: bench.link.counts.connected >= 2)
             assert bench.events == []  # never up, so never lost
+            assert "FullyBooted" in str(bench.link.refusal)
 
     run(scenario)
 
@@ -267,6 +269,46 @@ def test_a_refused_login_is_shown_and_tried_again_slowly() -> None:
             fake.takes_login = True
             await bench.got(LinkUp)
             assert bench.link.refusal is None
+
+    run(scenario)
+
+
+def test_a_port_that_slams_shut_is_tried_again() -> None:
+    async def scenario() -> None:
+        fake = FakeAmi()
+        fake.slams = True
+        async with linked(fake) as bench:
+            counts = bench.link.counts
+            await bench.until(lambda: counts.failed_to_connect + counts.lost >= 8)
+            fake.slams = False
+            await bench.got(LinkUp)
+
+    run(scenario)
+
+
+def test_a_connection_that_is_over_before_it_is_told_is_tried_again() -> None:
+    async def scenario() -> None:
+        fake = FakeAmi()
+        async with linked(fake, is_listening=False) as bench:
+            await bench.until(lambda: bench.link.counts.failed_to_connect)
+            manager = bench.link._manager
+            assert manager is not None
+            told = manager.connection_made
+            closed = 0
+
+            def late(task: object) -> None:
+                nonlocal closed
+                if not task.cancelled() and task.exception() is None and closed < 3:  # type: ignore[attr-defined]
+                    closed += 1
+                    connection = task.result()[1]  # type: ignore[attr-defined]
+                    connection.is_open = False
+                    connection._transport.abort()
+                told(task)
+
+            manager.connection_made = late  # type: ignore[method-assign]
+            await fake.listen()
+            await bench.got(LinkUp)
+            assert closed == 3
 
     run(scenario)
 
@@ -351,6 +393,22 @@ def test_keys_go_to_the_digit_sink_once() -> None:
             assert bench.digits == [(LegId("pbx", "1.1"), "5")]
 
     run(scenario)
+
+
+def test_a_leg_that_began_a_key_must_begin_each() -> None:
+    keys = KeyFilter()
+    by_info, by_rtp = LegId("pbx", "1.1"), LegId("pbx", "1.2")
+    keys.begun(by_rtp)
+    assert [keys.is_pressed(leg) for leg in (by_rtp, by_rtp, by_info, by_info)] == [True, False, True, True]
+    keys.forget(by_rtp)
+    assert keys.is_pressed(by_rtp)
+
+
+def test_the_legs_with_keys_are_bounded() -> None:
+    keys = KeyFilter()
+    for number in range(LEGS_MAX + 10):
+        keys.begun(LegId("pbx", str(number)))
+    assert len(keys._is_down) == LEGS_MAX
 
 
 def test_outstanding_actions_are_bounded() -> None:
