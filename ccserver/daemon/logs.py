@@ -43,6 +43,11 @@ def _bound(_logger: object, _method: str, line: Line) -> Line:
     return line
 
 
+def set_level(level: str) -> None:
+    """Change the level of a running daemon. Whether numbers are masked stays as it was at the start."""
+    logging.getLogger().setLevel(logging.getLevelNamesMapping()[level.upper()])
+
+
 def configure(level: str, stream: TextIO = sys.stderr) -> None:
     """Set up logging for the whole process. `level` is a name of the standard library's (debug, info, warning, error)."""
     number = logging.getLevelNamesMapping()[level.upper()]

@@ -23,6 +23,7 @@ from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiServer
 from ccserver.ami.link import AmiLink
 from ccserver.config import Configuration, ConfigurationRejected, load
+from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
@@ -30,10 +31,10 @@ from ccserver.core.commands import Command
 from ccserver.core.events import CenterStarted, Event, LinkLost, LinkUp, PbxObserved, SettingsLoaded
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
 from ccserver.core.moment import Moment
-from ccserver.core.records import Record
+from ccserver.core.records import Record, RecordingRecord
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
-from ccserver.daemon import narrator, snapshots
+from ccserver.daemon import logs, narrator, snapshots
 from ccserver.daemon.blame import interaction_of
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
@@ -43,10 +44,11 @@ from ccserver.daemon.notify import ServiceManager
 from ccserver.daemon.observer import Observer
 from ccserver.daemon.performer import Performer
 from ccserver.daemon.reactor import Loop
-from ccserver.daemon.reload import ReloadOutcome, needs_restart
+from ccserver.daemon.reload import ReloadOutcome
 from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
 from ccserver.store.database import Store
+from ccserver.store.recordings import MergedFile, RecordingMerger
 from ccserver.store.writer import Told, Writer
 from ccserver.web.metrics import CenterMetrics, QueueReading, Reading
 from ccserver.web.server import site
@@ -84,6 +86,7 @@ class Service:
         self._store.require_schema()
         self._writer = Writer(self._store.engine, on_error=self._history_failed, on_refused=_record_refused)
         self._writer.start()
+        self._merger = self._make_merger()
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
         self._registry = CollectorRegistry()
@@ -122,7 +125,7 @@ class Service:
     # --- putting together ---------------------------------------------------------------------------------------------
     def _restore(self, settings: Settings) -> CallCenter:
         restored = self._journal.restore()
-        revived = revive(restored, settings, self._writer.append)
+        revived = revive(restored, settings, self._keep_again)
         if revived.last is not None:
             self._clock = self._clock.after(revived.last)
         incarnation = self._journal.begin(revived.center.seq, incarnation_at_least=self._store.highest_incarnation() + 1)
@@ -137,6 +140,18 @@ class Service:
         if revived.last is None and self._first_interaction > 1:
             self._first_interaction = InteractionId(self._first_interaction + LOST_JOURNAL_MARGIN)
         return revived.center
+
+    def _make_merger(self) -> RecordingMerger | None:
+        recording = self._configuration.edges.recording
+        if recording is None:
+            return None
+        return RecordingMerger(
+            self._store,
+            asterisk_dir=recording.asterisk_dir,
+            local_dir=recording.local_dir,
+            on_done=_recording_merged,
+            on_error=_recording_failed,
+        )
 
     def _make_ami(self) -> AmiLink:
         edge = self._configuration.edges.asterisk
@@ -197,6 +212,8 @@ class Service:
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
+        if self._merger is not None:
+            self._merger.start()
         self._ami.start()
         self._repeat(snapshots.LOOK_EVERY_S, lambda: self._snapshots.look(self._center.seq))
         if self._manager.watchdog_s is not None:
@@ -226,6 +243,8 @@ class Service:
 
     def _put_away(self, state: CenterState) -> None:
         """On a thread: everything that waits for a disk."""
+        if self._merger is not None:
+            self._merger.close(FLUSH_S)
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:
             log.warning("history.behind", backlog=self._writer.backlog, mend="it is written from the journal at the next start")
@@ -308,10 +327,20 @@ class Service:
             return error.interaction
         return interaction_of(event, self._center.snapshot())
 
+    def _keep_again(self, run: str, command_id: CommandId, record: Record) -> None:
+        """At the start, of inputs that an earlier run journalled; told and counted then, written once."""
+        self._writer.append(run, command_id, record)
+        self._merge(record)
+
+    def _merge(self, record: Record) -> None:
+        if isinstance(record, RecordingRecord) and self._merger is not None:
+            self._merger.submit(record.path)
+
     def _keep(self, command_id: CommandId, record: Record) -> None:
         self._writer.append(self._journal.run, command_id, record)
         self._metrics.count(record)
         narrator.tell_record(record)
+        self._merge(record)
 
     def _history_failed(self, error: Exception | None) -> None:
         """On the writer's thread."""
@@ -382,17 +411,17 @@ class Service:
         return done
 
     def _apply(self, new: Configuration) -> object:
-        refused = needs_restart(self._configuration, new)
-        if refused:
-            return self._reload_refused("\n".join(refused))
-        is_same = new.settings.content_hash == self._center.settings.content_hash
+        change = difference(self._configuration, new)
+        if change.refused:
+            return self._reload_refused("\n".join(change.refused))
         self._configuration = new
-        if not is_same:
+        if new.settings.content_hash != self._center.settings.content_hash:
             self.post(SettingsLoaded(settings=new.settings))
-        text = "nothing of the center changes" if is_same else "applied"
+        logs.set_level(new.edges.log_level)
+        text = "\n".join(change.changes) or "nothing changes"
         self._reloaded = ReloadOutcome(at_utc_s=self._clock.utc(), is_ok=True, text=text)
-        log.info("reload.done", text=text)
-        return {"text": text}
+        log.info("reload.done", changes=change.changes)
+        return {"text": text, "changes": list(change.changes)}
 
     def _refuse_reload(self, failure: Any) -> object:
         failure.trap(ConfigurationRejected)
@@ -421,6 +450,10 @@ class Service:
                 "ccserver_interactions_live": ("Interactions that are not over.", len(shown.calls)),
                 "ccserver_inbox_depth": ("Events that wait to be handled.", self._driver.inbox_depth),
                 "ccserver_history_backlog_records": ("Records not in the database yet.", self._writer.backlog),
+                "ccserver_recordings_to_merge": (
+                    "Recordings whose two sides are not one file yet.",
+                    0 if self._merger is None else self._merger.backlog,
+                ),
                 "ccserver_journal_unsynced_inputs": ("Inputs not synced to the disk yet.", self._journal.unsynced_inputs),
                 "ccserver_queue_totals_difference": (
                     "Visits offered, less those that ended, less those that wait: always 0.",
@@ -445,3 +478,13 @@ class Service:
 def _record_refused(told: Told, error: Exception) -> None:
     """On the writer's thread: a fault of ours; the other records go on."""
     log.error("record.refused", kind=type(told.record).__name__, seq=told.command.seq, reason=str(error))
+
+
+def _recording_merged(done: MergedFile) -> None:
+    """On the merger's thread."""
+    log.info("recording.merged", path=done.path, status=done.status.value, duration_s=round(done.duration_s, 3))
+
+
+def _recording_failed(path: str, error: Exception) -> None:
+    """On the merger's thread; it tries again."""
+    log.error("recording.merge_failed", path=path, reason=str(error))

@@ -1,0 +1,126 @@
+"""What the commands share: where the configuration and the daemon are, how answers are printed, and the exit codes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ccserver.config import Configuration, ConfigurationRejected, load
+from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
+from ccserver.control.protocol import ProtocolError
+
+NOT_DONE = 1
+UNREACHABLE = 3
+REFUSED = 78
+
+DEFAULT_CONFIG = Path("/etc/ccserver/ccserver.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which center a command is about, and how its answer is shown."""
+
+    config: Path
+    socket: Path | None
+    is_json: bool
+
+    def configuration(self) -> Configuration:
+        """Ends the program with every problem shown when the file is refused."""
+        try:
+            return load(self.config)
+        except ConfigurationRejected as rejected:
+            for problem in rejected.problems:
+                click.echo(str(problem), err=True)
+            raise SystemExit(REFUSED) from None
+
+    @contextmanager
+    def daemon(self) -> Iterator[ControlClient]:
+        """A connection to the daemon. Whatever goes wrong ends the program with a sentence and its exit code."""
+        path = self.socket or self.configuration().edges.control_socket
+        try:
+            with ControlClient(path) as client:
+                yield client
+        except DaemonNotRunning as error:
+            fail(f"{error}\nStart it with: systemctl start ccserver (or: ccserver run --config FILE)", UNREACHABLE)
+        except (MayNotAsk, NoAnswer, ProtocolError) as error:
+            fail(str(error), UNREACHABLE)
+        except NotDone as error:
+            self.refuse(error)
+
+    def refuse(self, error: NotDone) -> NoReturn:
+        if self.is_json:
+            click.echo(json.dumps({"ok": False, "why": error.why.value, "text": str(error)}))
+            raise SystemExit(NOT_DONE)
+        fail(str(error), NOT_DONE)
+
+    def show(self, value: object, text: Callable[[], str]) -> None:
+        """`value` as JSON, or `text` for people."""
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str) if self.is_json else text())
+
+
+def fail(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    raise SystemExit(code)
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=DEFAULT_CONFIG,
+        envvar="CCSERVER_CONFIG",
+        show_default=True,
+        show_envvar=True,
+        help="The configuration of the center.",
+    )(command)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for programs.")(command)
+
+
+def socket_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--socket",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        envvar="CCSERVER_SOCKET",
+        show_envvar=True,
+        help="The daemon's control socket, if no configuration is at hand.",
+    )(command)
+
+
+def at_a_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that talks to the daemon; it gets them as one `Place`."""
+
+    def made(config: Path, socket: Path | None, is_json: bool, **rest: Any) -> Any:
+        return command(place=Place(config=config, socket=socket, is_json=is_json), **rest)
+
+    made.__name__ = command.__name__
+    made.__doc__ = command.__doc__
+    # options given to the command by decorators below this one
+    made.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    return config_option(socket_option(json_option(made)))
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Columns as wide as their content; numbers are the caller's to align."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    return "\n".join(lines)
+
+
+def shown_time(seconds: float) -> str:
+    """A duration for people: 4:05, 1:02:03."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def safe(text: str | None) -> str:
+    """What callers or agents chose, for a terminal: nothing in it can move the cursor."""
+    return "" if text is None else "".join(letter if letter.isprintable() else "?" for letter in text)
