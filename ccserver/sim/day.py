@@ -62,8 +62,8 @@ class Day:
     def digest(self) -> str:
         return self.books.digest()
 
-    def findings(self) -> list[str]:
-        """What is wrong at the end of a day without faults."""
+    def findings(self, *, outage_s: float = 0.0) -> list[str]:
+        """What is wrong at the end of the day. `outage_s`: the longest time in which no deadline could be kept."""
         world, books, state = self.world, self.books, self.world.center.snapshot()
         found = [*books.problems, *check(state, world.settings), *_balance(state, books)]
         found += [f"fault: {fault.reason}" for fault in books.faults]
@@ -82,7 +82,7 @@ class Day:
         if self.placed != len(books.interactions):
             found.append(f"{self.placed} calls were placed, {len(books.interactions)} interactions were told")
         for queue, longest_s in books.longest_wrap_up_s.items():
-            if longest_s > world.settings.queues[queue].wrap_up_s + 0.001:
+            if longest_s > world.settings.queues[queue].wrap_up_s + outage_s + 0.001:
                 found.append(f"queue {queue}: a wrap-up of {longest_s:.1f} s")
         answered, talked = books.outcomes[Outcome.ANSWERED], sum(caller.has_talked for caller in world.callers)
         if answered > talked or (not books.outcomes[Outcome.LOST] and talked - answered > self._lost_lines()):
