@@ -24,6 +24,8 @@ UNKNOWN_COMMAND = 510
 DEAD_CHANNEL = 511
 BAD_USAGE = 520
 
+# C1 controls and the Unicode line ends too: other readers of the same line split on them. Lone surrogates do not encode.
+_UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _REPLY = re.compile(r"(\d{3})(?: result=(-?\d*)(?: +(.*))?| (.*))?")
 
 
@@ -146,7 +148,7 @@ def command(words: str, *arguments: str) -> bytes:
     """
     parts = [words]
     for argument in arguments:
-        if not _is_clean(argument):
+        if _UNCLEAN.search(argument):
             raise NotSendable("a control character in an argument for AGI")
         escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
         parts.append(f'"{escaped}"')
@@ -154,11 +156,3 @@ def command(words: str, *arguments: str) -> bytes:
     if len(line) > MAX_COMMAND_BYTES:
         raise NotSendable(f"an AGI command of more than {MAX_COMMAND_BYTES} bytes")
     return line
-
-
-def _is_clean(text: str) -> bool:
-    # C1 controls and the Unicode line ends too: other readers of the same line split on them. Lone surrogates do not encode.
-    return not any(
-        character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029" or "\ud800" <= character <= "\udfff"
-        for character in text
-    )

@@ -1,6 +1,7 @@
 """The AGI edge and the digits of the AMI link against a real Asterisk and a real phone; the test is the core."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -51,6 +52,7 @@ E = TypeVar("E", bound=Event)
 def site_values(shared_directory: Path) -> AsteriskValues:
     audio.write_tone(shared_directory / "music" / "tone.wav", MUSIC_HZ, 20_000)
     audio.write_tone(shared_directory / "prompts" / "en" / "menu.wav", PROMPT_HZ, PROMPT_MS)
+    audio.write_tone(shared_directory / "prompts" / "en" / "beep.wav", PROMPT_HZ, 150)
     return AsteriskValues(
         ami_secret="ami-secret-1",
         agi_secret="agi-secret-1",
@@ -287,6 +289,42 @@ async def test_a_digit_typed_while_no_command_runs(
         edge.collect(arrived.session, max_digits=2)
         await caller.dtmf("6")
         assert (await edge.next(DigitsCollected)).digits == "66"
+        edge.end(arrived.session)
+        await caller.wait("ended")
+
+
+@pytest.mark.parametrize("method", ["rfc4733", "info"])
+async def test_no_digit_is_lost_or_doubled_whatever_runs_meanwhile(
+    pbx: Asterisk, phones: PhoneProcess, shared_directory: Path, tmp_path: Path, method: str
+) -> None:
+    """Typed without a pause while prompts with and without barge-in, waits and nothing at all take turns."""
+    chance = random.Random(7)
+    typed = "".join(chance.choice("1234567890*") for _ in range(24)) + "5555"
+    async with _edge(pbx, shared_directory) as edge:
+        caller = await _caller(phones, tmp_path)
+        arrived = await edge.answered()
+        await caller.wait("up")
+        typing = asyncio.create_task(caller.dtmf(typed, method=method))
+        collected = ""
+        while len(collected) < len(typed):
+            turn = chance.randrange(4)
+            if turn == 0:
+                edge.say(arrived.session, "beep")
+                await edge.next(PromptEnded)
+            elif turn == 1 and len(edge.told) < len(typed):
+                already = len(edge.told)
+                await until(lambda already=already: len(edge.told) > already, what="a digit typed into no command")  # type: ignore[misc]
+            edge.collect(arrived.session, "beep", can_interrupt=turn == 2, max_digits=chance.randint(1, 3))
+            end = await edge.next(DigitsCollected)
+            assert end.digits or edge.told != list(typed), (collected, typed, edge.server.counters)
+            collected += end.digits
+        await typing
+        assert collected == typed
+        await until(lambda: "".join(edge.told) == typed, what="the same digits told by AMI")
+        edge.perform(
+            Collect(session=arrived.session, say=(), language=EN, max_digits=4, first_timeout_s=0.5, next_timeout_s=0.5)
+        )
+        assert (await edge.next(DigitsCollected)).digits == ""
         edge.end(arrived.session)
         await caller.wait("ended")
 
