@@ -180,7 +180,6 @@ class AmiLink:
         self._is_stopped = True
         self._stopped = Deferred()
         stopped = self._stopped
-        _cancel(self._retry)
         if self._manager is not None:
             self._manager.give_up()
         if self._connection is not None:

@@ -300,10 +300,11 @@ def test_a_connection_that_is_over_before_it_is_told_is_tried_again() -> None:
                 nonlocal closed
                 if not task.cancelled() and task.exception() is None and closed < 3:  # type: ignore[attr-defined]
                     closed += 1
-                    connection = task.result()[1]  # type: ignore[attr-defined]
-                    connection.is_open = False
-                    connection._transport.abort()
-                told(task)
+                    task.result()[0].abort()  # type: ignore[attr-defined]
+                    # The loop tells the end of the connection first.
+                    asyncio.get_running_loop().call_later(0.01, told, task)
+                else:
+                    told(task)
 
             manager.connection_made = late  # type: ignore[method-assign]
             await fake.listen()
@@ -391,6 +392,20 @@ def test_keys_go_to_the_digit_sink_once() -> None:
             bench.fake.send(message(Event="Hangup", Uniqueid="1.1", Cause="16"))
             await bench.got(LegEnded)
             assert bench.digits == [(LegId("pbx", "1.1"), "5")]
+
+    run(scenario)
+
+
+def test_a_key_that_ends_again_after_a_hold_counts_once() -> None:
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+            key = {"Uniqueid": "1.1", "Digit": "5", "Direction": "Received"}
+            bench.fake.send(message(Event="DTMFBegin", **key) + 3 * message(Event="DTMFEnd", **key))
+            bench.fake.send(message(Event="Hangup", Uniqueid="1.1", Cause="16"))
+            await bench.got(LegEnded)
+            assert bench.digits == [(LegId("pbx", "1.1"), "5")]
+            assert bench.link.counts.keys_repeated == 2
 
     run(scenario)
 

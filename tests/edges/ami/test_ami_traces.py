@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from replay import SCENE, facts, messages, names, trace, transcript
 
 from ccserver.ami.link import WANTED
-from ccserver.ami.observe import Listing, observation
+from ccserver.ami.observe import Listing, NoObservation, observation
 from ccserver.ami.protocol import MessageReader, StreamCounts
 from ccserver.ami.translate import Garbled, translate
 from ccserver.core.ids import PhoneId
@@ -179,6 +179,15 @@ def test_the_recorded_lists_make_an_observation() -> None:
         PhoneId("PJSIP/1002"): PhoneState.IDLE,
         PhoneId("PJSIP/1003"): PhoneState.UNAVAILABLE,
     }
+
+
+@pytest.mark.parametrize("end", [{"EventList": "cancelled", "ListItems": "0"}, {"EventList": "Complete"}, {}])
+def test_a_list_without_a_proper_end_is_none(end: dict[str, str]) -> None:
+    whole = Listing([], {"EventList": "Complete", "ListItems": "0"})
+    assert observation("pbx", 0.0, whole, whole, ()).channels == ()
+    for channels, devices in ((whole, Listing([], end)), (Listing([], end), whole)):
+        with pytest.raises(NoObservation):
+            observation("pbx", 0.0, channels, devices, ())
 
 
 def test_only_wanted_events_are_decoded() -> None:
