@@ -62,7 +62,7 @@ class RecordingMerger:
         self,
         store: Store,
         *,
-        asterisk_dir: PurePath,
+        asterisk_dir: str | PurePath,
         local_dir: Path,
         settle_s: float = SETTLE_S,
         on_done: Callable[[MergedFile], None] | None = None,

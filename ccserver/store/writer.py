@@ -55,12 +55,14 @@ class Writer:
         on_refused: Callable[[Told, Exception], None] | None = None,
         batch_rows: int = BATCH_ROWS,
         batch_s: float = BATCH_S,
+        batch_rows_max: int = BATCH_ROWS_MAX,
     ) -> None:
         self._engine = engine
         self._on_error = on_error
         self._on_refused = on_refused
         self._batch_rows = batch_rows
         self._batch_s = batch_s
+        self._batch_rows_max = batch_rows_max
         self._inserts: dict[Table, Insert] = {}
         self._queue: deque[Told] = deque()
         self._changed = threading.Condition()
@@ -129,7 +131,7 @@ class Writer:
             else:
                 self._has_batch.wait(self._batch_s)
             with self._changed:
-                batch = list(islice(self._queue, BATCH_ROWS_MAX))
+                batch = list(islice(self._queue, self._batch_rows_max))
                 if not batch:
                     self._has_batch.clear()
                     self._is_hurried = False

@@ -27,7 +27,7 @@ SALES = QueueId("sales")
 ANNA = AgentId("201")
 
 
-def a_call(number: int = 1, **changes: object) -> InteractionRecord:
+def a_call(number: int = 1, /, **changes: object) -> InteractionRecord:
     call = InteractionRecord(
         interaction=InteractionId(number),
         kind="voice",
@@ -49,14 +49,14 @@ def a_call(number: int = 1, **changes: object) -> InteractionRecord:
     return replace(call, **changes)
 
 
-def a_segment(number: int = 1, **changes: object) -> SegmentRecord:
+def a_segment(number: int = 1, /, **changes: object) -> SegmentRecord:
     segment = SegmentRecord(
         interaction=InteractionId(number), number=0, kind=SegmentKind.WAIT, started_utc_s=NOON_S, duration_s=10.0, queue=SALES
     )
     return replace(segment, **changes)
 
 
-def a_visit(number: int = 1, **changes: object) -> VisitRecord:
+def a_visit(number: int = 1, /, **changes: object) -> VisitRecord:
     visit = VisitRecord(
         interaction=InteractionId(number),
         number=0,
@@ -70,7 +70,7 @@ def a_visit(number: int = 1, **changes: object) -> VisitRecord:
     return replace(visit, **changes)
 
 
-def an_offer(number: int = 1, **changes: object) -> OfferRecord:
+def an_offer(number: int = 1, /, **changes: object) -> OfferRecord:
     offer = OfferRecord(
         interaction=InteractionId(number),
         number=0,
@@ -98,7 +98,7 @@ def a_state(**changes: object) -> AgentStateRecord:
     return replace(state, **changes)
 
 
-def a_recording(number: int = 1, **changes: object) -> RecordingRecord:
+def a_recording(number: int = 1, /, **changes: object) -> RecordingRecord:
     recording = RecordingRecord(
         interaction=InteractionId(number),
         number=0,

@@ -1,0 +1,286 @@
+"""What happened: calls by number, caller, agent or time, one call's whole story, and what an agent did all day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, LegId, PhoneId, QueueId, ReasonId
+from ccserver.core.records import EndedBy, OfferOutcome, Outcome, SegmentKind, ShownState, VisitOutcome
+from ccserver.store import schema
+from ccserver.store.database import Store
+from ccserver.store.recordings import FileStatus
+
+CALLS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCall:
+    """One interaction that is over. Times are aware, in UTC."""
+
+    number: InteractionId
+    kind: str
+    leg: LegId
+    did: str
+    caller_number: str | None
+    caller_name: str
+    language: Language
+    queue: QueueId | None
+    agent: AgentId | None
+    outcome: Outcome
+    ended_by: EndedBy
+    disposition: DispositionId | None
+    arrived_at: datetime
+    ended_at: datetime
+    wait_s: float
+    talk_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastSegment:
+    number: int
+    kind: SegmentKind
+    started_at: datetime
+    duration_s: float
+    queue: QueueId | None
+    agent: AgentId | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastVisit:
+    number: int
+    queue: QueueId
+    entered_at: datetime
+    wait_s: float
+    outcome: VisitOutcome
+    is_within_service_level: bool
+    agent: AgentId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastOffer:
+    number: int
+    queue: QueueId
+    agent: AgentId
+    phone: PhoneId
+    leg: LegId
+    offered_at: datetime
+    ring_s: float
+    outcome: OfferOutcome
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRecording:
+    """`path` as Asterisk sees it, without ending. `status` None: its two sides are not merged yet."""
+
+    number: int
+    agent: AgentId
+    path: str
+    started_at: datetime
+    duration_s: float
+    status: FileStatus | None
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStory:
+    """Everything about one call, each part in the order in which it began."""
+
+    call: PastCall
+    segments: tuple[PastSegment, ...]
+    visits: tuple[PastVisit, ...]
+    offers: tuple[PastOffer, ...]
+    recordings: tuple[PastRecording, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastState:
+    """A state of an agent that is over."""
+
+    agent: AgentId
+    state: ShownState
+    reason: ReasonId | None
+    phone: PhoneId | None
+    started_at: datetime
+    duration_s: float
+    interaction: InteractionId | None
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.started_at + timedelta(seconds=self.duration_s)
+
+
+def find_calls(
+    store: Store,
+    *,
+    number: InteractionId | None = None,
+    caller: str | None = None,
+    agent: AgentId | None = None,
+    queue: QueueId | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+) -> list[PastCall]:
+    """Calls to which all that is given applies, the newest first, at most `limit` (and never more than CALLS_MAX).
+
+    `caller` is a number as stored (E.164), or its last digits; `since` and `until` bound the arrival (`since <= it < until`).
+    """
+    table = schema.interactions
+    conditions = _period(table.c.arrived_at, since, until)
+    if number is not None:
+        conditions.append(table.c.interaction == number)
+    if caller is not None:
+        exact = table.c.caller_number == caller
+        conditions.append(exact if caller.startswith("+") else exact | table.c.caller_number.endswith(caller, autoescape=True))
+    if agent is not None:
+        conditions.append(table.c.agent == agent)
+    if queue is not None:
+        conditions.append(table.c.queue == queue)
+    newest_first = (table.c.arrived_at.desc(), table.c.interaction.desc())
+    query = select(table).where(*conditions).order_by(*newest_first).limit(max(0, min(limit, CALLS_MAX)))
+    with store.engine.connect() as connection:
+        return [_call(row) for row in connection.execute(query)]
+
+
+def call_story(store: Store, number: InteractionId) -> CallStory | None:
+    """All that is kept of one call; None if history has no such number (yet)."""
+    with store.reading() as connection:
+        table = schema.interactions
+        row = connection.execute(select(table).where(table.c.interaction == number).limit(1)).one_or_none()
+        if row is None:
+            return None
+        return CallStory(
+            call=_call(row),
+            segments=tuple(_segment(each) for each in _parts(connection, schema.segments, number)),
+            visits=tuple(_visit(each) for each in _parts(connection, schema.queue_visits, number)),
+            offers=tuple(_offer(each) for each in _parts(connection, schema.offers, number)),
+            recordings=tuple(_recordings(connection, number)),
+        )
+
+
+def agent_states(
+    store: Store,
+    agent: AgentId,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 1000,
+) -> list[PastState]:
+    """States of one agent that began in the period and are over, oldest first; the newest `limit` of them."""
+    table = schema.agent_states
+    conditions = [table.c.agent == agent, *_period(table.c.started_at, since, until)]
+    query = select(table).where(*conditions).order_by(table.c.started_at.desc(), table.c.seq.desc()).limit(max(0, limit))
+    with store.engine.connect() as connection:
+        return [_state(row) for row in reversed(connection.execute(query).all())]
+
+
+def _period(column: ColumnElement[object], since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    conditions = []
+    if since is not None:
+        conditions.append(column >= since)
+    if until is not None:
+        conditions.append(column < until)
+    return conditions
+
+
+def _parts(connection: Connection, table: Table, number: InteractionId) -> Sequence[Row[tuple[object, ...]]]:
+    return connection.execute(select(table).where(table.c.interaction == number).order_by(table.c.number)).all()
+
+
+def _recordings(connection: Connection, number: InteractionId) -> list[PastRecording]:
+    told, files = schema.recordings, schema.recording_files
+    query = (
+        select(told, files.c.status, files.c.bytes, files.c.sha256, files.c.duration_s.label("file_s"))
+        .select_from(told.outerjoin(files, told.c.path == files.c.path))
+        .where(told.c.interaction == number)
+        .order_by(told.c.number)
+    )
+    return [
+        PastRecording(
+            number=row.number,
+            agent=row.agent,
+            path=row.path,
+            started_at=row.started_at,
+            duration_s=row.duration_s if row.file_s is None else row.file_s,
+            status=None if row.status is None else FileStatus(row.status),
+            bytes=row.bytes or 0,
+            sha256=row.sha256 or "",
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _call(row: Row[tuple[object, ...]]) -> PastCall:
+    return PastCall(
+        number=row.interaction,
+        kind=row.kind,
+        leg=LegId(row.pbx, row.uniqueid),
+        did=row.did,
+        caller_number=row.caller_number,
+        caller_name=row.caller_name,
+        language=row.language,
+        queue=row.queue,
+        agent=row.agent,
+        outcome=Outcome(row.outcome),
+        ended_by=EndedBy(row.ended_by),
+        disposition=row.disposition,
+        arrived_at=row.arrived_at,
+        ended_at=row.ended_at,
+        wait_s=row.wait_s,
+        talk_s=row.talk_s,
+    )
+
+
+def _segment(row: Row[tuple[object, ...]]) -> PastSegment:
+    return PastSegment(
+        number=row.number,
+        kind=SegmentKind(row.kind),
+        started_at=row.started_at,
+        duration_s=row.duration_s,
+        queue=row.queue,
+        agent=row.agent,
+        detail=row.detail,
+    )
+
+
+def _visit(row: Row[tuple[object, ...]]) -> PastVisit:
+    return PastVisit(
+        number=row.number,
+        queue=row.queue,
+        entered_at=row.entered_at,
+        wait_s=row.wait_s,
+        outcome=VisitOutcome(row.outcome),
+        is_within_service_level=row.is_within_service_level,
+        agent=row.agent,
+    )
+
+
+def _offer(row: Row[tuple[object, ...]]) -> PastOffer:
+    return PastOffer(
+        number=row.number,
+        queue=row.queue,
+        agent=row.agent,
+        phone=row.phone,
+        leg=LegId(row.pbx, row.uniqueid),
+        offered_at=row.offered_at,
+        ring_s=row.ring_s,
+        outcome=OfferOutcome(row.outcome),
+        why=row.why,
+    )
+
+
+def _state(row: Row[tuple[object, ...]]) -> PastState:
+    return PastState(
+        agent=row.agent,
+        state=ShownState(row.state),
+        reason=row.reason,
+        phone=row.phone,
+        started_at=row.started_at,
+        duration_s=row.duration_s,
+        interaction=row.interaction,
+    )
