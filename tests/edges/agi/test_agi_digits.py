@@ -57,6 +57,17 @@ def test_a_played_out_digit_is_read_by_the_command_after_it() -> None:
     assert _all(typed) == "1"
 
 
+def test_a_digit_that_both_have_shown_swallows_no_further_one() -> None:
+    typed = TypedDigits()
+    typed.command_sent(0.5)
+    typed.told_by_ami("1", 1.0)
+    typed.read_by_agi("1", 1.01)
+    typed.command_sent(1.02)
+    assert typed.read_by_agi("1", 1.15)
+    assert not typed.told_by_ami("1", 1.16)
+    assert _all(typed) == "11"
+
+
 def test_without_ami_agi_alone_counts_and_nothing_is_expected_later() -> None:
     typed = TypedDigits()
     typed.is_ami_listening = False

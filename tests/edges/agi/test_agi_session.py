@@ -273,6 +273,19 @@ def test_a_right_and_a_wrong_pin(desk: Desk) -> None:
     assert "471" not in repr(logs)
 
 
+def test_a_pin_is_wiped_once_it_is_checked(desk: Desk) -> None:
+    desk.pin_hashes["100"] = hash_pin("4711")
+    peer = desk.call()
+    peer.collect_secret()
+    for key in "4711#":
+        peer.answer(WAIT_1S, result=ord(key))
+    ((work, _),) = desk.threads
+    held = [cell.cell_contents for cell in getattr(work, "__closure__", ()) if isinstance(cell.cell_contents, bytearray)]
+    assert held == [b"4711"]
+    desk.finish_threads()
+    assert held == [bytes(4)]
+
+
 def test_an_unknown_agent_takes_the_same_way_to_no(desk: Desk) -> None:
     assert _type_secret(desk, "4711#", agent="999")[1] is False
 
