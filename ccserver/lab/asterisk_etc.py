@@ -73,7 +73,7 @@ class AsteriskPlan:
 def write_etc(plan: AsteriskPlan, asterisk_root: Path) -> Path:
     """Write the configuration of `plan` and make its directories; the path of its asterisk.conf."""
     etc = plan.directory / "etc"
-    for name in ("etc", "run", "db", "log", "spool", "cache"):
+    for name in ("etc", "run", "db", "log/cel-custom", "spool", "cache"):
         (plan.directory / name).mkdir(parents=True, exist_ok=True)
     render(plan.values, etc / "ccserver")
     texts = dict.fromkeys(_EMPTY.split(), "")

@@ -179,8 +179,14 @@ class PhoneProcess:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write((json.dumps({"do": do, "seq": number, **fields}) + "\n").encode())
-        await stdin.drain()
+        try:
+            stdin.write((json.dumps({"do": do, "seq": number, **fields}) + "\n").encode())
+            await stdin.drain()
+        except ConnectionError:
+            self._answers.pop(number, None)
+            raise PhoneFailed(f"the phones' process has ended before {do!r}") from None
+        if self._reader.done():
+            raise PhoneFailed(f"the phones' process has ended before {do!r}")
         await answer
 
     async def until(self, find: Callable[[], T | None], deadline_s: float, what: str, seen: list[Event]) -> T:

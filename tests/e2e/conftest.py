@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+from harness.center import Center, Site, password_of, write_prompts
 from harness.observer import ACCOUNT, Observer
 from harness.waiting import until
 
@@ -22,11 +23,6 @@ from ccserver.lab.phones import PhoneProcess
 
 AGI_PORT = 4573
 NUMBERS = tuple(str(number) for number in range(1001, 1009))
-
-
-def password_of(number: str) -> str:
-    """The SIP password of a desk phone in the tests."""
-    return f"secret-{number}"
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +65,7 @@ def asterisk_source() -> Path:
 @pytest.fixture(scope="module")
 def site_values() -> AsteriskValues:
     """The site's values; a module that needs others overrides this fixture."""
-    return AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1", agi_port=AGI_PORT)
+    return AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1", agi_port=AGI_PORT, qualify_s=2)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +93,21 @@ def pbx(
     with Asterisk(plan, asterisk_source) as running:
         yield running
         assert running.is_running, f"Asterisk died\n{running.tail()}"
+
+
+@pytest.fixture(scope="module")
+def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The settings of the module's center; a module with other ones overrides this fixture."""
+    return Site(directory=tmp_path_factory.mktemp("site"), shared=shared_directory)
+
+
+@pytest.fixture(scope="module")
+def center(pbx: Asterisk, site: Site, runner: asyncio.Runner) -> Iterator[Center]:
+    """The daemon on the module's Asterisk. A healthy test has no repair and no fault; one that makes them checks itself."""
+    running = runner.run(Center.start(pbx, site))
+    yield running
+    if running.daemon.is_running:
+        assert runner.run(running.daemon.stop()) == 0, running.daemon.tail()
 
 
 @pytest.fixture

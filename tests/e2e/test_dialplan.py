@@ -4,6 +4,7 @@ The daemon's part is played by a FastAGI of a few lines, so a failure here is on
 """
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from harness.fastagi import FastAgi, Session
 from harness.observer import Observer
 from harness.waiting import until
 
-from ccserver.config.asterisk_files import AsteriskValues
+from ccserver.config.asterisk_files import AsteriskValues, BadAsteriskValue, render
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
@@ -35,6 +36,7 @@ def site_values(shared_directory: Path) -> AsteriskValues:
         unavailable_prompt=str(shared_directory / "unavailable"),
         fallback_prompt=str(shared_directory / "fallback"),
         fallback_after_s=5,
+        qualify_s=2,
         emergency_numbers=("112", "911"),
     )
 
@@ -384,3 +386,34 @@ async def test_a_parked_leg_waits_and_is_joined_by_the_daemon(
         await ami.wait("UserEvent", UserEvent="CCParked", Leg=LEG)
         assert not agent.has("ended")
         await agent.hangup()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ami_secret", "good-secret\nwrite = all"),
+        ("agi_secret", "secret;comment"),
+        ("agi_secret", "short"),
+        ("outside_trunk", "carrier,60)\nexten => 1,1,System(x"),
+        ("emergency_numbers", ("112", "1,1,Answer()")),
+        ("internal_patterns", ("1XXX!",)),
+        ("recordings_directory", "/tmp/a\x00b"),
+        ("unavailable_prompt", "sorry,skip"),
+        ("agi_address", "0.0.0.0"),
+        ("session_expires_s", 60),
+    ],
+)
+def test_a_value_that_would_change_the_meaning_of_a_file_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    good = AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1")
+    with pytest.raises(BadAsteriskValue, match=name):
+        render(dataclasses.replace(good, **{name: value}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_with_a_secret_are_for_their_owner_only(tmp_path: Path) -> None:
+    written = render(AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1"), tmp_path)
+    secret = {path.name for path in written if "secret-1" in path.read_text(encoding="utf-8")}
+    assert secret == {"ccserver-manager.conf", "ccserver-extensions.conf"}
+    for path in written:
+        assert "${SITE_" not in path.read_text(encoding="utf-8"), path
+        assert (path.stat().st_mode & 0o777) == (0o600 if path.name in secret else 0o644), path

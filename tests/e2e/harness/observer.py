@@ -5,6 +5,8 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
+from harness.waiting import until
+
 Message = dict[str, str]
 USER, SECRET = "observer", "observer-secret"
 # Appended to the lab's manager.conf: it may see and do everything, unlike the daemon's account.
@@ -122,6 +124,15 @@ class Observer:
 
     async def variable(self, channel: str, name: str) -> str:
         return (await self.act("Getvar", Channel=channel, Variable=name)).get("Value", "")
+
+    async def reachable(self, number: str, deadline_s: float = 5.0) -> None:
+        """Wait until a desk phone can be rung: after its registration Asterisk first asks it with OPTIONS."""
+
+        async def look() -> str:
+            state = (await self.act("Getvar", Variable=f"DEVICE_STATE(PJSIP/{number})")).get("Value", "")
+            return state if state == "NOT_INUSE" else ""
+
+        await until(look, deadline_s, what=f"PJSIP/{number} NOT_INUSE")
 
     async def close(self) -> None:
         self._writer.close()
