@@ -88,7 +88,7 @@ class Writer:
         with self._changed:
             self._queue.append(Told(run, command, record))
             self._appended += 1
-            if len(self._queue) >= self._batch_rows:
+            if len(self._queue) >= self._batch_rows and not self._has_batch.is_set():
                 self._has_batch.set()
 
     @property
@@ -215,17 +215,30 @@ def _blames_a_value(error: Exception) -> bool:
     return True
 
 
-_PLACE = schema.projection.c
-_OLD_PLACE = select(_PLACE.applied_seq, _PLACE.applied_index, _PLACE.rows_written).where(_PLACE.run == bindparam("this_run"))
+# Made once: putting a statement together costs more than executing it.
+_PLACES = schema.projection
+_OLD_PLACE = select(_PLACES.c.applied_seq, _PLACES.c.applied_index, _PLACES.c.rows_written).where(
+    _PLACES.c.run == bindparam("this_run")
+)
+_FIRST_PLACE = _PLACES.insert().values(
+    run=bindparam("this_run"),
+    applied_seq=bindparam("new_seq"),
+    applied_index=bindparam("new_index"),
+    rows_written=bindparam("new_rows"),
+)
+_NEXT_PLACE = (
+    _PLACES.update()
+    .where(_PLACES.c.run == bindparam("this_run"))
+    .values(applied_seq=bindparam("new_seq"), applied_index=bindparam("new_index"), rows_written=bindparam("new_rows"))
+)
 
 
 def _note(connection: Connection, run: str, command: CommandId, rows: int) -> None:
     """How far `run` is in history. It never goes back when a replay tells old records again."""
-    table = schema.projection
     old = connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none()
-    seq, index = command if old is None else max(command, CommandId(old.applied_seq, old.applied_index))
-    values = {"applied_seq": seq, "applied_index": index, "rows_written": rows + (0 if old is None else old.rows_written)}
-    if old is None:
-        connection.execute(table.insert().values(run=run, **values))
-    else:
-        connection.execute(table.update().where(table.c.run == run).values(values))
+    if old is not None:
+        command = max(command, CommandId(old.applied_seq, old.applied_index))
+        rows += old.rows_written
+    seq, index = command
+    values = {"this_run": run, "new_seq": seq, "new_index": index, "new_rows": rows}
+    connection.execute(_FIRST_PLACE if old is None else _NEXT_PLACE, values)
