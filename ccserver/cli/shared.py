@@ -1,9 +1,11 @@
 """What the commands share: where the configuration and the daemon are, how answers are printed, and the exit codes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,7 +61,23 @@ class Place:
 
     def show(self, value: object, text: Callable[[], str]) -> None:
         """`value` as JSON, or `text` for people."""
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str) if self.is_json else text())
+        click.echo(as_json(value) if self.is_json else text())
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def fail(text: str, code: int) -> NoReturn:
@@ -107,7 +125,7 @@ def at_a_place(command: Callable[..., Any]) -> Callable[..., Any]:
     return config_option(socket_option(json_option(made)))
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Columns as wide as their content; numbers are the caller's to align."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]

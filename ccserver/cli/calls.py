@@ -1,0 +1,188 @@
+"""`ccserver call`: what is live comes from the daemon, what is over from history; the number of a call finds both."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from ccserver.cli.root import root
+from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
+from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
+from ccserver.control.protocol import Why
+from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.store.database import SchemaMismatch, Store
+from ccserver.store.history import CALLS_MAX, CallStory, PastCall, call_story, find_calls
+
+T = TypeVar("T")
+
+
+@root.group()
+def call() -> None:
+    """Calls: live ones and those that are over."""
+
+
+def _when(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _number(number: str | None) -> str:
+    return "withheld" if number is None else safe(number)
+
+
+@call.command("list")
+@at_a_place
+@click.option("--past", is_flag=True, help="Those that are over, newest first, from the database.")
+@click.option("--caller", help="With --past: the caller's number, or its last digits.")
+@click.option("--agent", help="With --past: the last agent who talked.")
+@click.option("--queue", help="With --past: the last queue.")
+@click.option("--since", type=click.DateTime(), help="With --past: arrived from then on (UTC).")
+@click.option("--limit", type=click.IntRange(1, CALLS_MAX), default=50, show_default=True)
+def list_calls(
+    *, place: Place, past: bool, caller: str | None, agent: str | None, queue: str | None, since: datetime | None, limit: int
+) -> None:
+    """List the live calls, oldest first; with --past those that are over."""
+    if not past:
+        with place.daemon() as daemon:
+            live = cast(list[dict[str, Any]], daemon.ask("calls"))
+        place.show(live, lambda: _live_table(live))
+        return
+    found = _from_history(
+        place,
+        lambda store: find_calls(
+            store,
+            caller=caller,
+            agent=AgentId(agent) if agent else None,
+            queue=QueueId(queue) if queue else None,
+            since=since.replace(tzinfo=UTC) if since else None,
+            limit=limit,
+        ),
+    )
+    place.show(found, lambda: _past_table(found))
+
+
+def _from_history(place: Place, read: Callable[[Store], T]) -> T:
+    store = Store(place.configuration().edges.database.url)
+    try:
+        store.require_schema()
+        return read(store)
+    except (SchemaMismatch, SQLAlchemyError) as error:
+        fail(str(error), NOT_DONE)
+    finally:
+        store.close()
+
+
+def _live_table(live: list[dict[str, Any]]) -> str:
+    head = ("call", "caller", "state", "queue", "agent", "language", "waited", "talked")
+    rows = [
+        (
+            str(one["interaction"]),
+            _number(one["caller"]),
+            str(one["state"]),
+            str(one["queue"] or ""),
+            str(one["agent"] or ""),
+            str(one["language"]),
+            shown_time(one["wait_s"]),
+            shown_time(one["talk_s"]),
+        )
+        for one in live
+    ]
+    return table(head, rows) if rows else "no live calls"
+
+
+def _past_table(found: list[PastCall]) -> str:
+    head = ("call", "arrived (UTC)", "caller", "queue", "agent", "outcome", "waited", "talked")
+    rows = [
+        (
+            str(one.number),
+            _when(one.arrived_at),
+            _number(one.caller_number),
+            one.queue or "",
+            one.agent or "",
+            one.outcome.value,
+            shown_time(one.wait_s),
+            shown_time(one.talk_s),
+        )
+        for one in found
+    ]
+    return table(head, rows) if rows else "none found"
+
+
+@call.command("show")
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+def show_call(place: Place, number: int) -> None:
+    """Show the call NUMBER, live or over, with all that is kept of it."""
+    live = _live(place, number)
+    if live is not None:
+        place.show({"is_live": True, **live}, lambda: _live_text(live))
+        return
+    story = _from_history(place, lambda store: call_story(store, InteractionId(number)))
+    if story is None:
+        place.refuse(NotDone(Why.NOT_FOUND, f"no call {number}, neither live nor in history"))
+    place.show({"is_live": False, **_story_parts(story)}, lambda: _story_text(story))
+
+
+def _live(place: Place, number: int) -> dict[str, Any] | None:
+    """The live call, or None: it is over, there never was one, or nobody runs who would know."""
+    path = place.socket or place.configuration().edges.control_socket
+    try:
+        with ControlClient(path) as daemon:
+            return cast(dict[str, Any], daemon.ask("call.show", interaction=number))
+    except DaemonNotRunning:
+        return None
+    except NotDone as error:
+        if error.why is Why.NOT_FOUND:
+            return None
+        place.refuse(error)
+
+
+def _live_text(live: dict[str, Any]) -> str:
+    return "\n".join(f"{name:<16}{'-' if value is None else safe(str(value))}" for name, value in live.items())
+
+
+def _story_parts(story: CallStory) -> dict[str, object]:
+    return {
+        "call": story.call,
+        "segments": story.segments,
+        "visits": story.visits,
+        "offers": story.offers,
+        "recordings": story.recordings,
+    }
+
+
+def _story_text(story: CallStory) -> str:
+    one = story.call
+    lines = [
+        f"call {one.number} ({one.leg.uniqueid}), {one.outcome.value}, ended by {one.ended_by.value}",
+        f"{_when(one.arrived_at)} to {_when(one.ended_at)} UTC, from {_number(one.caller_number)} {safe(one.caller_name)} "
+        f"to {safe(one.did)}, language {one.language}",
+        f"queue {one.queue or '-'}, agent {one.agent or '-'}, disposition {one.disposition or '-'}; waited "
+        f"{one.wait_s:.1f} s, talked {one.talk_s:.1f} s",
+        "",
+    ]
+    lines += [
+        f"  {_when(part.started_at)}  {part.kind.value:<8} {part.duration_s:>8.1f} s  {part.queue or ''} {part.agent or ''} "
+        f"{safe(part.detail)}".rstrip()
+        for part in story.segments
+    ]
+    lines += [
+        f"  offer to {offer.agent}: {offer.outcome.value} after {offer.ring_s:.1f} s ({safe(offer.why)})"
+        for offer in story.offers
+    ]
+    lines += [
+        f"  recording {safe(sound.path)}.wav: {sound.status.value if sound.status else 'not merged yet'}, {sound.duration_s:.1f} s"
+        for sound in story.recordings
+    ]
+    return "\n".join(lines)
+
+
+@call.command()
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+def hangup(place: Place, number: int) -> None:
+    """End the live call NUMBER."""
+    with place.daemon() as daemon:
+        answer = cast(dict[str, Any], daemon.ask("call.hangup", interaction=number))
+    place.show({"ok": True, **answer}, lambda: safe(str(answer["text"])))
