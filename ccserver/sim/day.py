@@ -11,11 +11,13 @@ from ccserver.core.invariants import check, check_index
 from ccserver.core.records import Outcome, VisitOutcome
 from ccserver.core.state import CenterState
 from ccserver.sim.books import Books
+from ccserver.sim.mishaps import Mishaps, prepare
 from ccserver.sim.people import OFFICE_DAY, AgentHabits, CallerHabits, arrivals
 from ccserver.sim.sample import DID, sample_center
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World
 
+NO_MISHAPS = Mishaps()
 OPENING_S = 600.0
 """The agents come before the calls do."""
 AFTERWARDS_S = 3 * 3600.0
@@ -32,6 +34,7 @@ class Plan:
     callers: CallerHabits = field(default_factory=CallerHabits)
     agent: AgentHabits = field(default_factory=AgentHabits)
     faults: Faults = NO_FAULTS
+    mishaps: Mishaps = NO_MISHAPS
     wrap_up_s: float = 20.0
 
 
@@ -62,8 +65,8 @@ class Day:
     def digest(self) -> str:
         return self.books.digest()
 
-    def findings(self, *, outage_s: float = 0.0) -> list[str]:
-        """What is wrong at the end of the day. `outage_s`: the longest time in which no deadline could be kept."""
+    def findings(self) -> list[str]:
+        """What is wrong at the end of the day."""
         world, books, state = self.world, self.books, self.world.center.snapshot()
         found = [*books.problems, *check(state, world.settings), *_balance(state, books)]
         found += [f"fault: {fault.reason}" for fault in books.faults]
@@ -82,7 +85,7 @@ class Day:
         if self.placed != len(books.interactions):
             found.append(f"{self.placed} calls were placed, {len(books.interactions)} interactions were told")
         for queue, longest_s in books.longest_wrap_up_s.items():
-            if longest_s > world.settings.queues[queue].wrap_up_s + outage_s + 0.001:
+            if longest_s > world.settings.queues[queue].wrap_up_s + self.plan.mishaps.outage_s + 0.001:
                 found.append(f"queue {queue}: a wrap-up of {longest_s:.1f} s")
         answered, talked = books.outcomes[Outcome.ANSWERED], sum(caller.has_talked for caller in world.callers)
         if answered > talked or (not books.outcomes[Outcome.LOST] and talked - answered > self._lost_lines()):
@@ -149,6 +152,7 @@ def run_day(
     world.staff(1.0, length_s + OPENING_S, plan.agent)
     middle = OFFICE_DAY[8:18]
     world.expect_calls(arrivals(Random(f"{seed}/arrivals"), plan.calls, middle, OPENING_S, length_s), [DID], plan.callers)
+    prepare(world, plan.mishaps, OPENING_S, length_s)
     world.start()
     for at_s in restore_at_s:
         world.run_until(at_s)

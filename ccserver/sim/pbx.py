@@ -164,7 +164,8 @@ class VirtualPbx:
         if self._wire.is_link_up or not self._wire.is_daemon_up or not self.is_running:
             return
         self._wire.mend_link()
-        self._wire.ami(LinkUp(pbx=self.name, uptime_s=self.agenda.now_s - self._booted_s))
+        # Asterisk tells whole seconds.
+        self._wire.ami(LinkUp(pbx=self.name, uptime_s=float(int(self.agenda.now_s - self._booted_s))))
 
     def crash(self) -> None:
         """kill -9 of Asterisk: every channel is gone, without a Hangup event; registrations are kept."""

@@ -25,7 +25,7 @@ def test_two_hundred_agents_take_twenty_thousand_calls_in_seconds() -> None:
     assert day.findings() == []
     assert day.placed == 20_000
     assert len(day.books.interactions) == 20_000
-    assert day.books.outcomes[Outcome.ANSWERED] > 14_000
+    assert day.books.outcomes[Outcome.ANSWERED] > 12_000
     assert day.books.repairs == {}
     assert took_s < 90.0, f"{took_s:.0f} s of processor time for {day.inputs} inputs"
 
