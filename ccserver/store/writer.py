@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Connection, Engine, Table, bindparam, select
@@ -21,7 +22,7 @@ from sqlalchemy.sql.dml import Insert
 from ccserver.core.ids import CommandId
 from ccserver.core.records import Record
 from ccserver.store import schema
-from ccserver.store.rows import Row, row_of
+from ccserver.store.rows import Cell, Row, row_of
 
 BATCH_ROWS = 100
 BATCH_S = 0.2
@@ -64,6 +65,7 @@ class Writer:
         self._batch_s = batch_s
         self._batch_rows_max = batch_rows_max
         self._inserts: dict[Table, Insert] = {}
+        self._sqlite_inserts: dict[Table, str] = {}
         self._queue: deque[Told] = deque()
         self._changed = threading.Condition()
         self._has_batch = threading.Event()
@@ -202,11 +204,23 @@ class Writer:
         self.written_rows += sum(written.values())
 
     def _insert(self, connection: Connection, table: Table, rows: list[Row]) -> int:
-        statement = self._inserts.get(table)
-        if statement is None:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            statement = self._inserts[table] = insert(table).on_conflict_do_nothing()
-        return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+        if connection.dialect.name != "sqlite":
+            statement = self._inserts.get(table)
+            if statement is None:
+                statement = self._inserts[table] = postgresql.insert(table).on_conflict_do_nothing()
+            return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+        # Past SQLAlchemy's handling of parameters, which costs more than SQLite itself: the statement is its, the values are ours.
+        text = self._sqlite_inserts.get(table)
+        if text is None:
+            compiled = sqlite.insert(table).on_conflict_do_nothing().compile(dialect=connection.dialect)
+            text = self._sqlite_inserts[table] = str(compiled)
+        values = [tuple([_sqlite_cell(cell) if cell.__class__ is datetime else cell for cell in row.values()]) for row in rows]
+        return connection.exec_driver_sql(text, values, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def _sqlite_cell(cell: Cell) -> Cell:
+    """A time as SQLAlchemy keeps it in SQLite: in UTC, without the zone, always with microseconds."""
+    return cell.replace(tzinfo=None).isoformat(" ", "microseconds") if isinstance(cell, datetime) else cell
 
 
 def _blames_a_value(error: Exception) -> bool:

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from history_builders import one_of_each
 from sqlalchemy import inspect, text
 
+from ccserver.core.ids import CommandId
 from ccserver.store import schema
 from ccserver.store.database import SchemaMismatch, Store
+from ccserver.store.rows import row_of
 
 
 def test_the_migrations_make_the_schema(store: Store) -> None:
@@ -87,3 +90,13 @@ def test_a_dropped_column_is_found(store: Store) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("alter table faults drop column reason"))
     assert [each.what for each in store._lacking_columns()] == ["table faults lacks reason"]
+
+
+def test_rows_name_their_cells_in_the_order_of_the_columns() -> None:
+    """The writer hands SQLite bare tuples."""
+    tables = set()
+    for index, record in enumerate(one_of_each()):
+        table, row = row_of("000001-a", CommandId(1, index), record)
+        assert list(row) == table.c.keys()
+        tables.add(table)
+    assert tables == set(schema.HISTORY)
