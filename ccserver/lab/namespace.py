@@ -5,7 +5,7 @@ nothing (process, mount, address) stays behind, whatever way the owner ends, kil
 
 * A test worker calls `enter()` once: the calling thread, and all it spawns, move to a private network (loopback only)
   and a private mount table.
-* A command calls `reexec()`: it starts itself again below unshare(1) with a process namespace too.
+* A command runs below unshare(1), with a process namespace too (`ccserver.lab.enclosure`), and calls `settle()` there.
 * `assemble_root()` gives each Asterisk a root directory of its own from one cached, never modified, tree.
 * `die_with_parent()` is for `preexec_fn`: the child is killed when the thread that started it ends.
 """
@@ -16,10 +16,8 @@ import os
 import signal
 import socket
 import struct
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
@@ -36,7 +34,6 @@ _IFF_UP = 1
 
 # What a program needs of a root directory to run; the rest of an instance's root is its own and empty.
 _SYSTEM_DIRECTORIES = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc")
-_ISOLATED = "CCSERVER_ISOLATED"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -83,27 +80,8 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
-def is_isolated() -> bool:
-    """True below `reexec()`."""
-    return os.environ.get(_ISOLATED) == "1"
-
-
-def reexec(argv: Iterable[str], *, private_network: bool, environment: Mapping[str, str] | None = None) -> NoReturn:
-    """Replace this process by unshare(1) running `python -m ccserver ARGV` in namespaces of its own; never returns.
-
-    The child then calls `settle()`.  With `private_network=False` it keeps the machine's addresses (own phones).
-    unshare(1) is told to kill the child when it ends, and as first process of its namespace the child takes every
-    descendant with it; mounts and network go when the last one is gone.
-    """
-    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if private_network:
-        command.append("--net")
-    command += [sys.executable, "-m", "ccserver", *argv]
-    os.execvpe("unshare", command, {**os.environ, **(environment or {}), _ISOLATED: "1"})
-
-
 def settle(*, private_network: bool) -> None:
-    """First step of a process below `reexec()`: unshare(1) made the mounts private, loopback is still down."""
+    """First step of a process below unshare(1), which made the mounts private but left loopback down."""
     if private_network:
         raise_loopback()
 
