@@ -129,7 +129,7 @@ def _read_file(path: Path, at: Mark | None) -> bytes:
             return file.read(4 * 1024 * 1024)
     except OSError as fault:
         place = at or Mark(file_name(path), 1, 1)
-        message = f"expected a file that can be read, got {quoted(str(path))}: {fault.strerror}"
+        message = f"expected a file that can be read, got {quoted(path)}: {fault.strerror}"
         raise Unreadable([Problem(place.file, place.line, place.column, "extends" if at else "", message)]) from None
 
 
@@ -149,7 +149,7 @@ class _Secrets:
                 content = opened.read(_MAX_SECRET_BYTES + 1)
                 mode = stat.S_IMODE(file.stat().st_mode)
         except OSError as fault:
-            message = f"expected a file with a secret, got {quoted(str(file))}: {fault.strerror}"
+            message = f"expected a file with a secret, got {quoted(file)}: {fault.strerror}"
             if self._are_needed:
                 self._reader.tell(path, f"{message} (make one with: openssl rand -hex 16)")
             else:
@@ -162,7 +162,7 @@ class _Secrets:
         good = all(c in _SECRET_CHARACTERS for c in secret) if is_word else secret.isprintable()
         if not good or not (8 if is_word else 1) <= len(secret) <= 128:
             accepted = "one line of 8 to 128 letters, digits, or _ . ~ -" if is_word else "one line of 1 to 128 characters"
-            self._reader.tell(path, f"expected {accepted} in {quoted(str(file))}, got something else (not shown here)")
+            self._reader.tell(path, f"expected {accepted} in {quoted(file)}, got something else (not shown here)")
             return "not-known-here"
         if mode & 0o007:
             self._reader.warn(path, f"expected a file for ccserver only, got one that everybody may use (chmod 600 {file})")

@@ -3,6 +3,7 @@
 Each check stands alone and works on what could be read, so that one run tells everything.
 """
 
+import itertools
 import wave
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -51,18 +52,16 @@ def _references(document: Document, reader: Reader) -> None:
 # --- codes and numbers ------------------------------------------------------------------------------------------------
 def _codes(document: Document, reader: Reader) -> None:
     features = {name: str(getattr(document.features, name)) for name in document.features.__slots__}
-    seen: list[tuple[str, str]] = []
-    for name, code in features.items():
-        for other, taken in seen:
-            # Asterisk's dialplan takes everything after the *: *13 followed by a reason's code must not be another code.
-            if code.startswith(taken) or taken.startswith(code):
-                # The one that is written down is the one to mend.
-                at, against, shown = (name, other, taken) if ("features", name) in reader.marks else (other, name, code)
-                how = "the same" if code == taken else "one begins with the other"
-                found = f"{quoted(features[at])}, and {against} is {quoted(shown)}"
-                message = f"expected a code that is no beginning of another and has none as beginning, got {found}"
-                reader.tell(("features", at), hinted(message, f"they are {how}" if code == taken else how))
-        seen.append((name, code))
+    clashes: dict[str, list[str]] = {}
+    for (name, code), (other, taken) in itertools.combinations(features.items(), 2):
+        # Asterisk's dialplan takes everything after the *: *13 followed by a reason's code must not be another code.
+        if code.startswith(taken) or taken.startswith(code):
+            # The one that is written down is the one to mend.
+            at, beside = (other, name) if ("features", other) in reader.marks else (name, other)
+            clashes.setdefault(at, []).append(f"{beside} {quoted(features[beside])}")
+    for at, others in clashes.items():
+        message = f"expected a code that is not the beginning of another, nor begins with one, got {quoted(features[at])}"
+        reader.tell(("features", at), hinted(f"{message} beside {', '.join(others)}", "choose another"))
     for section, codes in (
         ("reasons", {name: each.code for name, each in document.reasons.items()}),
         ("dispositions", {name: each.code for name, each in document.dispositions.items()}),
@@ -135,7 +134,8 @@ def _queue_sense(document: Document, reader: Reader) -> None:
         if not queue.skills and path in reader.marks and ("queues", name, "skills") in reader.marks:
             reader.warn((*path, "skills"), "expected a skill, got none (every agent gets these calls)")
         wanted = frozenset(queue.skills)
-        if document.agents and not any(wanted <= skills for skills in has_skills):
+        is_known = wanted <= document.skills.keys() and not reader.has_problem(("agents",))
+        if document.agents and is_known and not any(wanted <= skills for skills in has_skills):
             shown = " and ".join(sorted(wanted))
             reader.warn(path, f"expected an agent with the skills {shown}, got none (callers would wait for nobody)")
         if queue.short_abandon_s > queue.service_level_s:
@@ -194,7 +194,7 @@ def wav_fault(file: Path) -> str:
     mend = f"sox IN -r 8000 -c 1 -b 16 {file.name}"
     try:
         if not file.is_file():
-            return f"no file at {quoted(str(file))} (is the path right? it starts at the folder of this file)"
+            return f"no file at {quoted(file)} (is the path right? it starts at the folder of this file)"
         with wave.open(str(file), "rb") as opened:
             found = (opened.getframerate(), opened.getnchannels(), opened.getsampwidth() * 8)
     except (wave.Error, EOFError):
@@ -242,18 +242,15 @@ def _is_loopback(address: str) -> bool:
 
 
 def _people(document: Document, reader: Reader) -> None:
-    agents = set(reader.names.get(("agents",), []))
     for agent in document.agents:
         path = ("agents", agent)
-        if (*path, "pin_hash") not in reader.marks:
+        if (*path, "pin_hash") not in reader.marks and not reader.has_problem(path):
             reader.warn(path, "expected a pin_hash, got none (without it this agent cannot log in by phone)")
     for language, section in document.languages.items():
         has = any(section.skill in agent.skills for agent in document.agents.values())
-        if section.skill is not None and agents and not has:
+        if section.skill is not None and document.agents and not has and not reader.has_problem(("agents",)):
             reader.warn(("languages", language, "skill"), f"expected an agent with the skill {section.skill}, got none")
-    if document.default_language and document.default_language not in document.languages and not document.languages:
-        return
-    if not document.dids:
+    if not document.dids and not reader.has_problem(("dids",)):
         reader.warn((), "expected a number under dids, got none (no call will be taken)")
 
 

@@ -32,13 +32,14 @@ def check_flows(document: Document, reader: Reader) -> None:
         names = reader.names.get(("flows", name, "nodes"), [])
         if len(names) != len(flow.nodes) or flow.start not in flow.nodes:
             continue
-        _unreachable(name, flow, document.queues, reader)
+        if not reader.has_problem(("flows", name)):
+            _unreachable(name, flow, document.queues, reader)
         _silent_circles(name, flow, document.queues, reader)
         _exits_of_queues(name, flow, document.queues, reader)
     _answer_policies(document, reader)
     started = {did.flow for did in document.dids.values()}
     for name in document.flows:
-        if name not in started and document.dids:
+        if name not in started and document.dids and not reader.has_problem(("dids",)):
             reader.warn(("flows", name), "expected a number under dids that starts it, got none (it is never heard)")
 
 
@@ -136,16 +137,18 @@ def _answer_policies(document: Document, reader: Reader) -> None:
         flow = document.flows.get(did.flow)
         if flow is None or did.answer is AnswerPolicy.AT_ONCE:
             continue
-        for each, node in flow.nodes.items():
-            needs_answer = isinstance(node, MenuNode) or (did.answer is AnswerPolicy.NEVER and isinstance(node, EnqueueNode))
-            if needs_answer:
-                what = "asks for keys" if isinstance(node, MenuNode) else "puts the call into a queue"
-                message = f"expected at_once for the flow {did.flow}, got {did.answer.value}"
-                reader.tell(
-                    ("dids", number, "answer"), hinted(message, f"its node {each} {what}, which needs an answered call")
-                )
-                break
-            if isinstance(node, SayNode) and node.say:
-                message = f"expected at_once for the flow {did.flow}, got {did.answer.value}"
-                reader.warn(("dids", number, "answer"), hinted(message, f"what its node {each} says may not be heard"))
-                break
+        where = ("dids", number, "answer")
+        message = f"expected at_once for the flow {did.flow}, got {did.answer.value}"
+        asks = [each for each, node in flow.nodes.items() if isinstance(node, MenuNode)]
+        queued = [
+            each for each, node in flow.nodes.items() if isinstance(node, EnqueueNode) and did.answer is AnswerPolicy.NEVER
+        ]
+        says = [each for each, node in flow.nodes.items() if isinstance(node, SayNode) and node.say]
+        if asks:
+            reader.tell(where, hinted(message, f"its node {asks[0]} asks for keys, which needs an answered call"))
+        elif queued:
+            reader.tell(
+                where, hinted(message, f"its node {queued[0]} puts the call into a queue, which needs an answered call")
+            )
+        elif says:
+            reader.warn(where, hinted(message, f"what its node {says[0]} says may not be heard"))

@@ -98,7 +98,6 @@ pin_hash = Text(
 )
 
 
-
 # --- addresses, zones, dates ------------------------------------------------------------------------------------------
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
@@ -114,7 +113,10 @@ def _zone(text: str) -> str:
 
 
 def _date(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError("there is no such day") from None
 
 
 address = Text("an IP address", _address, r"[0-9A-Fa-f.:]+", 45, "127.0.0.1")

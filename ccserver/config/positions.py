@@ -95,9 +95,9 @@ def path_text(path: PathInFile) -> str:
     return text
 
 
-def quoted(text: str) -> str:
-    """A found text as a message shows it: in quotes, bounded, control characters escaped."""
-    return f'"{_printable(text, 60)}"'
+def quoted(text: str | Path) -> str:
+    """A found text as a message shows it: in quotes, bounded (a path less), control characters escaped."""
+    return f'"{_printable(str(text), 60 if isinstance(text, str) else 500)}"'
 
 
 def is_control(character: str) -> bool:
@@ -105,9 +105,14 @@ def is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
+def shown(text: str, longest: int = 2500) -> str:
+    """Bounded, with control characters escaped: nothing of a file reaches a terminal or log as it is."""
+    safe = "".join(c if not is_control(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in text[:longest])
+    return safe + ("…" if len(text) > longest else "")
+
+
 def _printable(text: str, longest: int) -> str:
-    shown = "".join(c if not is_control(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in text[:longest])
-    return shown.replace('"', '\\"') + ("…" if len(text) > longest else "")
+    return shown(text, longest).replace('"', '\\"')
 
 
 def parse(source: bytes, file: str) -> tuple[Node, list[Problem]]:
@@ -208,7 +213,8 @@ class _Composer:
     def _table(self, mark: Mark, path: PathInFile) -> Table:
         entries: dict[str, tuple[Mark, Node]] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key = self._node(event, path)
+            # Not composed before it is known to be a word: keys inside keys do not lengthen the path.
+            key = self._node(event, path) if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) else None
             if not isinstance(key, Scalar):
                 raise self._refuse(event, path, "expected a word as key, got a list or a table")
             value = self._node(self._next(), (*path, key.text))

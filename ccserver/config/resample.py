@@ -11,7 +11,7 @@ from pathlib import Path
 
 TELEPHONE_HZ = 8000
 _CUTOFF_HZ = 3600.0  # below half of 8 kHz, with room for the filter's slope
-_TAPS = 64
+_TAPS_MS = 2.9  # the filter's length: how steep it is
 _MAX_SECONDS = 120
 
 
@@ -21,26 +21,27 @@ def to_telephone(samples: array[int], rate_hz: int) -> array[int]:
         return samples
     common = math.gcd(TELEPHONE_HZ, rate_hz)
     up, down = TELEPHONE_HZ // common, rate_hz // common
-    phases = [_phase(index / up, min(_CUTOFF_HZ / rate_hz, 0.45)) for index in range(up)]
-    padded = array("h", repeat(0, _TAPS // 2 - 1)) + samples + array("h", repeat(0, _TAPS))
+    taps = 2 * math.ceil(_TAPS_MS * rate_hz / 2000)
+    phases = [_phase(index / up, min(_CUTOFF_HZ / rate_hz, 0.45), taps) for index in range(up)]
+    padded = array("h", repeat(0, taps // 2 - 1)) + samples + array("h", repeat(0, taps))
     result = array("h")
     for index in range(len(samples) * up // down):
         start, phase = divmod(index * down, up)
-        value = round(sum(map(mul, phases[phase], padded[start : start + _TAPS])))
+        value = round(sum(map(mul, phases[phase], padded[start : start + taps])))
         result.append(max(-32768, min(32767, value)))
     return result
 
 
-def _phase(fraction: float, cutoff: float) -> list[float]:
-    """The taps for a point `fraction` of a sample after the middle; `cutoff` in parts of the sampling rate."""
-    taps = []
-    for index in range(_TAPS):
-        distance = index - (_TAPS // 2 - 1) - fraction
-        window = 0.42 + 0.5 * math.cos(2 * math.pi * distance / _TAPS) + 0.08 * math.cos(4 * math.pi * distance / _TAPS)
+def _phase(fraction: float, cutoff: float, taps: int) -> list[float]:
+    """The weights for a point `fraction` of a sample after the middle; `cutoff` in parts of the sampling rate."""
+    weights = []
+    for index in range(taps):
+        distance = index - (taps // 2 - 1) - fraction
+        window = 0.42 + 0.5 * math.cos(2 * math.pi * distance / taps) + 0.08 * math.cos(4 * math.pi * distance / taps)
         angle = 2 * math.pi * cutoff * distance
-        taps.append(2 * cutoff * window * (math.sin(angle) / angle if angle else 1.0))
-    total = sum(taps)
-    return [tap / total for tap in taps]
+        weights.append(window * (math.sin(angle) / angle if angle else 1.0))
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def read_wav(path: Path) -> tuple[array[int], int]:

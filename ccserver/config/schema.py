@@ -25,6 +25,7 @@ from ccserver.config.positions import (
     is_control,
     path_text,
     quoted,
+    shown,
 )
 
 T = TypeVar("T")
@@ -66,6 +67,11 @@ class Reader:
         if len(self.warnings) < MAX_PROBLEMS:
             self.warnings.append(self._made(path, message, None))
 
+    def has_problem(self, path: PathInFile) -> bool:
+        """Whether something at or below `path` was told: what follows from it need not be told as well."""
+        start = path_text(path)
+        return any(each.path == start or each.path.startswith((f"{start}.", f"{start}[")) for each in self.problems)
+
     def mark(self, path: PathInFile) -> Mark:
         """Where `path` was written, or the nearest table around it."""
         while path and path not in self.marks:
@@ -74,7 +80,7 @@ class Reader:
 
     def _made(self, path: PathInFile, message: str, mark: Mark | None) -> Problem:
         place = mark or self.mark(path)
-        return Problem(place.file, place.line, place.column, path_text(path), message)
+        return Problem(place.file, place.line, place.column, path_text(path), shown(message))
 
 
 def got(node: Node) -> str:
@@ -125,22 +131,22 @@ class Text(Generic[T]):
         if not isinstance(node, Scalar) or node.is_nothing():
             reader.tell(path, hinted(f"expected {self.expected}, got {got(node)}", hint), node.mark)
             return None
-        shown = "a text that is not shown here" if self.is_secret else quoted(node.text)
+        found = "a text that is not shown here" if self.is_secret else quoted(node.text)
         control = next((c for c in node.text if is_control(c)), None)
         if control is not None:
-            found = f"the control character U+{ord(control):04X}"
-            reader.tell(path, hinted(f"expected {self.expected}, got {found}", "remove it"), node.mark)
+            sign = f"the control character U+{ord(control):04X}"
+            reader.tell(path, hinted(f"expected {self.expected}, got {sign}", "remove it"), node.mark)
         elif len(node.text) > self.max_length:
             message = f"expected {self.expected} of at most {self.max_length} characters, got {len(node.text)}"
             reader.tell(path, hinted(message, "shorten it"), node.mark)
         elif re.fullmatch(self.pattern, node.text) is None:
-            reader.tell(path, hinted(f"expected {self.expected}, got {shown}", hint), node.mark)
+            reader.tell(path, hinted(f"expected {self.expected}, got {found}", hint), node.mark)
         else:
             try:
                 return self.make(node.text)
             except ValueError as fault:
                 why = "" if self.is_secret else str(fault)
-                reader.tell(path, hinted(f"expected {self.expected}, got {shown}", why or hint), node.mark)
+                reader.tell(path, hinted(f"expected {self.expected}, got {found}", why or hint), node.mark)
         return None
 
 
@@ -328,9 +334,11 @@ class MapOf(Generic[K, V]):
             reader.tell(path, f"expected {self.expected}, got {got(node)}", node.mark)
             return None
         reader.names[path] = list(node.entries)
-        if not self.min_items <= len(node.entries) <= self.max_items:
-            bound = f"at least {self.min_items}" if len(node.entries) < self.min_items else f"at most {self.max_items}"
-            reader.tell(path, f"expected {bound} {self.noun}, got {len(node.entries)}", node.mark)
+        if len(node.entries) > self.max_items:
+            reader.tell(path, f"expected at most {self.max_items} {self.noun}, got {len(node.entries)}", node.mark)
+            return None
+        if len(node.entries) < self.min_items:
+            reader.tell(path, f"expected {self.min_items} or more {self.noun}, got {len(node.entries)}", node.mark)
             return None
         values: dict[K, V] = {}
         for name, (mark, child) in node.entries.items():

@@ -240,6 +240,7 @@ database = Group(
                 r"sqlite:////[^?#]+|postgresql\+psycopg://[^\s]+",
                 300,
                 hint="sqlite:////var/lib/ccserver/ccserver.db or postgresql+psycopg://ccserver@dbhost/ccserver",
+                is_secret=True,  # it may hold a password
             ),
             "The database of the history. Without it, an SQLite file in `state_dir`.",
         ),

@@ -1,0 +1,163 @@
+"""Whatever is in the file: either settings or ConfigurationRejected, in bounded time."""
+
+import itertools
+import os
+from pathlib import Path
+from time import monotonic
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ccserver.config import ConfigurationRejected, check, load
+from ccserver.config.circles import circles
+from ccserver.config.positions import MAX_BYTES, MAX_PROBLEMS, is_control
+from ccserver.core.settings import ExitKind
+
+HERE = Path(__file__).parent
+GOOD = (HERE / "center.yaml").read_text()
+SEVERAL = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(folder: Path, content: bytes) -> list[str]:
+    """The problems told; the file is either loaded or refused, and nothing else happens."""
+    path = folder / "c.yaml"
+    path.write_bytes(content)
+    for name in ("ami.secret", "agi.secret"):
+        (folder / name).write_text("a-good-secret")
+    try:
+        settings = load(path).settings
+    except ConfigurationRejected as rejected:
+        assert rejected.problems
+        messages = [str(each) for each in rejected.problems]
+        assert not any(is_control(c) for message in messages for c in message)
+        assert all(each.line >= 1 and each.column >= 1 for each in rejected.problems)
+        return messages
+    for queue in settings.queues.values():
+        ways = (queue.on_full, queue.on_max_wait, queue.on_closed, queue.on_unstaffed)
+        assert all(way.target in settings.queues for way in ways if way is not None and way.kind is ExitKind.QUEUE)
+        assert queue.hours is None or queue.hours in settings.hours
+    assert all(did.flow in settings.flows and did.language in settings.language_skills for did in settings.dids.values())
+    assert all(flow.start in flow.nodes for flow in settings.flows.values())
+    assert settings.offers.missed_reason in settings.reasons
+    return []
+
+
+@SEVERAL
+@given(st.binary(max_size=400))
+@example(b"")
+@example(b"\xef\xbb\xbf")
+@example(b"\xff\xfe")
+@example(b"a: \x00")
+@example(b'"\\ud800": 1')
+@example(b"%YAML 9.9\n---\na: 1")
+@example(b"--- |\n x\n...\n--- 2")
+@example(b"<<: {a: 1}")
+@example(b"!!binary x: y")
+def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
+    assert read(tmp_path, content)
+
+
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["sales", "main", "1", "*"])
+)
+KEYS = st.sampled_from(sorted(set(GOOD.replace(":", " ").replace("{", " ").replace(",", " ").split()))) | st.text(max_size=8)
+TREES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20)
+
+
+@SEVERAL
+@given(st.dictionaries(st.sampled_from(sorted(yaml.safe_load(GOOD))), TREES, min_size=1, max_size=6))
+def test_any_tree_in_the_place_of_sections_is_settings_or_refused(tmp_path: Path, sections: dict[str, object]) -> None:
+    document = yaml.safe_load(GOOD) | sections
+    read(tmp_path, yaml.safe_dump(document, allow_unicode=True).encode())
+
+
+@SEVERAL
+@given(st.data())
+def test_a_good_file_with_a_few_bytes_changed_is_settings_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(GOOD.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    read(tmp_path, bytes(content))
+
+
+def test_the_good_file_is_good(tmp_path: Path) -> None:
+    assert read(tmp_path, GOOD.encode()) == []
+
+
+BOMB = "a: &a [x, x, x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in itertools.pairwise("abcdefghijkl"))
+MANY_NODES = "flows: {main: {start: n0, nodes: {" + ", ".join(
+    f"n{i}: {{hours: h, on_open: n{i + 1}, on_closed: n{i + 1}}}" for i in range(499)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("aliases", BOMB.encode(), "1:4: a: expected a value, got the anchor"),
+        ("deep lists", b"[" * 100_000, "expected at most 16 levels, got more"),
+        ("deep tables", b"{a: " * 100_000, "expected at most 16 levels, got more"),
+        ("deep keys", b"? " * 100_000, "expected"),
+        ("large", b"#" * (MAX_BYTES + 1), f"expected at most {MAX_BYTES} bytes, got {MAX_BYTES + 1}"),
+        ("many nodes", b"a: [" + b"1," * 300_000 + b"]", "expected at most 200000 values in the file, got more"),
+        ("many problems", b"".join(b"k%d: 1\n" % i for i in range(20_000)), "expected a key of the settings"),
+        ("one long line", b"country: " + b"x" * 1_000_000, "expected a country code"),
+        ("bytes", b"country: \xff", "1:10: expected UTF-8, got the byte 0xff"),
+        ("diamonds", MANY_NODES.encode() + b", n499: {hang_up: true}}}}", "country: expected a country code, got nothing"),
+    ],
+)
+def test_a_bomb_is_refused_at_once(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    started = monotonic()
+    messages = read(tmp_path, content)
+    assert monotonic() - started < 10, f"{name} took too long"
+    assert any(expected in message for message in messages), messages[:5]
+    assert len(messages) <= MAX_PROBLEMS + 1
+    assert all(len(message) < 3000 for message in messages)
+
+
+def test_a_large_center_is_read_in_seconds(tmp_path: Path) -> None:
+    for name in ("ami.secret", "agi.secret"):
+        (tmp_path / name).write_text("a-good-secret")
+    agents = "".join(f"  {n}: {{name: Agent {n}, skills: {{sales: 50}}}}\n" for n in range(1000, 4000))
+    (tmp_path / "c.yaml").write_text(
+        GOOD.replace("agents:\n", f"agents:\n{agents}", 1).replace("1001-1003: {}", "10000-13999: {}")
+    )
+    started = monotonic()
+    configuration = load(tmp_path / "c.yaml")
+    assert monotonic() - started < 20
+    assert (len(configuration.settings.agents), len(configuration.settings.phones)) == (3001, 4001)
+
+
+@pytest.mark.parametrize("place", ["a folder", "a device", "a pipe"])
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "c.yaml"
+    if place == "a folder":
+        path.mkdir()
+    elif place == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    assert [each.message for each in check(path)[0]] == [
+        f'expected a file that can be read, got "{path}": there is no such file'
+    ]
+
+
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefg"), max_size=4)))
+def test_a_graph_has_a_circle_exactly_if_one_is_found(graph: dict[str, list[str]]) -> None:
+    found = circles(graph)
+    for circle in found:
+        for here, there in itertools.pairwise([*circle, circle[0]]):
+            assert there in graph[here]
+    # Taking away nodes without a way on leaves nothing in a graph without circles.
+    left = {name: [each for each in targets if each in graph] for name, targets in graph.items()}
+    while any(not targets for targets in left.values()):
+        ended = {name for name, targets in left.items() if not targets}
+        left = {name: [each for each in targets if each not in ended] for name, targets in left.items() if name not in ended}
+    assert bool(found) == bool(left)
