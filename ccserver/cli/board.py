@@ -27,7 +27,7 @@ def board(overview: Overview, *, width: int = 100, height: int | None = None, ti
     Nothing that a caller sent can move the cursor: unprintable characters are replaced.
     """
     head = [_title(overview, title), ""]
-    queues = ["QUEUE                 waiting  longest  talking  ready/in  answered  gone  over  offered  service level"]
+    queues = ["QUEUE               waiting longest  talking ready/in  offered answered gone over  in time"]
     queues += [_queue(queue) for queue in overview.queues]
     agents = ["", "AGENT                        state           since  call"]
     agents += [_agent(agent) for agent in overview.agents if agent.state is not ShownState.LOGGED_OUT]
@@ -62,8 +62,8 @@ def _queue(queue: QueueView) -> str:
     longest = shown_time(queue.longest_wait_s) if queue.waiting else "-"
     staffed = f"{queue.agents_ready}/{queue.agents_logged_in}"
     return (
-        f"{safe(queue.name)[:20]:<20}  {len(queue.waiting):>7}  {longest:>7}  {queue.talking:>7}  {staffed:>8}  "
-        f"{answered:>8}  {gone:>4}  {over:>4}  {queue.offered:>7}  {level:>13}"
+        f"{safe(queue.name)[:19]:<19} {len(queue.waiting):>7} {longest:>7}  {queue.talking:>7} {staffed:>8}  "
+        f"{queue.offered:>7} {answered:>8} {gone:>4} {over:>4} {level:>8}"
     )
 
 

@@ -126,9 +126,8 @@ def show_call(place: Place, number: int) -> None:
 
 def _live(place: Place, number: int) -> dict[str, Any] | None:
     """The live call, or None: it is over, there never was one, or nobody runs who would know."""
-    path = place.socket or place.configuration().edges.control_socket
     try:
-        with ControlClient(path) as daemon:
+        with ControlClient(place.control_socket()) as daemon:
             return cast(dict[str, Any], daemon.ask("call.show", interaction=number))
     except DaemonNotRunning:
         return None

@@ -20,7 +20,17 @@ FREE_BYTES_MIN = 1024**3
 RECORDING_BYTES_PER_S = 32_000
 """Two mono files of 8 kHz and 16 bit while a call is recorded."""
 CLOCK_DIFFERENCE_MAX_S = 1.0
-NEEDED_ACTIONS = ("Originate", "Hangup", "Bridge", "CoreShowChannels", "DeviceStateList", "ShowDialPlan", "ModuleCheck")
+DOCTORS_DEVICE = "Custom:ccserver-doctor"
+NEEDED_ACTIONS = (
+    "Originate",
+    "Hangup",
+    "Bridge",
+    "Setvar",
+    "CoreShowChannels",
+    "DeviceStateList",
+    "ShowDialPlan",
+    "ModuleCheck",
+)
 NEEDED_CONTEXTS = ("cc-from-trunk", "cc-call", "cc-agent", "cc-phones", "cc-fallback")
 NEEDED_MODULES = (
     "res_agi",
@@ -151,9 +161,11 @@ def _ami_rights(around: Surroundings) -> str:
             # ListCommands answers with those actions that this account may use
             allowed = probe.ask("ListCommands")
             missing = [action for action in NEEDED_ACTIONS if action not in allowed]
-            user_event = probe.ask("UserEvent", UserEvent="CCDoctor")
             hears_system = probe.event("FullyBooted") is not None
-            hears_user = user_event.get("Response") == "Success" and probe.event("UserEvent") is not None
+            # a device state of our own that changes twice: the one event of class call that disturbs nobody
+            for state in ("INUSE", "NOT_INUSE"):
+                probe.ask("Setvar", Variable=f"DEVICE_STATE({DOCTORS_DEVICE})", Value=state)
+            hears_call = probe.event("DeviceStateChange") is not None
         except LoginRefused as error:
             raise Ailment(
                 seen=f"user {edge.ami_user!r} may not log in: {error}",
@@ -169,7 +181,7 @@ def _ami_rights(around: Surroundings) -> str:
             seen=f"the account may not use {', '.join(missing)}",
             mend=f"{account} set write = call,originate,reporting,system and run `asterisk -rx 'manager reload'`",
         )
-    deaf = [name for name, hears in (("system", hears_system), ("user", hears_user)) if not hears]
+    deaf = [name for name, hears in (("system", hears_system), ("call", hears_call)) if not hears]
     if deaf:
         raise Ailment(
             seen=f"the account does not hear events of class {', '.join(deaf)}",

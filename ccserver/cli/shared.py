@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from ccserver.config import Configuration, ConfigurationRejected, load
+from ccserver.config.positions import Scalar, Table, Unreadable, parse
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
 from ccserver.control.protocol import ProtocolError
 
@@ -20,6 +21,10 @@ UNREACHABLE = 3
 REFUSED = 78
 
 DEFAULT_CONFIG = Path("/etc/ccserver/ccserver.yaml")
+
+
+DEFAULT_SOCKET = Path("/run/ccserver/control.sock")
+EXTENDS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +44,16 @@ class Place:
                 click.echo(str(problem), err=True)
             raise SystemExit(REFUSED) from None
 
+    def control_socket(self) -> Path:
+        """Where the daemon listens. Read out of the file without judging the rest of it: a file that is being edited, or
+        secrets that this user may not read, must not lock people out of the daemon that runs."""
+        return self.socket or _control_socket_in(self.config, EXTENDS_MAX) or DEFAULT_SOCKET
+
     @contextmanager
     def daemon(self) -> Iterator[ControlClient]:
         """A connection to the daemon. Whatever goes wrong ends the program with a sentence and its exit code."""
-        path = self.socket or self.configuration().edges.control_socket
         try:
-            with ControlClient(path) as client:
+            with ControlClient(self.control_socket()) as client:
                 yield client
         except DaemonNotRunning as error:
             fail(f"{error}\nStart it with: systemctl start ccserver (or: ccserver run --config FILE)", UNREACHABLE)
@@ -62,6 +71,21 @@ class Place:
     def show(self, value: object, text: Callable[[], str]) -> None:
         """`value` as JSON, or `text` for people."""
         click.echo(as_json(value) if self.is_json else text())
+
+
+def _control_socket_in(path: Path, extends_left: int) -> Path | None:
+    try:
+        tree, _ = parse(path.read_bytes(), path.name)
+    except (OSError, Unreadable):
+        return None
+    entries = tree.entries if isinstance(tree, Table) else {}
+    _, told = entries.get("control_socket", (None, None))
+    if isinstance(told, Scalar):
+        return Path(told.text)
+    _, other = entries.get("extends", (None, None))
+    if isinstance(other, Scalar) and extends_left:
+        return _control_socket_in(path.parent / other.text, extends_left - 1)
+    return None
 
 
 def as_json(value: object) -> str:

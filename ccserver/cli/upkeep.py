@@ -1,5 +1,6 @@
 """What IT staff use: `config`, `db`, `doctor`, `asterisk`, `prompts`, `reload`."""
 
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -158,7 +159,7 @@ def doctor(place: Place) -> None:
 
     around = Surroundings(
         edges=edges,
-        is_running=_answers(place.socket or edges.control_socket),
+        is_running=_answers(place.control_socket()),
         schema_trouble=schema_trouble,
         clock_is_synchronised=kernel_clock_is_synchronised,
     )
@@ -219,7 +220,7 @@ def render_speech(config: Path, is_json: bool) -> None:
     """Make a sound file of every prompt in every language; those that did not change are kept."""
     place = Place(config=config, socket=None, is_json=is_json)
     edges = place.configuration().edges
-    is_chatty = not is_json and click.get_text_stream("stderr").isatty()
+    is_chatty = not is_json and sys.stderr.isatty()
 
     def progress(done: int, all_of_them: int) -> None:
         if is_chatty:

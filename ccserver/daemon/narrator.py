@@ -4,12 +4,14 @@ The core itself does not log. Every line about a call carries its number as `int
 """
 
 import logging
+from collections.abc import Callable
 from typing import assert_never
 
 import structlog
 
 from ccserver.core.commands import EndSession, RingAgent
 from ccserver.core.events import CallArrived, LinkLost, LinkUp, SettingsLoaded
+from ccserver.core.ids import InteractionId
 from ccserver.core.records import (
     AgentStateRecord,
     FaultRecord,
@@ -25,11 +27,18 @@ from ccserver.core.records import (
 log = structlog.stdlib.get_logger("ccserver.center")
 
 
-def tell_event(event: object) -> None:
-    """The few inputs that an operator wants to see themselves."""
+def tell_event(event: object, number: Callable[[], InteractionId | None]) -> None:
+    """The few inputs that an operator wants to see themselves. `number` tells the interaction of a call that arrived."""
     match event:
         case CallArrived():
-            log.info("call.arrived", leg=event.leg.uniqueid, session=event.session, did=event.did, caller=event.caller_number)
+            log.info(
+                "call.arrived",
+                interaction=number(),
+                leg=event.leg.uniqueid,
+                session=event.session,
+                did=event.did,
+                caller=event.caller_number,
+            )
         case LinkUp():
             log.info("pbx_link.established", pbx=event.pbx, pbx_uptime_s=event.uptime_s)
         case LinkLost():

@@ -303,7 +303,7 @@ class Service:
 
     def step_done(self, event: Event, commands: list[Command], duration_s: float) -> None:
         self._metrics.step_took(duration_s)
-        narrator.tell_event(event)
+        narrator.tell_event(event, lambda: interaction_of(event, self._center.snapshot()))
         for command in commands:
             narrator.tell_command(command)
         if isinstance(event, PbxObserved) and not self._is_agi_open and not self._is_stopping:
