@@ -7,7 +7,6 @@ import re
 import zoneinfo
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import NewType
 
 from ccserver.config.edges import PromptSource
@@ -402,4 +401,3 @@ def _numbers(text: str) -> Numbers:
 phone_numbers = Text("an extension or a span of extensions", _numbers, r"[0-9]{2,10}(-[0-9]{2,10})?", 21, "1001-1006")
 asterisk_dir = FilePath("a folder as Asterisk sees it", is_local=False)
 local_dir = FilePath("a folder")
-Folder = Path

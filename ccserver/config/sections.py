@@ -1,17 +1,18 @@
 """What can be written in `ccserver.yaml`: the one description of all its keys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import phonenumbers
 
 from ccserver.config import kinds
 from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, RecordingEdge
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
-from ccserver.config.positions import Scalar, Table
-from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, ListOf, MapOf, Reference, Text
+from ccserver.config.positions import Node, PathInFile, Scalar, Table
+from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Reference, Text
 from ccserver.core.ids import (
     AgentId,
     DispositionId,
@@ -37,6 +38,9 @@ from ccserver.core.settings import (
     ReasonSettings,
     Strategy,
 )
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 # --- values between the file and the settings -------------------------------------------------------------------------
@@ -137,10 +141,6 @@ def _country(text: str) -> str:
     return text
 
 
-def _name(noun: str, example: str) -> Text[str]:
-    return Text(_named(noun), str, NAME_PATTERN, 40, hint=f"{NAME_HINT}, for example {example}")
-
-
 _secret_file = FilePath("the path of a file that holds the secret")
 _word = Text("a word of letters, digits, _ . -", str, r"[A-Za-z0-9_.-]{1,40}", 40)
 _asterisk_prompt = Text("a sound of Asterisk, without ending (several joined by &)", str, r"[A-Za-z0-9_./+&-]{1,200}", 200)
@@ -156,7 +156,7 @@ _secret_hint = "secrets are never written here: name a file with {}_file"
 class OneAsterisk(Group[AsteriskSection]):
     """The section `asterisk`; a list or a table of several gets an answer of its own."""
 
-    def read(self, reader, node, path):  # type: ignore[no-untyped-def]
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> AsteriskSection | None:
         """Refuses a second PBX: calls cannot be bridged from one to another yet."""
         several = 0
         if isinstance(node, Table) and node.entries and all(isinstance(value, Table) for _, value in node.entries.values()):
@@ -431,8 +431,8 @@ limits = Group(
 )
 
 
-def _table(noun: str, example: str, make: type[str] | object, of: object, plural: str, **bounds: int) -> MapOf[str, object]:
-    return MapOf(Text(_named(noun), make, NAME_PATTERN, 40, hint=f"{NAME_HINT}, for example {example}"), of, plural, **bounds)  # type: ignore[arg-type]
+def _table(noun: str, example: str, make: Callable[[str], K], of: Kind[V], plural: str, **bounds: int) -> MapOf[K, V]:
+    return MapOf(Text(_named(noun), make, NAME_PATTERN, 40, hint=f"{NAME_HINT}, for example {example}"), of, plural, **bounds)
 
 
 top = Group(
