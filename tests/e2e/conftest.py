@@ -63,9 +63,17 @@ def asterisk_source() -> Path:
 
 
 @pytest.fixture(scope="module")
-def site_values() -> AsteriskValues:
+def site_values(shared_directory: Path) -> AsteriskValues:
     """The site's values; a module that needs others overrides this fixture."""
-    return AsteriskValues(ami_secret="ami-secret-1", agi_secret="agi-secret-1", agi_port=AGI_PORT, qualify_s=2)
+    write_prompts(shared_directory)
+    return AsteriskValues(
+        ami_secret="ami-secret-1",
+        agi_secret="agi-secret-1",
+        agi_port=AGI_PORT,
+        qualify_s=2,
+        music_directory=str(shared_directory / "music"),
+        recordings_directory=str(shared_directory / "rec"),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from harness.waiting import until
 class Daemon:
     """`ccserver run` with one configuration file.  Its output is in `log`."""
 
-    def __init__(self, config: Path, log: Path) -> None:
-        self.config, self.log = config, log
+    def __init__(self, config: Path, log: Path, *options: str) -> None:
+        self.config, self.log, self.options = config, log, options
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -22,7 +22,7 @@ class Daemon:
         assert self._process is None or self._process.returncode is not None, "it runs already"
         with self.log.open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ccserver", "run", "--config", str(self.config)),
+                *(sys.executable, "-m", "ccserver", "run", "--config", str(self.config), *self.options),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
