@@ -80,6 +80,8 @@ class Day:
             "deadlines": state.deadlines,
         }
         found += [f"{len(things)} {what} are left over" for what, things in leftovers.items() if things]
+        if self.plan.faults == NO_FAULTS and self.plan.mishaps == NO_MISHAPS:
+            found += [f"{count} repairs ({kind}) on a day without faults" for kind, count in books.repairs.items()]
         if world.pbx.steals:
             found.append(f"{world.pbx.steals} callers were taken out of a conversation")
         if self.placed != len(books.interactions):
