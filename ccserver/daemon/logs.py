@@ -49,7 +49,7 @@ def set_level(level: str) -> None:
 
 
 def configure(level: str, stream: TextIO = sys.stderr) -> None:
-    """Set up logging for the whole process. `level` is a name of the standard library's (debug, info, warning, error)."""
+    """Set up logging for the whole process, but for Twisted. `level` is a name of the standard library's (debug, info, warning, error)."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -83,4 +83,8 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
     # Twisted's own chatter (factory started, connection lost) is below what an operator wants at info
     logging.getLogger("twisted").setLevel(max(number, logging.WARNING))
+
+
+def take_over_twisted() -> None:
+    """Have Twisted speak in the same stream; once for the process."""
     globalLogBeginner.beginLoggingTo([cast(ILogObserver, STDLibLogObserver())], redirectStandardIO=False)

@@ -28,6 +28,7 @@ def run(path: Path, configuration: Configuration) -> int:
     """Run until a signal ends it; the exit code. SIGTERM and SIGINT stop cleanly, SIGHUP reloads."""
     loop = Loop()
     logs.configure(configuration.edges.log_level)
+    logs.take_over_twisted()
     os.umask(0o027)
     # after the reactor has been chosen: these modules import it
     from ccserver.daemon.service import Service  # noqa: PLC0415

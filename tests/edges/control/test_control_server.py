@@ -22,7 +22,7 @@ class Desk:
         self.readings = 0
         self.server = ControlServer(
             clock=self.clock,
-            handlers={"echo": lambda given: dict(given), "later": self._later, "no": self._no, "fault": self._fault},
+            handlers={"echo": dict, "later": self._later, "no": self._no, "fault": self._fault},
             follows={"count": self._count, "broken": self._broken},
             report=lambda do, error: self.faults.append(f"{do}: {error}"),
         )
