@@ -28,7 +28,8 @@ from ccserver.lab.asterisk import AsteriskFailed
 from ccserver.lab.customers import Customer, Habits, next_arrival_s
 from ccserver.lab.namespace import CannotIsolate
 from ccserver.lab.phones import NotSeen, PhoneFailed
-from ccserver.lab.stack import Stack, StackFailed, StackPlan, require_program
+from ccserver.lab.provide import ProgramMissing, provide
+from ccserver.lab.stack import Stack, StackFailed, StackPlan
 from ccserver.lab.switchroom import Switchroom
 from ccserver.store import schema
 from ccserver.store.database import Store
@@ -63,8 +64,7 @@ def main() -> int:
         if not enclosure.is_inside():
             began_s = time.monotonic()
             _wishes(os.environ.get("DEMO_DIR", "."))  # a wrong value is told before anything is made
-            root = asterisk_root.provide()
-            require_program("espeak-ng", asterisk_root.to_stderr)
+            root = provide()
             directory = os.environ.get("DEMO_DIR") or tempfile.mkdtemp(prefix="ccserver-demo-")
             return enclosure.run_inside(__spec__.name, [str(root), directory, str(began_s)], private_network=True)
         enclosure.settle()
@@ -72,7 +72,15 @@ def main() -> int:
         return _demo(root, _wishes(directory), began_s)
     except ConfigurationRejected as rejected:
         print(rejected, file=sys.stderr)
-    except (StackFailed, AsteriskFailed, asterisk_root.NoAsterisk, CannotIsolate, ValueError, OSError) as failed:
+    except (
+        StackFailed,
+        AsteriskFailed,
+        asterisk_root.NoAsterisk,
+        ProgramMissing,
+        CannotIsolate,
+        ValueError,
+        OSError,
+    ) as failed:
         print(f"demo: {failed}", file=sys.stderr)
     except (NotSeen, PhoneFailed) as failed:
         print(f"demo: a phone: {failed}", file=sys.stderr)

@@ -15,7 +15,8 @@ from ccserver.config import ConfigurationRejected
 from ccserver.lab import asterisk_root, enclosure
 from ccserver.lab.asterisk import AsteriskFailed
 from ccserver.lab.namespace import CannotIsolate
-from ccserver.lab.stack import CUSTOMER, EXAMPLE, Stack, StackFailed, StackPlan, require_program
+from ccserver.lab.provide import ProgramMissing, provide
+from ccserver.lab.stack import CUSTOMER, EXAMPLE, Stack, StackFailed, StackPlan
 
 LOOK_EVERY_S = 1.0
 
@@ -25,14 +26,21 @@ def main() -> int:
     try:
         address = str(ipaddress.ip_address(os.environ.get("SIP_ADDRESS") or "127.0.0.1"))
         if not enclosure.is_inside():
-            root = asterisk_root.provide()
-            require_program("espeak-ng", asterisk_root.to_stderr)
+            root = provide()
             return enclosure.run_inside(__spec__.name, [str(root), address], private_network=False)
         enclosure.settle()
         return _serve(Path(sys.argv[1]), sys.argv[2])
     except ConfigurationRejected as rejected:
         print(rejected, file=sys.stderr)
-    except (StackFailed, AsteriskFailed, asterisk_root.NoAsterisk, CannotIsolate, ValueError, OSError) as failed:
+    except (
+        StackFailed,
+        AsteriskFailed,
+        asterisk_root.NoAsterisk,
+        ProgramMissing,
+        CannotIsolate,
+        ValueError,
+        OSError,
+    ) as failed:
         print(f"run: {failed}", file=sys.stderr)
     return 1
 

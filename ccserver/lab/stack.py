@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -206,7 +205,6 @@ class Stack:
         )
 
     def _render_prompts(self) -> None:
-        require_program("espeak-ng", self._report)
         told_s = time.monotonic()
 
         def progress(done: int, total: int) -> None:
@@ -272,15 +270,3 @@ class Stack:
                     return
             time.sleep(0.05)  # between two looks
         raise StackFailed(f"ccserver was not ready within {_START_S:g} s: {trouble}\n{self.tail()}")
-
-
-def require_program(program: str, report: Report) -> None:
-    """Install a Debian package of the same name when the program is missing.  Raises StackFailed."""
-    if shutil.which(program) is not None:
-        return
-    report(f"{program}: installing the Debian package (needed once)")
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", program]):
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            last = "\n".join(done.stderr.splitlines()[-5:])
-            raise StackFailed(f"{' '.join(command)} ended with {done.returncode}: install {program} by hand\n{last}")
