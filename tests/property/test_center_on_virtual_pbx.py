@@ -5,6 +5,7 @@ session, command or deadline in the core, no channel on the PBX, and no agent wh
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
@@ -27,6 +28,7 @@ SAMPLE = sample_center(AGENTS, wrap_up_s=5.0)
 EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60"))
 FAULTY = Faults(lost_ratio=0.03, doubled_ratio=0.05, late_ratio=0.05, unanswered_ratio=0.03, action_timeout_s=2.0)
 QUIET_S = 600.0
+MISHAPS_MAX = 3
 
 
 def short_lived(given: Settings) -> Settings:
@@ -75,7 +77,7 @@ class Story(RuleBasedStateMachine):
         for agent, phone in self.phones.items():
             self.world.pbx.phones[phone].person = self.agents[agent]
         self.requests = 0
-        self.is_down = False
+        self.mishaps = 0
         self.world.start()
         self.world.run_until(1.0)
         for agent in self.agents:
@@ -88,6 +90,17 @@ class Story(RuleBasedStateMachine):
     def person(self, number: int) -> tuple[AgentId, Puppet, PhoneId]:
         agent = sorted(self.agents)[number]
         return agent, self.agents[agent], self.phones[agent]
+
+    def busy_agent(self, number: int) -> Puppet | None:
+        """One of those whose phone rings or is up."""
+        busy = [puppet for puppet in self.agents.values() if puppet.channels]
+        return busy[number % len(busy)] if busy else None
+
+    def until(self, is_reached: Callable[[], object], at_most_s: float) -> bool:
+        end_s = self.world.agenda.now_s + at_most_s
+        while not is_reached() and self.world.agenda.now_s < end_s:
+            self.world.run_until(self.world.agenda.now_s + 0.1)
+        return bool(is_reached())
 
     # --- callers ------------------------------------------------------------------------------------------------------
     @rule(target=callers, number=st.sampled_from([None, "+15550100", "anonymous"]))
@@ -105,14 +118,28 @@ class Story(RuleBasedStateMachine):
         puppet = self.call(None)
         if isinstance(puppet, Puppet):
             for digits in ("1", queue):
-                for _ in range(60):
-                    if isinstance(puppet.asked_for, Collect) or not puppet.channels:
-                        break
-                    self.world.run_until(self.world.agenda.now_s + 0.25)
+                self.until(lambda: isinstance(puppet.asked_for, Collect) or not puppet.channels, 15.0)
                 puppet.asked_for = None
                 if puppet.channels:
                     self.world.pbx.press(puppet.channels[0], digits)
             self.world.run_until(self.world.agenda.now_s + 0.05)
+        return puppet
+
+    @rule(
+        target=callers,
+        queue=st.sampled_from("123"),
+        agent=st.integers(0, AGENTS - 1),
+        answer_s=st.sampled_from([0.0, 0.5, 3.99, 4.0]),
+    )
+    def talk(self, queue: str, agent: int, answer_s: float) -> object:
+        """A call that is put through, if anybody is there to take it."""
+        puppet = self.call_a_queue(queue)
+        if isinstance(puppet, Puppet) and self.until(lambda: self.busy_agent(agent), 3.0):
+            self.world.run_until(self.world.agenda.now_s + answer_s)
+            answering = self.busy_agent(agent)
+            if answering is not None:
+                self.world.pbx.answer(answering.channels[0])
+                self.world.run_until(self.world.agenda.now_s + 0.005)
         return puppet
 
     @rule(caller=callers, digits=st.text("0123456789*#", min_size=1, max_size=3))
@@ -130,14 +157,14 @@ class Story(RuleBasedStateMachine):
         agent=st.integers(0, AGENTS - 1), way=st.sampled_from(["answer", "answer", "answer", "decline", "hang_up", "lose_line"])
     )
     def phone(self, agent: int, way: str) -> None:
-        _, puppet, _ = self.person(agent)
-        if puppet.channels:
+        puppet = self.busy_agent(agent)
+        if puppet is not None:
             getattr(self.world.pbx, way)(puppet.channels[0])
 
     @rule(agent=st.integers(0, AGENTS - 1), is_held=st.booleans())
     def hold(self, agent: int, is_held: bool) -> None:
-        _, puppet, _ = self.person(agent)
-        if puppet.channels:
+        puppet = self.busy_agent(agent)
+        if puppet is not None:
             self.world.pbx.hold(puppet.channels[0], is_held)
 
     @rule(
@@ -155,9 +182,8 @@ class Story(RuleBasedStateMachine):
     )
     def agent_presses(self, agent: int, as_who: int, digits: str) -> None:
         """The right answer to a question about the account or the PIN half of the time."""
-        _, puppet, _ = self.person(agent)
-        who = sorted(self.agents)[as_who]
-        if not puppet.channels:
+        puppet, who = self.busy_agent(agent), sorted(self.agents)[as_who]
+        if puppet is None:
             return
         if len(digits) > 2 and isinstance(puppet.asked_for, CollectSecret):
             digits = SAMPLE.pins[who] + "#"
@@ -201,20 +227,23 @@ class Story(RuleBasedStateMachine):
     def time_passes(self, for_s: float) -> None:
         self.world.run_until(self.world.agenda.now_s + for_s)
 
-    @precondition(lambda self: not self.is_down)
+    @precondition(lambda self: self.mishaps < MISHAPS_MAX)
     @rule(for_s=st.sampled_from([0.2, 2.0, 15.0]))
     def link_breaks(self, for_s: float) -> None:
+        self.mishaps += 1
         self.world.break_link(for_s)
 
-    @precondition(lambda self: not self.is_down)
+    @precondition(lambda self: self.mishaps < MISHAPS_MAX)
     @rule(for_s=st.sampled_from([0.1, 1.0, 10.0]))
     def daemon_is_killed(self, for_s: float) -> None:
+        self.mishaps += 1
         self.world.kill(for_s)
         self.world.run_until(self.world.agenda.now_s + for_s + 0.001)
 
-    @precondition(lambda self: not self.is_down)
+    @precondition(lambda self: self.mishaps < MISHAPS_MAX)
     @rule(for_s=st.sampled_from([1.0, 6.0]))
     def pbx_is_killed(self, for_s: float) -> None:
+        self.mishaps += 1
         self.world.crash_pbx(for_s)
         self.world.run_until(self.world.agenda.now_s + for_s + 5.001)
 
