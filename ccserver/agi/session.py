@@ -296,6 +296,8 @@ class Session:
                 return wire.command("SAY DIGITS", piece.value, stop) if _SAID_DIGITS.fullmatch(piece.value) else None
             case SpokenKind.NUMBER:
                 return wire.command("SAY NUMBER", piece.value, stop) if _SAID_NUMBER.fullmatch(piece.value) else None
+            case SpokenKind.CALL_NUMBER:
+                return None  # the core says it as DIGITS
             case _:
                 assert_never(piece.kind)
 

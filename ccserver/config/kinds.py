@@ -231,9 +231,9 @@ class SpokenText:
 
 
 class SpokenPiece:
-    """One piece of speech: a prompt's name, or `{digits: "123"}`, or `{number: 12}`."""
+    """One piece of speech: a prompt's name, or `{digits: "123"}`, `{number: 12}`, `{call_number: true}`."""
 
-    expected = "the name of a prompt, or {digits: …}, or {number: …}"
+    expected = "the name of a prompt, or {digits: …}, {number: …}, {call_number: true}"
 
     def read(self, reader: Reader, node: Node, path: PathInFile) -> Spoken | None:
         """A prompt's name is checked with all references."""
@@ -245,9 +245,12 @@ class SpokenPiece:
             if key in ("digits", "number"):
                 digits = Text("1 to 20 digits", str, r"[0-9]{1,20}", 20, "123").read(reader, value, (*path, key))
                 return None if digits is None else Spoken(SpokenKind(key), digits)
-            near = nearest(key, ("digits", "number"))
+            if key == "call_number":
+                is_said = Flag().read(reader, value, (*path, key))
+                return Spoken(SpokenKind.CALL_NUMBER, "") if is_said else None
+            near = nearest(key, ("digits", "number", "call_number"))
             hint = f"did you mean {near}?" if near else ""
-            reader.tell((*path, key), hinted(f"expected digits or number, got {quoted(key)}", hint), mark)
+            reader.tell((*path, key), hinted(f"expected digits, number or call_number, got {quoted(key)}", hint), mark)
             return None
         reader.tell(path, f"expected {self.expected}, got {got(node)}", node.mark)
         return None

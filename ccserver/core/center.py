@@ -299,8 +299,9 @@ class CallCenter:
         return self._matcher.position(interaction)
 
     def _waiting_in(self, queue: QueueId) -> int:
-        """Callers in the queue, those whose agent's phone rings included."""
-        return sum(1 for i in self._step.interactions.values() if i.visit is not None and i.visit.queue == queue) - 1
+        """Callers in the queue before the newest one, those whose agent's phone rings included."""
+        counters = self._step.queues[queue]
+        return counters.offered - sum(counters.outcomes.values()) - 1
 
     def _is_staffed(self, queue: QueueId, skills: tuple[SkillId, ...]) -> bool:
         """Whether anybody with the skills is logged in, ready or not."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ccserver.core import ivr, recording, stats
 from ccserver.core.commands import AnswerCall, Collect, EndSession, Next, RingAgent, Say, WaitUntil
-from ccserver.core.events import CallArrived, VerbEnd
+from ccserver.core.events import CallArrived
 from ccserver.core.facts import AgentLegOver, OfferOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.hours import is_open
 from ccserver.core.ids import AgentId, InteractionId, LegId, NodeId, PhoneId, PromptId, QueueId, SessionId, SkillId
@@ -242,7 +242,7 @@ class Interactions:
             self.step.speak(
                 Collect(
                     session=session,
-                    say=say,
+                    say=_spelled(say, interaction),
                     language=interaction.language,
                     max_digits=max(map(len, menu.choices)),
                     first_timeout_s=menu.timeout_s,
@@ -838,6 +838,7 @@ class Interactions:
         if not say:
             self.verb_ended(interaction)
         elif session is not None:
+            say = _spelled(say, interaction)
             self.step.speak(Say(session=session, say=say, language=interaction.language, stop_digits=stop_digits))
 
     def _menu_segment(self, interaction: Interaction) -> Interaction:
@@ -875,6 +876,7 @@ def _prompt(name: str) -> Spoken:
     return Spoken(SpokenKind.PROMPT, PromptId(name))
 
 
-def is_final(end: VerbEnd) -> bool:
-    """Whether the end of a verb means that the next thing may begin: a superseded one has its successor already."""
-    return end is not VerbEnd.SUPERSEDED
+def _spelled(say: tuple[Spoken, ...], interaction: Interaction) -> tuple[Spoken, ...]:
+    """`say` with the interaction's own number in it, where it is asked for."""
+    number = Spoken(SpokenKind.DIGITS, str(interaction.id))
+    return tuple(number if piece.kind is SpokenKind.CALL_NUMBER else piece for piece in say)

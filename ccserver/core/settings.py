@@ -28,11 +28,12 @@ class SpokenKind(Enum):
     PROMPT = "prompt"  # a prompt of ours, in the caller's language
     DIGITS = "digits"  # one by one
     NUMBER = "number"  # as a cardinal number
+    CALL_NUMBER = "call_number"  # of this interaction, digit by digit; the core puts the digits in
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One piece of speech: `value` is a prompt's id, or the digits of a number."""
+    """One piece of speech: `value` is a prompt's id, or the digits of a number; empty for CALL_NUMBER."""
 
     kind: SpokenKind
     value: str

@@ -66,6 +66,13 @@ MENU = Flow(
         "out": ExtensionNode(extension="500"),
     },
 )
+TOLD = Flow(
+    start="told",
+    nodes={
+        "told": SayNode(say=(*spoken("cc-call-number"), Spoken(SpokenKind.CALL_NUMBER, "")), next="q"),
+        "q": EnqueueNode(queue="sales"),
+    },
+)
 STRAIGHT = Flow(start="q", nodes={"q": EnqueueNode(queue="sales"), "closed": HangUpNode(say=spoken("closed"))})
 
 
@@ -81,10 +88,11 @@ def settings(agents: int = 2, **queues: QueueSettings) -> Settings:
         agents={f"10{n}": AgentSettings(name=f"Agent {n}", skills={"sales": 50, "spanish": 50}) for n in numbers},
         phones={f"PJSIP/100{n}": PhoneSettings(number=f"100{n}") for n in numbers},
         queues={"sales": a_queue(), **queues},
-        flows={"menu": MENU, "straight": STRAIGHT},
+        flows={"menu": MENU, "straight": STRAIGHT, "told": TOLD},
         dids={
             "900": DidSettings(flow="menu", language="en"),
             "901": DidSettings(flow="straight", language="en", answer=AnswerPolicy.WHEN_QUEUED),
+            "903": DidSettings(flow="told", language="en"),
             "902": DidSettings(flow="straight", language="en", answer=AnswerPolicy.NEVER),
         },
         hours={

@@ -347,3 +347,9 @@ def test_the_longest_idle_agent_is_offered_first() -> None:
     desk.call()
     assert desk.ring().agent == "102"
     assert "longest idle" in desk.center.snapshot().interactions[1].offer.why
+
+
+def test_a_caller_can_be_told_the_number_of_the_call() -> None:
+    desk = Desk()
+    desk.call("903")
+    assert [(p.kind, p.value) for p in desk.told(c.Say)[0].say][1] == (SpokenKind.DIGITS, "1")
