@@ -19,7 +19,14 @@ from ccserver.cli.shared import NOT_DONE, Place, config_option, fail
     help="Without systemd: watch the daemon from a parent process, kill it when it is silent for so many seconds, and start "
     "it again when it ended unasked.",
 )
-def run(config: Path, upgrade_db: bool, watchdog_s: float | None) -> None:
+@click.option(
+    "--trace",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Keep every step of the core with its commands in a file of this directory, for replays and reports of faults. Holds "
+    "callers' numbers; grows without end.",
+)
+def run(config: Path, upgrade_db: bool, watchdog_s: float | None, trace: Path | None) -> None:
     """Run the daemon in the foreground.
 
     SIGTERM and SIGINT stop it cleanly (calls go on in Asterisk), SIGHUP reloads the configuration: all of it or nothing.
@@ -31,6 +38,8 @@ def run(config: Path, upgrade_db: bool, watchdog_s: float | None) -> None:
         command = [sys.executable, "-m", "ccserver", "run", "--config", str(config)]
         if upgrade_db:
             command.append("--upgrade-db")
+        if trace is not None:
+            command += ["--trace", str(trace)]
         raise SystemExit(Supervisor(command, watchdog_s).run())
     configuration = Place(config=config, socket=None, is_json=False).configuration()
     for warning in configuration.warnings:
@@ -49,4 +58,4 @@ def run(config: Path, upgrade_db: bool, watchdog_s: float | None) -> None:
             store.close()
     from ccserver.daemon.run import run as run_daemon  # noqa: PLC0415
 
-    raise SystemExit(run_daemon(config, configuration))
+    raise SystemExit(run_daemon(config, configuration, trace))

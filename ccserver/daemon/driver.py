@@ -5,7 +5,7 @@ the core is never entered twice at the same time and never waits.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -47,6 +47,12 @@ class InputLog(Protocol):
     def append(self, seq: int, moment: Moment, event: Event) -> None: ...
 
 
+class Tracer(Protocol):
+    """Keeps steps with their commands, before these are performed."""
+
+    def step(self, seq: int, moment: Moment, event: Event, commands: Sequence[Command], fault: str = "") -> None: ...
+
+
 class StepWatch(Protocol):
     """Told about every step, for metrics and the log."""
 
@@ -72,6 +78,7 @@ class Driver:
         clock: CenterClock,
         reactor: Timers,
         watch: StepWatch,
+        trace: Tracer | None = None,
     ) -> None:
         self._center = center
         self._journal = journal
@@ -80,6 +87,7 @@ class Driver:
         self._clock = clock
         self._reactor = reactor
         self._watch = watch
+        self._trace = trace
         self._inbox: deque[Event] = deque()
         self._last_events: deque[Event] = deque(maxlen=LAST_EVENTS_KEPT)
         self._turn: DelayedCall | None = None
@@ -150,8 +158,12 @@ class Driver:
             self._write_down(seq, now, event)
             commands = self._center.on_deadline(now) if isinstance(event, DeadlineReached) else self._center.handle(event, now)
         except Exception as error:
+            if self._trace is not None:
+                self._trace.step(seq, now, event, (), _reason(error))
             self._fault(event, error)
             return
+        if self._trace is not None:
+            self._trace.step(seq, now, event, commands)
         for index, command in enumerate(commands):
             self._perform(CommandId(seq, index), command)
         self._watch.step_done(event, commands, self._clock.monotonic() - started_s)
@@ -183,5 +195,8 @@ class Driver:
         )
         if isinstance(event, InteractionFaulted):
             return  # its handler is meant to be total: trying again would be the same again
-        reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
-        self.post(InteractionFaulted(interaction=self._fault_of(error, event), reason=reason))
+        self.post(InteractionFaulted(interaction=self._fault_of(error, event), reason=_reason(error)))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]

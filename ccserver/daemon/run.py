@@ -24,7 +24,7 @@ REFUSED = 78
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run(path: Path, configuration: Configuration) -> int:
+def run(path: Path, configuration: Configuration, trace: Path | None = None) -> int:
     """Run until a signal ends it; the exit code. SIGTERM and SIGINT stop cleanly, SIGHUP reloads."""
     loop = Loop()
     logs.configure(configuration.edges.log_level)
@@ -39,6 +39,7 @@ def run(path: Path, configuration: Configuration) -> int:
             configuration=configuration,
             loop=loop,
             manager=ServiceManager.from_environment(os.environ, os.getpid()),
+            trace=trace,
         )
     except (SchemaMismatch, StateDirectoryInUse) as error:
         log.error("daemon.refused", reason=str(error))

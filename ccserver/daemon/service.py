@@ -47,6 +47,7 @@ from ccserver.daemon.reactor import Loop
 from ccserver.daemon.reload import ReloadOutcome
 from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
+from ccserver.daemon.trace import Trace
 from ccserver.store.database import Store
 from ccserver.store.recordings import MergedFile, RecordingMerger
 from ccserver.store.writer import Told, Writer
@@ -64,9 +65,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Service:
-    """One running daemon on `configuration`, which was read from `path`."""
+    """One running daemon on `configuration`, which was read from `path`. `trace`: a directory for its trace, see `trace.Trace`."""
 
-    def __init__(self, *, path: Path, configuration: Configuration, loop: Loop, manager: ServiceManager) -> None:
+    def __init__(
+        self, *, path: Path, configuration: Configuration, loop: Loop, manager: ServiceManager, trace: Path | None = None
+    ) -> None:
         self._path = path
         self._configuration = configuration
         self._loop = loop
@@ -89,6 +92,7 @@ class Service:
         self._merger = self._make_merger()
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
+        self._trace = None if trace is None else Trace(trace, self._journal.run)
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -113,6 +117,7 @@ class Service:
             clock=self._clock,
             reactor=loop,
             watch=self,
+            trace=self._trace,
         )
         self._snapshots = snapshots.Snapshots(
             journal=self._journal,
@@ -229,6 +234,8 @@ class Service:
         log.info("daemon.stopping")
         self._observer.link_lost()
         self._driver.stop()
+        if self._trace is not None:
+            self._trace.close()
         for loop in self._loops:
             if loop.running:
                 loop.stop()
