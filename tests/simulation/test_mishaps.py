@@ -2,9 +2,13 @@
 
 import pytest
 
-from ccserver.sim.day import Plan, run_day
+from ccserver.core.transitions import InteractionState
+from ccserver.sim.day import Plan, run_day, verify
 from ccserver.sim.mishaps import Mishaps
+from ccserver.sim.sample import DID, sample_center
+from ccserver.sim.script import Act, Cast, Script, ScriptStep, Seen
 from ccserver.sim.wire import NO_FAULTS, Faults
+from ccserver.sim.world import World
 
 DAYS = {
     "links break": (NO_FAULTS, Mishaps(breaks=3)),
@@ -36,11 +40,34 @@ def test_a_day_with_mishaps_ends_in_order(name: str, seed: int) -> None:
 
 
 def test_callers_keep_place_and_waiting_time_through_a_kill() -> None:
-    """The same callers, in the same order, served as if nothing had been."""
-    plan = Plan(agents=2, calls=60, hours=0.3, mishaps=Mishaps(kills=3, killed_up_to_s=4.0))
-    day = run_day(plan, seed=3, checks_every=1)
-    assert day.findings() == []
-    assert day.books.outcomes.total() == day.placed
+    """The same legs, waiting since the same moments, in the same order, each in a session again."""
+    names = [f"caller {number}" for number in range(5)]
+    steps = [
+        step
+        for number, name in enumerate(names)
+        for step in (
+            ScriptStep(who=name, act=Act.CALL, value=DID, after_s=1.0 + number),
+            ScriptStep(who=name, act=Act.PRESS, value="1", of=name, seen=Seen.QUESTION, after_s=0.5),
+            ScriptStep(who=name, act=Act.PRESS, value="1", of=name, seen=Seen.QUESTION, nth=2, after_s=0.5),
+        )
+    ]
+    world = World(sample_center(3).settings, seed=1, watch=verify)
+    world.start()
+    world.agenda.at(1.0, Cast(Script(name="kill", agents={}, steps=tuple(steps)), world.pbx).begin)
+    world.run_until(60.0)
+    before = waiting(world)
+    assert len(before) == len(names)
+    world.kill(8.0)
+    world.run_until(75.0)
+    assert waiting(world) == before
+    assert world.pbx.agi.open_count() == len(names)
+
+
+def waiting(world: World) -> list[tuple[float, str, int]]:
+    """Since when, which leg, at which place."""
+    found = [it for it in world.center.snapshot().interactions.values() if it.state is InteractionState.WAITING and it.visit]
+    rows = [(it.visit.waiting_since_s, it.leg.uniqueid, world.center._matcher.position(it.id)) for it in found if it.visit]
+    return sorted(rows)
 
 
 def test_a_day_with_mishaps_tells_the_same_story_for_the_same_seed() -> None:
