@@ -19,7 +19,15 @@ from ccserver.core.commands import (
     Store,
     WaitUntil,
 )
-from ccserver.core.events import CommandFailed, Event
+from ccserver.core.events import (
+    CommandFailed,
+    DigitsCollected,
+    Event,
+    PromptEnded,
+    SecretChecked,
+    VerbEnd,
+    WaitEnded,
+)
 from ccserver.core.ids import CommandId
 from ccserver.core.records import Record
 
@@ -36,8 +44,8 @@ class Edge(Protocol):
 
 
 class Performer:
-    """Routes by kind. A fault of an edge ends only that command: it is logged and comes back as CommandFailed, so that the
-    core does not wait for an answer that nobody will give."""
+    """Routes by kind. A fault of an edge ends only that command: it is logged and comes back as the command's own end, failed,
+    so that the core does not wait for an answer that nobody will give."""
 
     def __init__(
         self,
@@ -63,8 +71,9 @@ class Performer:
         except Exception as error:  # a fault of an edge; counted, logged, told to the core
             self._count_fault()
             log.error("command.faulted", command=type(command).__name__, exc_info=error)
-            if not isinstance(command, Store | Reply):
-                self._post(CommandFailed(command=command_id, reason=f"fault: {type(error).__name__}"))
+            end = _failed_end(command_id, command, f"fault: {type(error).__name__}")
+            if end is not None:
+                self._post(end)
 
     def _route(self, command_id: CommandId, command: Command) -> None:
         match command:
@@ -78,3 +87,22 @@ class Performer:
                 self._reply(command)
             case _:
                 assert_never(command)
+
+
+def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event | None:
+    """The event that ends `command` when it could not be done; None for those without an end that could come from here."""
+    match command:
+        case Say():
+            return PromptEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
+        case Collect():
+            return DigitsCollected(session=command.session, command=command_id, end=VerbEnd.FAILED, digits="")
+        case WaitUntil():
+            return WaitEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
+        case CollectSecret():
+            return SecretChecked(session=command.session, command=command_id, is_ok=None)
+        case AnswerCall() | RingAgent() | HangUpLeg() | ConnectLegs():
+            return CommandFailed(command=command_id, reason=reason)
+        case EndSession() | Store() | Reply():
+            return None
+        case _:
+            assert_never(command)
