@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from harness.daemon import Daemon
-from harness.waiting import until
-
 from ccserver.agi.secrets import hash_pin
 from ccserver.control.client import ControlClient, DaemonNotRunning, NoAnswer
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
+from harness.daemon import Daemon
+from harness.waiting import until
 
 MUSIC_HZ = 480
 PROMPT_HZ = 850
@@ -36,6 +35,30 @@ PROMPTS_HZ = {
     "cc-unavailable": 1510,
     "cc-disposition-ask": 1630,
     "cc-queue-next": 1750,
+    # What is said to an agent at the keypad.
+    "cc-login-agent": 2030,
+    "cc-login-pin": 2090,
+    "cc-login-done": 2150,
+    "cc-login-failed": 2210,
+    "cc-login-locked": 2270,
+    "cc-login-phone-in-use": 2330,
+    "cc-not-logged-in": 2390,
+    "cc-logged-out": 2450,
+    "cc-ready": 2510,
+    "cc-not-ready": 2570,
+    "cc-not-ready-reason": 2630,
+    "cc-reason-unknown": 2690,
+    "cc-wrap-up-ended": 2750,
+    "cc-disposition-done": 2810,
+    "cc-disposition-unknown": 2870,
+    "cc-nothing-to-do": 2930,
+    "cc-invalid-code": 2990,
+    "cc-state-ready": 3050,
+    "cc-state-not-ready": 3110,
+    "cc-state-wrap-up": 3170,
+    "cc-state-talking": 3230,
+    "cc-not-allowed": 3290,
+    "cc-will-pause": 3350,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 
@@ -54,7 +77,7 @@ def pin_of(agent: str) -> str:
 _PIN_HASHES: dict[str, str] = {}
 
 
-def _pin_hash(agent: str) -> str:
+def pin_hash(agent: str) -> str:
     return _PIN_HASHES.setdefault(agent, hash_pin(pin_of(agent)))
 
 
@@ -103,7 +126,7 @@ class Site:
                 a: {
                     "name": f"Agent {a}",
                     "skills": {"sales": 50, "support": 50, **({"spanish": 50} if a in AGENTS[:4] else {})},
-                    "pin_hash": _pin_hash(a),
+                    "pin_hash": pin_hash(a),
                 }
                 for a in AGENTS
             },
