@@ -24,7 +24,7 @@ class Manner:
     """How agents work; durations in seconds."""
 
     ring_s: tuple[float, float] = (1.0, 4.0)
-    talk_s: float = 12.0
+    talk_s: float = 14.0
     talk_spread: float = 0.45
     """Sigma of the log-normal distribution."""
     customer_hangs_up_ratio: float = 0.35

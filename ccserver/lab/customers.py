@@ -20,7 +20,7 @@ _TONES_HZ = (400, 440, 480, 520)
 class Habits:
     """How customers are.  `arrivals_per_min` is the mean; the rate swings by `swing` (0 to 1) around it every `swing_s`."""
 
-    arrivals_per_min: float = 17.0
+    arrivals_per_min: float = 18.0
     swing: float = 0.6
     swing_s: float = 90.0
     patience_s: float = 30.0
@@ -65,7 +65,7 @@ class Customer:
             number=number,
             language_key="2" if chance.random() < habits.second_language_ratio else "1",
             department_key=chance.choices(departments, [habits.department_weights[key] for key in departments])[0],
-            think_s=(chance.uniform(1.2, 3.0), chance.uniform(1.0, 3.0)),
+            think_s=(chance.uniform(3.0, 6.0), chance.uniform(1.5, 4.0)),
             patience_s=2.0 + chance.expovariate(1 / habits.patience_s),
             leaves_in_menu=chance.random() < habits.leaves_in_menu_ratio,
             tone_hz=chance.choice(_TONES_HZ),
