@@ -16,7 +16,7 @@ from typing import Any
 from ccserver.core import events as ev
 from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.agents import Agents
-from ccserver.core.commands import Command, EndSession, Next, Reply
+from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Reply
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
@@ -440,6 +440,9 @@ class CallCenter:
         if leg is not None and leg.role is Role.AGENT:
             state = advance(LEG, leg.state, what)
             self._step.legs.put(leg_id, replace(leg, state=state, channel=channel or leg.channel))
+            if leg.is_cancelled and leg.state is LegState.DIALLED:
+                # The hang-up came before the channel; Asterisk refused it and went on to call the phone.
+                self._step.order(HangUpLeg(leg=leg_id))
 
     def _leg_started(self, event: ev.LegStarted) -> None:
         self._leg_steps(event.leg, LegStep.STARTED, event.channel)

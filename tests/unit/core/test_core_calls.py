@@ -264,6 +264,22 @@ def test_the_caller_hangs_up_while_the_phone_rings() -> None:
     assert outcomes(desk) == [VisitOutcome.ABANDONED]
 
 
+def test_the_caller_hangs_up_before_the_phone_is_called() -> None:
+    """Asterisk refuses to hang up a channel that is not there yet, and then calls the phone: it would ring for nobody."""
+    desk = Desk(agents=1)
+    caller = desk.call()
+    offer = desk.ring()
+    desk.hangs_up(caller, cause=0)
+    assert [x.leg for x in desk.told(c.HangUpLeg)] == [offer.leg]
+    desk.tell(ev.LegStarted(leg=offer.leg, channel="PJSIP/1001-01"))
+    assert [x.leg for x in desk.told(c.HangUpLeg)] == [offer.leg]
+    desk.tell(ev.LegRinging(leg=offer.leg))
+    assert not desk.told(c.HangUpLeg), "once is enough"
+    desk.hangs_up(offer.leg)
+    assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.CALLER_GONE
+    assert desk.shown(1) is ShownState.READY
+
+
 def test_the_caller_hangs_up_in_the_instant_of_the_answer() -> None:
     desk = Desk(agents=1)
     caller = desk.call()
