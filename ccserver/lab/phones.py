@@ -117,6 +117,12 @@ class Phone:
         """
         await self.process.command("when", event=dict(event), then=dict(then))
 
+    async def arm(self, event: Mapping[str, object], then: Mapping[str, object]) -> "asyncio.Future[Event]":
+        """As `on_event`; the future tells when `then` was done (`at`), or fails with PhoneFailed if it could not be."""
+        number, done = self.process.expect()
+        await self.on_event(event, {**then, "seq": number})
+        return done
+
 
 class PhoneProcess:
     """One process with any number of phones.  It dies with us; `vanish` makes its phones go without a word."""
@@ -125,7 +131,7 @@ class PhoneProcess:
         self._process = process
         self._phones: dict[str, Phone] = {}
         self._sequence = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[None]] = {}
+        self._answers: dict[int, asyncio.Future[Event]] = {}
         self._changed = asyncio.Event()
         self.trouble: list[Event] = []
         """Commands that failed where nobody waited for the answer: reactions and automatic answers."""
@@ -173,10 +179,15 @@ class PhoneProcess:
         """A customer: calls from the carrier's address, without registration, showing `number`."""
         return await self.phone(name, register=False, from_uri=f"sip:{number}@{local}", display=display, local=local, **fields)
 
-    async def command(self, do: str, **fields: object) -> None:
-        """Send one command and wait until it is done; one with `at` or `after_ms` is done only then."""
+    def expect(self) -> "tuple[int, asyncio.Future[Event]]":
+        """A number for a command (`seq`) and the answer to it."""
         number = next(self._sequence)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        return number, answer
+
+    async def command(self, do: str, **fields: object) -> None:
+        """Send one command and wait until it is done; one with `at` or `after_ms` is done only then."""
+        number, answer = self.expect()
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -231,7 +242,7 @@ class PhoneProcess:
         elif answer.done():
             return
         elif event["event"] == "done":
-            answer.set_result(None)
+            answer.set_result(event)
         else:
             answer.set_exception(PhoneFailed(f"{event.get('phone')}: {event.get('do')}: {event.get('why')}"))
 
