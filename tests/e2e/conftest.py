@@ -22,6 +22,7 @@ from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount
 from ccserver.lab.phones import PhoneProcess
 
 AGI_PORT = 4573
+TEST_DEADLINE_S = 120.0
 NUMBERS = tuple(str(number) for number in range(1001, 1009))
 
 
@@ -31,6 +32,10 @@ def runner() -> Iterator[asyncio.Runner]:
         yield loop
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"deadline(seconds): a test that may take longer than {TEST_DEADLINE_S} s")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async def` test on the worker's loop."""
@@ -38,11 +43,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = pyfuncitem._fixtureinfo.argnames
     loop: asyncio.Runner = pyfuncitem._request.getfixturevalue("runner")
-    loop.run(_alone(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})))
+    marked = pyfuncitem.get_closest_marker("deadline")
+    deadline_s = marked.args[0] if marked is not None else TEST_DEADLINE_S
+    loop.run(_alone(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}), deadline_s))
     return True
 
 
-async def _alone(test: Coroutine[object, object, None], deadline_s: float = 120) -> None:
+async def _alone(test: Coroutine[object, object, None], deadline_s: float) -> None:
     """Run a test and end the tasks it leaves behind when it fails: they would speak up in the middle of a later one."""
     others = asyncio.all_tasks()
     try:
