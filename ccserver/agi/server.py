@@ -3,6 +3,7 @@
 FastAGI has no authentication of its own: it listens on loopback, and the path holds a secret.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -289,7 +290,9 @@ class AgiConnection(Protocol):
     def drop(self, reason: str) -> None:
         if not self._is_closing:
             self._server.counters.dropped[reason] += 1
-            log.warning("agi_session.dropped", session=self.session and self.session.id, reason=reason)
+            # A channel that is over, or was pulled out to be joined, ends its session so: that is every call's way.
+            level = logging.DEBUG if reason == "dead_channel" else logging.WARNING
+            log.log(level, "agi_session.dropped", session=self.session and self.session.id, reason=reason)
             self.close()
 
     def abort(self) -> None:

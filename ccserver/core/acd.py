@@ -65,8 +65,9 @@ class Matcher:
             row = self._waiting[key]
             del row[bisect_left(row, place)]
 
-    def is_waiting(self, interaction: InteractionId) -> bool:
-        return interaction in self._places
+    def place_of(self, interaction: InteractionId) -> tuple[ClassKey, Place] | None:
+        """The class it waits in, and its place there; None when it does not wait."""
+        return self._places.get(interaction)
 
     def waiting(self) -> dict[InteractionId, ClassKey]:
         return {interaction: key for interaction, (key, _) in self._places.items()}

@@ -51,6 +51,7 @@ from ccserver.core.state import (
 from ccserver.core.step import Step
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
 
+UPTIME_STEP_S = 1.0
 BOOT_TOLERANCE_S = 3.0
 """Asterisk tells its uptime in whole seconds: a boot time that moved more is another boot."""
 
@@ -272,8 +273,9 @@ class CallCenter:
         for interaction_id in step.touched_interactions:
             found = step.interactions.get(interaction_id)
             if found is not None and found.state is InteractionState.WAITING and found.visit is not None:
-                if not matcher.is_waiting(interaction_id):
-                    matcher.add(interaction_id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
+                key, rank, since_s = _class_of(found), found.visit.rank, found.visit.waiting_since_s
+                if matcher.place_of(interaction_id) != (key, (rank, since_s, interaction_id)):
+                    matcher.add(interaction_id, key, rank, since_s)
             else:
                 matcher.remove(interaction_id)
         for agent_id in step.touched_agents:
@@ -367,7 +369,7 @@ class CallCenter:
         step.about = interaction.id
         {
             DeadlineKind.MAX_WAIT: self._interactions.max_wait_reached,
-            DeadlineKind.RING_GUARD: self._interactions.ring_guard_reached,
+            DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
             DeadlineKind.MAX_TALK: self._interactions.max_talk_reached,
@@ -399,7 +401,7 @@ class CallCenter:
         booted = step.now.utc_s - event.uptime_s
         before = step.clockwork.booted_utc_s
         if before is not None and booted - before > BOOT_TOLERANCE_S:
-            self._pbx_restarted(event.pbx)
+            self._pbx_restarted(event.pbx, booted_s=step.now.mono_s - event.uptime_s - UPTIME_STEP_S)
         step.clockwork = replace(step.clockwork, is_linked=True, booted_utc_s=booted, has_fresh_link=True)
         for agent_id in step.agents:
             step.touched_agents[agent_id] = None
@@ -407,17 +409,20 @@ class CallCenter:
     def _link_lost(self, event: ev.LinkLost) -> None:
         self._step.clockwork = replace(self._step.clockwork, is_linked=False, is_observed=False)
 
-    def _pbx_restarted(self, pbx: str) -> None:
-        """Every channel is gone, and no Hangup tells of it."""
+    def _pbx_restarted(self, pbx: str, *, booted_s: float) -> None:
+        """Every channel from before `booted_s` is gone, and no Hangup tells of it. Newer ones reached us over AGI already."""
         step = self._step
-        for session in list(step.sessions):
-            step.sessions.drop(session)
-        for leg in sorted(step.legs.values(), key=lambda g: (g.role is Role.CALLER, g.id)):
-            if leg.id.pbx == pbx and leg.id in step.legs:
+        legs = [leg for leg in step.legs.values() if leg.id.pbx == pbx and leg.heard_s < booted_s]
+        gone = {leg.id for leg in legs}
+        for session in step.sessions.values():
+            if session.leg in gone:
+                step.sessions.drop(session.id)
+        for leg in sorted(legs, key=lambda g: (g.role is Role.CALLER, g.id)):
+            if leg.id in step.legs:
                 self._leg_is_over(leg, 0, 0, by=EndedBy.PBX)
                 self._carry()
         for phone in list(step.phones):
-            step.phones.put(phone, Phone(state=PhoneState.UNKNOWN, changed_s=step.now.mono_s))
+            step.phones.drop(phone)
 
     def _pbx_observed(self, event: ev.PbxObserved) -> None:
         self._repairs.observed(event)
@@ -431,7 +436,7 @@ class CallCenter:
         if leg is None:
             return None
         self._step.about = leg.interaction
-        leg = replace(leg, heard_s=self._step.now.mono_s, unseen=0)
+        leg = replace(leg, heard_s=self._step.now.mono_s, unseen=0, doubt=None)
         self._step.legs.put(leg_id, leg)
         return leg
 
@@ -531,12 +536,25 @@ class CallCenter:
         self._step.outstanding.drop(event.command)
 
     def _ring_ended(self, event: ev.RingEnded) -> None:
-        """Ends the action only. A failure is the leg's end when no channel ever came to be: the phone is unreachable."""
+        """Ends the action only: what became of the leg its own events tell. A failure without any is judged a little later."""
         self._step.outstanding.drop(event.command)
         leg = self._step.legs.get(event.leg)
         if event.is_ok or leg is None or leg.state is not LegState.DIALLED:
             return
         self._step.about = leg.interaction
+        self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
+        if not self._interactions.expect_news_of(leg):
+            self._no_channel_came(leg)
+
+    def _ring_guard_reached(self, interaction: Interaction) -> None:
+        leg = self._step.legs.get(interaction.offer.leg) if interaction.offer is not None else None
+        if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:
+            self._no_channel_came(leg)
+        else:
+            self._interactions.ring_guard_reached(interaction)
+
+    def _no_channel_came(self, leg: Leg) -> None:
+        """The phone could not even be called: it has no contact."""
         if leg.phone is not None and not leg.is_cancelled:
             self._step.phones.put(leg.phone, Phone(state=PhoneState.UNAVAILABLE, changed_s=self._step.now.mono_s))
             self._agents.phone_changed(leg.phone)

@@ -49,6 +49,12 @@ from ccserver.core.transitions import INTERACTION, InteractionState, Interaction
 
 RING_GUARD_S = 5.0
 """How much later than the ring time-out, which Asterisk itself keeps, a silent offer is ended by us."""
+MAX_TALK_GUARD_S = 5.0
+"""How much later than we the dialplan ends a talk that is too long: its own clock starts before the talk does, and it is
+there for the time without us."""
+NEWS_S = 1.0
+"""How long after the failure of a dial the news of its channel may be on its way: Asterisk tells the two from different
+threads, and a phone that was busy at once is told of as if it had never been called."""
 RETURN_S = 2.0
 """How long a customer's leg may take from the bridge back into the loop."""
 LEAVE_S = 10.0
@@ -452,12 +458,20 @@ class Interactions:
                 number=interaction.caller_number,
                 name=config.name,
                 ring_timeout_s=config.ring_timeout_s,
-                max_talk_s=config.max_talk_s,
+                max_talk_s=config.max_talk_s + MAX_TALK_GUARD_S,
                 recording=kept,
                 auto_answer=settings.phones[phone].auto_answer,
             )
         )
         return leg
+
+    def expect_news_of(self, leg: Leg) -> bool:
+        """The dial of an offer has failed, and no event spoke of its channel: give those a moment. False: it is no offer's."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is None or interaction.offer is None or interaction.offer.leg != leg.id:
+            return False
+        self.step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, self.step.now.mono_s + NEWS_S)
+        return True
 
     def ring_guard_reached(self, interaction: Interaction) -> None:
         if interaction.offer is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ccserver.core.events import ChannelView, PbxObserved
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.records import PhoneState
-from ccserver.core.state import Leg, Outstanding
+from ccserver.core.state import Leg, Outstanding, Phone
 from ccserver.core.step import Step
 
 ANSWER_OVERDUE_S = 60.0
@@ -24,6 +24,8 @@ class Findings:
     unseen: tuple[LegId, ...] = ()
     """Missing for the first time: to be looked at again."""
     seen: tuple[LegId, ...] = ()
+    doubts: tuple[ChannelView, ...] = ()
+    """In another bridge than ours, or in none, for the first time."""
     bridged: tuple[ChannelView, ...] = ()
     unbridged: tuple[LegId, ...] = ()
     orphans: tuple[LegId, ...] = ()
@@ -34,6 +36,7 @@ class Findings:
     sessions: tuple[SessionId, ...] = ()
     """AGI sessions of channels that the PBX does not have."""
     phones: tuple[tuple[PhoneId, PhoneState], ...] = ()
+    phone_doubts: tuple[tuple[PhoneId, PhoneState], ...] = ()
     settled: tuple[CommandId, ...] = ()
 
 
@@ -49,6 +52,10 @@ def compare(step: Step, view: PbxObserved) -> Findings:
     legs = sorted((leg for leg in step.legs.values() if leg.id.pbx == view.pbx and is_settled(leg)), key=lambda g: g.id)
     missing = [leg for leg in legs if leg.id not in channels]
     present = [(leg, channels[leg.id]) for leg in legs if leg.id in channels]
+    differing = [(leg, c) for leg, c in present if c.bridge != leg.bridge]
+    surely = [(leg, c) for leg, c in differing if is_first or leg.doubt == (c.bridge or "")]
+    phones = [(phone, state) for phone, state in sorted(view.phones.items()) if _differs(step.phones.get(phone), state, view)]
+    sure_phones = [(p, state) for p, state in phones if is_first or p not in step.phones or step.phones[p].doubt is state]
     orphans = sorted(c for c in channels if c.is_ours() and c not in step.legs)
     sessions = sorted(
         s.id for s in step.sessions.values() if s.leg.pbx == view.pbx and s.leg not in channels and s.leg not in step.legs
@@ -56,25 +63,22 @@ def compare(step: Step, view: PbxObserved) -> Findings:
     return Findings(
         gone=tuple(leg.id for leg in missing if is_first or leg.unseen >= 1),
         unseen=tuple(leg.id for leg in missing if not is_first and leg.unseen == 0),
-        seen=tuple(leg.id for leg, _ in present if leg.unseen),
-        bridged=tuple(c for leg, c in present if c.bridge is not None and c.bridge != leg.bridge),
-        unbridged=tuple(leg.id for leg, c in present if c.bridge is None and leg.bridge is not None),
+        seen=tuple(leg.id for leg, c in present if leg.unseen or (leg.doubt is not None and c.bridge == leg.bridge)),
+        doubts=tuple(c for leg, c in differing if (leg, c) not in surely),
+        bridged=tuple(c for _, c in surely if c.bridge is not None),
+        unbridged=tuple(leg.id for leg, c in surely if c.bridge is None),
         orphans=tuple(c for c in orphans if is_first or c in step.orphans),
         new_orphans=tuple(c for c in orphans if not is_first and c not in step.orphans),
         stubborn=tuple(leg.id for leg, _ in present if leg.is_cancelled),
         sessions=tuple(sessions),
-        phones=tuple(sorted(_phones(step, view), key=lambda p: p[0])),
+        phones=tuple(sure_phones),
+        phone_doubts=tuple(p for p in phones if p not in sure_phones),
         settled=tuple(c for c, o in step.outstanding.items() if _is_overdue(o, view)),
     )
 
 
-def _phones(step: Step, view: PbxObserved) -> list[tuple[PhoneId, PhoneState]]:
-    found = []
-    for phone, state in view.phones.items():
-        known = step.phones.get(phone)
-        if known is None or (known.state is not state and known.changed_s < view.asked_at_s):
-            found.append((phone, state))
-    return found
+def _differs(known: Phone | None, state: PhoneState, view: PbxObserved) -> bool:
+    return known is None or (known.state is not state and known.changed_s < view.asked_at_s)
 
 
 def _is_overdue(command: Outstanding, view: PbxObserved) -> bool:

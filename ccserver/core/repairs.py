@@ -26,7 +26,7 @@ class Repairs:
         step, found = self.step, compare(self.step, view)
         is_first = step.clockwork.has_fresh_link
         for leg_id in found.seen:
-            step.legs.put(leg_id, replace(step.legs[leg_id], unseen=0))
+            step.legs.put(leg_id, replace(step.legs[leg_id], unseen=0, doubt=None))
         for leg_id in found.unseen:
             step.legs.put(leg_id, replace(step.legs[leg_id], unseen=1))
         for leg_id in found.gone:
@@ -44,6 +44,10 @@ class Repairs:
             if not step.sessions[session].is_ending:
                 self._tell(RepairKind.SESSION_ORPHAN, session)
                 step.end_session(EndSession(session=session, next=Next.HANG_UP))
+        for seen in found.doubts:
+            step.legs.put(seen.leg, replace(step.legs[seen.leg], doubt=seen.bridge or ""))
+        for phone, state in found.phone_doubts:
+            step.phones.put(phone, replace(step.phones[phone], doubt=state))
         for phone, state in found.phones:
             if phone in step.phones and not is_first:
                 self._tell(RepairKind.PHONE_STATE, f"{phone} {state.value}")
@@ -62,12 +66,12 @@ class Repairs:
             leg = step.legs.get(leg_id)
             if leg is not None:
                 self._tell(RepairKind.LEG_UNBRIDGED, leg_id.uniqueid, leg.interaction)
-                step.legs.put(leg_id, replace(leg, bridge=None))
+                step.legs.put(leg_id, replace(leg, bridge=None, doubt=None))
         for seen in bridged:
             leg = step.legs.get(seen.leg)
             if leg is not None:
                 self._tell(RepairKind.LEG_BRIDGED, seen.leg.uniqueid, leg.interaction)
-                leg = replace(leg, bridge=seen.bridge, channel=seen.channel, state=LegState.UP)
+                leg = replace(leg, bridge=seen.bridge, channel=seen.channel, state=LegState.UP, doubt=None)
                 step.legs.put(leg.id, leg)
         for seen in bridged:
             leg = step.legs.get(seen.leg)

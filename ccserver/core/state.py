@@ -57,10 +57,14 @@ class Leg:
     bridge: str | None = None
     is_cancelled: bool = False
     """We asked for its end."""
+    is_dial_over: bool = False
+    """The action that was to make it has failed; unless its end is told soon, there never was a channel."""
     heard_s: float = 0.0
     """When an event last spoke of it: an observation that was asked for earlier says nothing about it."""
     unseen: int = 0
     """Observations in a row that did not show it."""
+    doubt: str | None = None
+    """The bridge that the last observation showed instead of ours; "" for none at all."""
 
 
 class Dialogue(Enum):
@@ -245,6 +249,8 @@ class Agent:
 class Phone:
     state: PhoneState
     changed_s: float
+    doubt: PhoneState | None = None
+    """What the last observation showed instead."""
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------

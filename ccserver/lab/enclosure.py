@@ -29,7 +29,8 @@ def run_inside(module: str, arguments: Sequence[str], *, private_network: bool) 
 
     Signals that ask for the end are passed on once; the second one kills it.  The inner process calls `settle` first.
     """
-    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *(["--net"] if private_network else [])]
+    command = ["unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    command += ["--net"] if private_network else []
     enclosed: subprocess.Popen[bytes] | None = None
     asked = 0
 

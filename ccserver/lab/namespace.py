@@ -67,9 +67,23 @@ def die_with_parent() -> None:
 def enter() -> None:
     """Move the calling thread, and what it starts from now on, to a private network and mount table; raise loopback."""
     _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS), "unshare")
-    # Without this, what we mount would spread to the machine's own mount table.
-    _mount("none", Path("/"), None, _MS_REC | _MS_PRIVATE)
+    _keep_mounts()
     raise_loopback()
+
+
+def _keep_mounts() -> None:
+    """Keep what we mount from spreading to the machine's own mount table.
+
+    Below chroot(8) `/` may be no mount point, and its mount cannot be reached to be changed; then all those that can
+    be reached are, and what is mounted elsewhere is taken away by `discard_root` alone.
+    """
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    if "/" in points:
+        _mount("none", Path("/"), None, _MS_REC | _MS_PRIVATE)
+    else:
+        for point in points:
+            _mount("none", Path(point), None, _MS_PRIVATE)
 
 
 def raise_loopback() -> None:
@@ -81,7 +95,8 @@ def raise_loopback() -> None:
 
 
 def settle(*, private_network: bool) -> None:
-    """First step of a process below unshare(1), which made the mounts private but left loopback down."""
+    """First step of a process below unshare(1): its mounts are still shared, and loopback is down."""
+    _keep_mounts()
     if private_network:
         raise_loopback()
 

@@ -174,6 +174,7 @@ def test_wrap_up_ends_by_time() -> None:
 def test_a_talk_has_a_maximum_length() -> None:
     desk = Desk(sales=a_queue(max_talk_s=100.0))
     _caller, offer = desk.talk()
+    assert offer.max_talk_s > 100.0, "the dialplan's own limit is for the time without us: it must not come first"
     desk.wait(100.1)
     assert desk.told(c.HangUpLeg)[0].leg == offer.leg
     desk.hangs_up(offer.leg)
@@ -244,10 +245,40 @@ def test_an_unregistered_phone_is_unreachable_until_its_contact_is_back() -> Non
     offer = desk.ring()
     command = desk.last[[x for _, x in desk.last].index(offer)][0]
     desk.tell(ev.RingEnded(command=command, leg=offer.leg, is_ok=False, reason=0))
+    desk.wait(1.0)
     assert desk.shown(1) is ShownState.UNREACHABLE
     assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.UNREACHABLE
     desk.tell(ev.PhoneStateChanged(phone="PJSIP/1001", state=PhoneState.IDLE))
     assert desk.ring().agent == "101"
+
+
+def test_a_phone_that_is_busy_at_once_is_not_taken_for_unreachable() -> None:
+    """Asterisk told the end of the dial 10 ms before the beginning of its channel; the agent was unreachable for ever after."""
+    desk = Desk(agents=1)
+    desk.call()
+    offer = desk.ring()
+    command = desk.last[[x for _, x in desk.last].index(offer)][0]
+    desk.tell(ev.RingEnded(command=command, leg=offer.leg, is_ok=False, reason=0))
+    assert not desk.kept(OfferRecord), "the leg's end is not known, nobody else may be called"
+    desk.tell(ev.LegStarted(leg=offer.leg, channel="PJSIP/1001-01"), after_s=0.01)
+    desk.hangs_up(offer.leg, 17, 486)
+    assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.BUSY
+    assert desk.shown(1) is ShownState.BACK_OFF
+    desk.wait(10.0)
+    assert desk.ring().agent == "101"
+
+
+def test_a_caller_hangs_up_before_the_phone_turns_out_to_be_unreachable() -> None:
+    desk = Desk(agents=1)
+    caller = desk.call()
+    offer = desk.ring()
+    command = desk.last[[x for _, x in desk.last].index(offer)][0]
+    desk.hangs_up(caller, cause=0)
+    desk.tell(ev.RingEnded(command=command, leg=offer.leg, is_ok=False, reason=0))
+    desk.wait(1.0)
+    assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.CALLER_GONE
+    assert desk.shown(1) is ShownState.READY
+    assert desk.state(1) == "over"
 
 
 def test_the_caller_hangs_up_while_the_phone_rings() -> None:
@@ -369,3 +400,13 @@ def test_a_caller_can_be_told_the_number_of_the_call() -> None:
     desk = Desk()
     desk.call("903")
     assert [(p.kind, p.value) for p in desk.told(c.Say)[0].say][1] == (SpokenKind.DIGITS, "1")
+
+
+def test_a_caller_who_overflows_waits_in_the_new_queue_and_no_longer_in_the_old() -> None:
+    other = a_queue(name="Other", skills=("spanish",))
+    sales = a_queue(skills=("nobody",), max_wait_s=30.0, on_max_wait=Exit(kind=ExitKind.QUEUE, target="other"))
+    desk = Desk(agents=1, sales=sales, other=other)
+    desk.call()
+    assert not desk.ever(c.RingAgent)
+    desk.wait(30.1)
+    assert desk.ever(c.RingAgent)[0].queue == "other"

@@ -183,3 +183,36 @@ def test_a_step_that_raises_is_undone_and_the_interaction_is_served_all_the_same
     assert not desk.told(c.RingAgent), "the next leg only when the end of the first is known"
     desk.hangs_up(offer.leg)
     assert desk.ring().caller == offer.caller
+
+
+def test_a_call_that_reached_the_new_asterisk_before_its_link_is_kept() -> None:
+    desk = Desk(agents=1, logged_in=False)
+    old = desk.call()
+    desk.tell(ev.LinkLost(pbx="pbx"))
+    desk.now_s += 5.0
+    new = desk.call()
+    desk.now_s += 0.5
+    desk.tell(ev.LinkUp(pbx="pbx", uptime_s=1.0))
+    assert (desk.state(1), desk.state(2)) == ("over", "waiting")
+    desk.observe(channel(new))
+    assert desk.state(2) == "waiting" and old not in desk.center.snapshot().legs
+
+
+def test_a_phone_is_followed_when_two_readings_differ_from_what_was_told() -> None:
+    desk = Desk(agents=1)
+    desk.observe(after_s=30.0, down=(1,))
+    assert desk.shown(1) is ShownState.READY
+    desk.observe(after_s=30.0, down=(1,))
+    assert desk.shown(1) is ShownState.UNREACHABLE
+    assert [r.kind for r in desk.kept(RepairRecord)] == [RepairKind.PHONE_STATE]
+
+
+def test_a_bridge_seen_once_is_a_doubt_and_seen_twice_the_truth() -> None:
+    desk = Desk(agents=1)
+    caller = desk.call()
+    offer = desk.ring()
+    both = (channel(caller, bridge="x"), channel(offer.leg, bridge="x"))
+    desk.observe(*both, after_s=3.0)
+    assert desk.state(1) == "offered"
+    desk.observe(*both, after_s=3.0)
+    assert desk.state(1) == "talking" and desk.kept(RepairRecord)
