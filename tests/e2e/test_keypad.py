@@ -1,11 +1,14 @@
 """What agents do from the keypad of a real desk phone: every answer is heard, every digit is typed as DTMF."""
 
+import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import AGI_PORT
 from harness.center import AGENT_HZ, CALLER_HZ, PROMPTS_HZ, Center, Site, password_of, pin_of, write_prompts
+from harness.health import is_healthy
 from harness.waiting import until
 
 from ccserver.agi.secrets import hash_pin
@@ -13,7 +16,6 @@ from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
-from ccserver.store.database import Store
 
 # Long enough that neither can stand in a time or a number by chance.
 LONG_PIN = "7305918264"
@@ -52,6 +54,14 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
         "phones": {"1001-1007": {"endpoint": "PJSIP/{number}"}},
     }
     return made
+
+
+@pytest.fixture(scope="module")
+def center(pbx: Asterisk, site: Site, runner: asyncio.Runner) -> Iterator[Center]:
+    """The daemon with its trace on, so that the trace can be searched for PINs too."""
+    running = runner.run(Center.start(pbx, site, "--trace", str(site.directory / "trace")))
+    yield running
+    assert runner.run(running.daemon.stop()) == 0, running.daemon.tail()
 
 
 class Desk:
@@ -124,21 +134,9 @@ async def phone_of(center: Center, agent: str) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def _clean(center: Center, runner: object) -> None:
+def _clean(center: Center, runner: asyncio.Runner) -> None:
     """Each test begins with nobody logged in."""
-    runner.run(center.log_everybody_out())  # type: ignore[attr-defined]
-
-
-async def is_healthy(center: Center) -> None:
-    """Nothing had to be mended, and the history agrees with itself."""
-    await center.quiet()
-    assert not center.rows("SELECT * FROM repairs")
-    assert not center.rows("SELECT * FROM faults")
-    store = Store(f"sqlite:///{center.site.directory}/history.db")
-    try:
-        assert not store.check()
-    finally:
-        store.close()
+    runner.run(center.log_everybody_out())
 
 
 async def test_log_in_with_pin_and_out(center: Center, phones: PhoneProcess, tmp_path: Path) -> None:
@@ -369,7 +367,7 @@ async def test_without_the_daemon_phones_work_and_codes_say_that_they_do_not(
 
 
 async def test_no_pin_is_kept_anywhere(center: Center, phones: PhoneProcess, pbx: Asterisk, tmp_path: Path) -> None:
-    """After right and wrong PINs by both kinds of DTMF: not in journal, log, SQL or Asterisk's own logs, whole or key by key."""
+    """After right and wrong PINs by both kinds of DTMF: not in journal, log, SQL, trace or Asterisk's own logs, whole or key by key."""
     desk = await Desk.open(phones, "1006", tmp_path)
     await desk.dials("11101", ("cc-login-pin", f"{WRONG_PIN}#"), hears="cc-login-failed")
     await desk.dials("11101", ("cc-login-pin", f"{LONG_PIN}#"), hears="cc-login-done", method="info")
@@ -381,7 +379,8 @@ async def test_no_pin_is_kept_anywhere(center: Center, phones: PhoneProcess, pbx
         if path.is_file() and path.suffix != ".wav"
     ]
     names = {path.name for path in files}
-    assert {"daemon.log", "history.db", "full"} <= names and any("journal" in str(path) for path in files), names
+    folders = {part for path in files for part in path.parts}
+    assert {"daemon.log", "history.db", "full"} <= names and {"journal", "trace"} <= folders, files
     told = b""
     for path in files:
         content = path.read_bytes()

@@ -208,9 +208,10 @@ class Center:
         self.pbx, self.site, self.daemon = pbx, site, daemon
 
     @classmethod
-    async def start(cls, pbx: Asterisk, site: Site) -> "Center":
+    async def start(cls, pbx: Asterisk, site: Site, *options: str) -> "Center":
+        """`options` of `ccserver run`, beside those that every test has."""
         config = site.write(pbx.plan.values.ami_secret, pbx.plan.values.agi_secret)
-        daemon = Daemon(config, site.directory / "daemon.log", "--upgrade-db")
+        daemon = Daemon(config, site.directory / "daemon.log", "--upgrade-db", *options)
         center = cls(pbx, site, daemon)
         await daemon.start()
         await center.serving()
