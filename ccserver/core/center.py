@@ -52,8 +52,9 @@ from ccserver.core.step import Step
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
 
 UPTIME_STEP_S = 1.0
+"""Asterisk tells its uptime in whole seconds."""
 BOOT_TOLERANCE_S = 3.0
-"""Asterisk tells its uptime in whole seconds: a boot time that moved more is another boot."""
+"""What we make of the uptime may be late as well: a boot time that moved more is another boot."""
 
 
 class StepFailed(Exception):
@@ -272,7 +273,7 @@ class CallCenter:
         step, matcher = self._step, self._matcher
         for interaction_id in step.touched_interactions:
             found = step.interactions.get(interaction_id)
-            if found is not None and found.state is InteractionState.WAITING and found.visit is not None:
+            if found is not None and found.can_be_offered() and found.visit is not None:
                 key, rank, since_s = _class_of(found), found.visit.rank, found.visit.waiting_since_s
                 if matcher.place_of(interaction_id) != (key, (rank, since_s, interaction_id)):
                     matcher.add(interaction_id, key, rank, since_s)
@@ -290,7 +291,7 @@ class CallCenter:
         step = self._step
         matcher = Matcher(step.settings)
         for found in step.interactions.values():
-            if found.state is InteractionState.WAITING and found.visit is not None:
+            if found.can_be_offered() and found.visit is not None:
                 matcher.add(found.id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
         for agent in step.agents.values():
             if self._agents.is_free(agent):
@@ -324,6 +325,7 @@ class CallCenter:
             next_interaction=max(step.clockwork.next_interaction, event.first_interaction),
             is_linked=False,
             is_observed=False,
+            unlinked_since_s=step.clockwork.lost_at(step.now.mono_s),
             has_fresh_link=True,
         )
         for session in list(step.sessions):
@@ -401,18 +403,30 @@ class CallCenter:
         booted = step.now.utc_s - event.uptime_s
         before = step.clockwork.booted_utc_s
         if before is not None and booted - before > BOOT_TOLERANCE_S:
-            self._pbx_restarted(event.pbx, booted_s=step.now.mono_s - event.uptime_s - UPTIME_STEP_S)
-        step.clockwork = replace(step.clockwork, is_linked=True, booted_utc_s=booted, has_fresh_link=True)
+            self._pbx_restarted(event.pbx, self._last_of_the_old(step.now.mono_s - event.uptime_s))
+        step.clockwork = replace(
+            step.clockwork, is_linked=True, booted_utc_s=booted, unlinked_since_s=None, has_fresh_link=True
+        )
         for agent_id in step.agents:
             step.touched_agents[agent_id] = None
 
     def _link_lost(self, event: ev.LinkLost) -> None:
-        self._step.clockwork = replace(self._step.clockwork, is_linked=False, is_observed=False)
-
-    def _pbx_restarted(self, pbx: str, *, booted_s: float) -> None:
-        """Every channel from before `booted_s` is gone, and no Hangup tells of it. Newer ones reached us over AGI already."""
         step = self._step
-        legs = [leg for leg in step.legs.values() if leg.id.pbx == pbx and leg.heard_s < booted_s]
+        step.clockwork = replace(
+            step.clockwork, is_linked=False, is_observed=False, unlinked_since_s=step.clockwork.lost_at(step.now.mono_s)
+        )
+
+    def _last_of_the_old(self, booted_s: float) -> float:
+        """Until when what was heard came from the PBX before this one. It booted in the second that ends at `booted_s`; within
+        that, what came before the link was lost is of the old one."""
+        lost_s = self._step.clockwork.unlinked_since_s
+        earliest_s = booted_s - UPTIME_STEP_S
+        return earliest_s if lost_s is None else max(earliest_s, min(lost_s, booted_s))
+
+    def _pbx_restarted(self, pbx: str, until_s: float) -> None:
+        """Every channel heard of up to `until_s` is gone, and no Hangup tells of it. Newer ones reached us over AGI already."""
+        step = self._step
+        legs = [leg for leg in step.legs.values() if leg.id.pbx == pbx and leg.heard_s <= until_s]
         gone = {leg.id for leg in legs}
         for session in step.sessions.values():
             if session.leg in gone:

@@ -183,6 +183,7 @@ class Interactions:
             case InteractionState.MENU:
                 self._walk(interaction, NodeId(interaction.node or ""))
             case InteractionState.WAITING | InteractionState.OFFERED:
+                interaction = self._found(interaction)
                 if interaction.after is not None and interaction.after.exit is not None:
                     self._take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:
@@ -606,6 +607,12 @@ class Interactions:
                 outcome = OfferOutcome.CALLER_GONE
             elif by is EndedBy.PBX:
                 outcome = OfferOutcome.CANCELLED
+            elif leg.state is LegState.UP and not leg.is_cancelled and self._session(interaction) is None:
+                # The agent answered, and the dialplan did not find the caller: whose session is over, and whose Hangup is
+                # about to be read. No other phone must ring meanwhile.
+                outcome = OfferOutcome.CALLER_GONE
+                interaction = self._put(replace(interaction, is_missing=True))
+                self.step.deadlines.set(DeadlineKind.RETURN, interaction.id, self.step.now.mono_s + RETURN_S)
             else:
                 outcome = offer_outcome(leg, cause, tech_cause)
             self._offer_ended(interaction, outcome, is_leg_over=True)
@@ -652,6 +659,7 @@ class Interactions:
 
     def return_reached(self, interaction: Interaction) -> None:
         """The customer's leg did not come back in time, or came back and the agent's leg did not end."""
+        interaction = self._found(interaction)
         if interaction.state is InteractionState.TALKING:
             interaction = self._talk_over(interaction, EndedBy.SYSTEM)
         if interaction.state is InteractionState.RETURNING:
@@ -659,6 +667,13 @@ class Interactions:
                 self._returned(interaction)
             else:
                 self.step.hang_up(interaction.leg)
+
+    def _found(self, interaction: Interaction) -> Interaction:
+        """A missing caller is heard of, or nothing was heard of their end: they wait on."""
+        if not interaction.is_missing:
+            return interaction
+        self.step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
+        return self._put(replace(interaction, is_missing=False))
 
     def max_talk_reached(self, interaction: Interaction) -> None:
         if interaction.talk is not None:
@@ -809,6 +824,7 @@ class Interactions:
         interaction = self._put(
             replace(interaction, faults=interaction.faults + 1, offer=None, talk=None, wrapping=None, after=None)
         )
+        interaction = self._put(replace(interaction, is_missing=False))
         if not is_there:
             self._put(replace(interaction, state=InteractionState.GONE, ended=interaction.ended or step.now))
             self._close_if_over(interaction.id)

@@ -49,7 +49,7 @@ def waiting_work(state: CenterState) -> dict[InteractionId, ClassKey]:
     return {
         interaction.id: (interaction.visit.queue, interaction.visit.skills)
         for interaction in state.interactions.values()
-        if interaction.state is InteractionState.WAITING and interaction.visit is not None
+        if interaction.can_be_offered() and interaction.visit is not None
     }
 
 
@@ -220,6 +220,8 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         is_ending = leg is not None and leg.is_cancelled
         if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
             yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
+        if it.is_missing and it.state is InteractionState.WAITING and (DeadlineKind.RETURN, str(it.id)) not in due:
+            yield f"interaction {it.id} is missing without a deadline"
         queue = settings.queues.get(it.visit.queue) if it.visit is not None else None
         has_limit = queue is not None and queue.max_wait_s is not None and it.version == state.version
         is_limited = it.state is InteractionState.WAITING and has_limit and it.after is None

@@ -188,6 +188,12 @@ class Interaction:
     wait_s: float = 0.0
     talk_s: float = 0.0
     faults: int = 0
+    is_missing: bool = False
+    """An agent who answered was joined with nobody: whether the caller is still there is about to be told."""
+
+    def can_be_offered(self) -> bool:
+        """Whether an agent may be rung for it now."""
+        return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------
@@ -305,10 +311,16 @@ class Clockwork:
     is_observed: bool = False
     """False from the start until the first observation: until then nothing is decided and no deadline fires."""
     booted_utc_s: float | None = None
+    unlinked_since_s: float | None = None
+    """Since when nothing has been heard of the PBX; None while linked, and before the first link."""
     has_fresh_link: bool = True
     """The next observation is the first of this link: what it does not show is gone."""
     faults: int = 0
     repairs: int = 0
+
+    def lost_at(self, now_s: float) -> float | None:
+        """`unlinked_since_s` of a center that finds at `now_s` that it has no link."""
+        return now_s if self.is_linked else self.unlinked_since_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,6 +326,40 @@ def test_the_caller_hangs_up_in_the_instant_of_the_answer() -> None:
     assert outcomes(desk) == [VisitOutcome.SHORT_ABANDONED]
 
 
+def test_an_agent_who_answers_a_caller_who_has_just_gone_has_missed_nothing() -> None:
+    """The agent's leg found nobody to join, and its end was told before the caller's."""
+    desk = Desk(agents=1)
+    caller = desk.call()
+    offer = desk.ring()
+    desk.ringing(offer)
+    desk.tell(ev.LegAnswered(leg=offer.leg))
+    desk.tell(ev.SessionClosed(session=desk.session_of(caller)))
+    desk.hangs_up(offer.leg)
+    assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.CALLER_GONE
+    assert not desk.told(c.RingAgent), "no other phone rings for a caller who is gone"
+    desk.hangs_up(caller, cause=0)
+    assert desk.shown(1) is ShownState.READY and desk.state(1) == "over"
+    assert outcomes(desk) == [VisitOutcome.SHORT_ABANDONED]
+
+
+def test_a_caller_who_was_not_found_and_is_still_there_is_offered_again() -> None:
+    """Back in the loop at once, or never told of again: after two seconds they wait on, since no end was told."""
+    for comes_back in (True, False):
+        desk = Desk(agents=2)
+        caller = desk.call()
+        offer = desk.ring()
+        desk.ringing(offer)
+        desk.tell(ev.LegAnswered(leg=offer.leg))
+        desk.tell(ev.SessionClosed(session=desk.session_of(caller)))
+        desk.hangs_up(offer.leg)
+        assert not desk.told(c.RingAgent)
+        if comes_back:
+            desk.arrive(caller)
+        else:
+            desk.wait(2.0)
+        assert [ring.agent for ring in desk.told(c.RingAgent)] == ["101"], "who missed nothing is still first"
+
+
 # --- the queue's doors --------------------------------------------------------------------------------------------------
 def test_outside_hours() -> None:
     say = Exit(kind=ExitKind.HANG_UP, prompt="cc-closed")
