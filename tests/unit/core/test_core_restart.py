@@ -198,6 +198,26 @@ def test_a_call_that_reached_the_new_asterisk_before_its_link_is_kept() -> None:
     assert desk.state(2) == "waiting" and old not in desk.center.snapshot().legs
 
 
+@pytest.mark.parametrize("is_daemon_new", [False, True])
+def test_a_call_heard_of_in_the_second_before_the_boot_is_lost_and_not_abandoned(is_daemon_new: bool) -> None:
+    """Killed and up again within a second: uptimes are whole seconds, so 0 may be 0.9."""
+    desk = Desk(agents=1, logged_in=False)
+    desk.call()
+    desk.now_s += 0.1
+    if is_daemon_new:
+        desk.center = CallCenter.restore(desk.center.snapshot())
+        desk.tell(ev.CenterStarted(incarnation=2, first_interaction=InteractionId(1)))
+    else:
+        desk.tell(ev.LinkLost(pbx="pbx"))
+        desk.now_s += 0.3
+        desk.call()
+    desk.now_s += 0.1
+    desk.tell(ev.LinkUp(pbx="pbx", uptime_s=0.0))
+    (lost,) = desk.kept(InteractionRecord)
+    assert (lost.interaction, lost.outcome, lost.ended_by) == (1, Outcome.LOST, EndedBy.PBX)
+    assert desk.state(2) == ("over" if is_daemon_new else "waiting")
+
+
 def test_a_phone_is_followed_when_two_readings_differ_from_what_was_told() -> None:
     desk = Desk(agents=1)
     desk.observe(after_s=30.0, down=(1,))
