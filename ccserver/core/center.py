@@ -273,7 +273,7 @@ class CallCenter:
         step, matcher = self._step, self._matcher
         for interaction_id in step.touched_interactions:
             found = step.interactions.get(interaction_id)
-            if found is not None and found.state is InteractionState.WAITING and found.visit is not None:
+            if found is not None and found.can_be_offered() and found.visit is not None:
                 key, rank, since_s = _class_of(found), found.visit.rank, found.visit.waiting_since_s
                 if matcher.place_of(interaction_id) != (key, (rank, since_s, interaction_id)):
                     matcher.add(interaction_id, key, rank, since_s)
@@ -291,7 +291,7 @@ class CallCenter:
         step = self._step
         matcher = Matcher(step.settings)
         for found in step.interactions.values():
-            if found.state is InteractionState.WAITING and found.visit is not None:
+            if found.can_be_offered() and found.visit is not None:
                 matcher.add(found.id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
         for agent in step.agents.values():
             if self._agents.is_free(agent):

@@ -188,6 +188,12 @@ class Interaction:
     wait_s: float = 0.0
     talk_s: float = 0.0
     faults: int = 0
+    is_missing: bool = False
+    """An agent who answered was joined with nobody: whether the caller is still there is about to be told."""
+
+    def can_be_offered(self) -> bool:
+        """Whether an agent may be rung for it now."""
+        return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------
