@@ -49,8 +49,26 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
     )
 
 
+@pytest.fixture(scope="module")
+def at_the_start(center: Center, runner: asyncio.Runner) -> "Held":
+    """What the daemon holds at its start, once it has all that it keeps: connections to the database, which the first
+    recorded call opens, and the threads of its pool, which many reloads at once set to work."""
+
+    async def look() -> Held:
+        async with await PhoneProcess.start() as phones:
+            _, caller = await talking(center, phones, "108")
+            await caller.hangup()
+            await center.agent_is("108", "ready")
+            await center.row("SELECT * FROM recording_files", deadline_s=10)
+        await asyncio.gather(*(center.ask("reload") for _ in range(30)))
+        await center.quiet()
+        return Held.by(center.daemon.pid)
+
+    return runner.run(look())
+
+
 @pytest.fixture(autouse=True)
-def _clean(center: Center, runner: asyncio.Runner) -> None:
+def _clean(at_the_start: "Held", center: Center, runner: asyncio.Runner) -> None:
     """Each test begins with nobody logged in and the settings of the site."""
     runner.run(center.log_everybody_out())
 
@@ -586,31 +604,29 @@ async def longer_than(ear: Path, hz: int, length_ms: int) -> list[audio.Span]:
     return await until(look, 10, what=f"{length_ms} ms of {hz} Hz in {ear.name}")
 
 
-# --- nothing is left over ---------------------------------------------------------------------------------------------
-def descriptors(pid: int) -> Counter[str]:
-    """What the process has open, by kind: a file by its name, sockets and pipes together."""
-    kinds: Counter[str] = Counter()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = entry.readlink()
-        except FileNotFoundError:
-            continue  # closed while we looked
-        # The journal goes on in a new file now and then.
-        kinds["journal" if "journal" in target.parts else target.name.partition(":[")[0]] += 1
-    return kinds
+# --- the end of the module --------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a process holds. `descriptors` by kind: a file by its name, sockets and pipes together."""
+
+    descriptors: Counter[str]
+    threads: int
+
+    @classmethod
+    def by(cls, pid: int) -> "Held":
+        kinds: Counter[str] = Counter()
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                target = entry.readlink()
+            except FileNotFoundError:
+                continue  # closed while we looked
+            # The journal goes on in a new file now and then.
+            kinds["journal" if "journal" in target.parts else target.name.partition(":[")[0]] += 1
+        return cls(descriptors=kinds, threads=sum(1 for _ in Path(f"/proc/{pid}/task").iterdir()))
 
 
-def threads(pid: int) -> int:
-    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
-
-
-async def test_calls_leave_no_descriptor_and_no_thread(center: Center, phones: PhoneProcess) -> None:
-    """The pool of threads has its full size after many reloads at once; from then on every call uses what is there."""
-    pid = center.daemon.pid
-    await asyncio.gather(*(center.ask("reload") for _ in range(30)))
-    await center.quiet()
-    before, threads_before = descriptors(pid), threads(pid)
-
+async def test_many_calls_at_once(center: Center, phones: PhoneProcess) -> None:
+    """Three callers for one agent, again and again; and one whom the agent does not answer."""
     await center.agent(phones, "104", answer_after_ms=20)
     callers = [await center.caller(phones, name=f"caller-{n}") for n in range(3)]
     for _ in range(3):
@@ -618,28 +634,36 @@ async def test_calls_leave_no_descriptor_and_no_thread(center: Center, phones: P
             await caller.call("sip:901@127.0.0.1")
         for caller in callers:
             await caller.wait("up")
-        # The first talks and hangs up, and so does each next one, or gives up in the queue.
         await center.agent_is("104", "talking")
         for caller in callers:
             await caller.hangup()
         for caller in callers:
             await caller.wait("ended")
         await center.quiet()
-    # One more who is not answered in time, so that an offer is missed.
-    slow = await center.agent(phones, "105")
     await center.ask("agent.logout", agent="104")
+    slow = await center.agent(phones, "105")
     await callers[0].call("sip:901@127.0.0.1")
     await slow.wait("incoming")
     await slow.wait("ended", 6)
     await callers[0].hangup()
-    await center.quiet()
-    await center.metrics()
-
-    await until(lambda: descriptors(pid) <= before, 10, what=f"no more descriptors than {before}")
-    assert threads(pid) <= threads_before
+    await is_healthy(center)
     answered = center.rows("SELECT * FROM interactions WHERE agent='104' AND outcome='answered'")
     assert len(answered) >= 3
-    await is_healthy(center)
+
+
+async def test_no_descriptor_and_no_thread_is_left_over(center: Center, at_the_start: Held) -> None:
+    """After all that went before."""
+    await center.quiet()
+    assert center.rows("SELECT * FROM interactions"), "the tests before this one make the calls"
+
+    def left() -> bool:
+        now = Held.by(center.daemon.pid)
+        return now.descriptors <= at_the_start.descriptors and now.threads <= at_the_start.threads
+
+    try:
+        await until(left, 10)
+    except AssertionError:
+        assert Held.by(center.daemon.pid) == at_the_start
 
 
 async def test_the_metrics_equal_the_history(center: Center) -> None:
