@@ -20,7 +20,7 @@ run: .venv/run ## The same stack for phones of your own (SIP_ADDRESS, RUN_DIR, C
 	@$(BIN)/python -m ccserver.lab.run
 
 test: .venv/dev ## Everything, the tests against a real Asterisk too
-	@$(MAKE) --no-print-directory -j2 --output-sync=target check provide
+	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target check provide
 	@$(MAKE) --no-print-directory quick
 	@$(MAKE) --no-print-directory e2e
 

@@ -135,6 +135,7 @@ def _is_stereo(path: Path) -> bool:
         return file.getnchannels() == 2 and len(frames) == file.getnframes() * 4 and any(frames)
 
 
+@pytest.mark.deadline(240)
 async def test_the_summary_is_true_for_two_demos_side_by_side_and_nothing_stays(tmp_path: Path) -> None:
     async with (
         await Demo.start(tmp_path / "first", DEMO_SECONDS="40", DEMO_SEED="1") as first,
@@ -158,6 +159,7 @@ async def test_the_summary_is_true_for_two_demos_side_by_side_and_nothing_stays(
         assert float(str(told["started_s"])) < START_S
 
 
+@pytest.mark.deadline(120)
 async def test_a_demo_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     async with await Demo.start(tmp_path / "killed") as demo:
         await until(lambda: demo.said("callers come now"), 60, what="the demo's start")
