@@ -26,7 +26,7 @@ WITHHELD = "anonymous"
 NAME_MAX = 60
 NUMBER_MAX = 40
 RING_TIMEOUT_MAX_S = 600.0
-TALK_MAX_S = 24 * 3600.0
+TALK_MAX_S = 25 * 3600.0  # a day, which the settings allow, and the moment the core gives itself before Asterisk
 
 _PHONE = re.compile(r"PJSIP/[A-Za-z0-9_.@+-]{1,64}")
 _CHANNEL = re.compile(r"[A-Za-z0-9]{1,20}/[A-Za-z0-9_.@+:;/-]{1,100}")

@@ -10,6 +10,7 @@ from ccserver.ami.actions import ActionRefused, action_for, action_id, command_o
 from ccserver.ami.protocol import FieldRefused, encode
 from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
+from ccserver.core.interactions import MAX_TALK_GUARD_S
 
 RING = RingAgent(
     leg=LegId("pbx", "ccpbx-000007-00000001"),
@@ -59,6 +60,10 @@ def test_nothing_is_recorded_and_nobody_is_named_when_so_asked() -> None:
     fields = action_for(replace(RING, recording="", number=None, name=""))
     assert ("Variable", "CC_REC=") in fields
     assert ("CallerID", '"" <anonymous>') in fields
+
+
+def test_the_longest_talk_of_the_settings_and_a_moment_more_is_accepted() -> None:
+    assert ("Variable", "CC_MAX=86405") in action_for(replace(RING, max_talk_s=86400.0 + MAX_TALK_GUARD_S))
 
 
 def test_hang_up_and_connect() -> None:
