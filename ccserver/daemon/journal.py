@@ -224,8 +224,12 @@ class Journal:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files; for a metric."""
-        return sum(path.stat().st_size for path in self._directory.iterdir())
+        """Of all files; for a metric. A thread may take one away, or give it its name, while they are counted."""
+        total = 0
+        for path in self._directory.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     @property
     def unsynced_inputs(self) -> int:

@@ -268,6 +268,15 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "journal").iterdir()} == {0o600}
 
 
+def test_a_file_that_goes_away_while_all_are_counted_counts_nothing(tmp_path: Path) -> None:
+    """`status` failed in the instant in which a thread gave a snapshot its name."""
+    journal = filled(tmp_path, range(1, 4))
+    before = journal.size_bytes
+    (tmp_path / "state.new").symlink_to(tmp_path / "gone")
+    assert journal.size_bytes == before > 0
+    journal.close()
+
+
 def test_the_thread_syncs(tmp_path: Path) -> None:
     journal = filled(tmp_path, range(1, 4))
     eventually(lambda: journal.synced_seq == 3, "synced")
