@@ -29,7 +29,7 @@ from typing import Any
 
 import pjsua2 as pj
 
-_HEADERS = ("from", "to", "alert-info", "call-info", "p-asserted-identity", "diversion", "user-agent")
+_HEADERS = ("from", "to", "alert-info", "call-info", "p-asserted-identity", "diversion", "user-agent", "session-expires")
 _MAX_LINE = 65536
 _SAMPLE_RATE = 8000
 
