@@ -49,7 +49,7 @@ from ccserver.core.state import (
     Work,
 )
 from ccserver.core.step import Step
-from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
+from ccserver.core.transitions import LEG, LegState, LegStep, Phase, advance
 
 UPTIME_STEP_S = 1.0
 """Asterisk tells its uptime in whole seconds."""
@@ -99,6 +99,7 @@ class CallCenter:
             ev.LegLeftBridge: self._leg_left_bridge,
             ev.LegHeld: self._leg_held,
             ev.LegUnheld: self._leg_unheld,
+            ev.LegStranded: self._leg_stranded,
             ev.LegEnded: self._leg_ended,
             ev.PhoneStateChanged: self._phone_state_changed,
             ev.CommandDone: self._command_done,
@@ -493,6 +494,12 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is not None:
             self._interactions.held(leg, is_held=False)
+
+    def _leg_stranded(self, event: ev.LegStranded) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None and leg.role is Role.CALLER and not leg.is_cancelled:
+            # Not marked as cancelled: it was the customer who hung up, and history says so.
+            self._step.order(HangUpLeg(leg=leg.id))
 
     def _leg_ended(self, event: ev.LegEnded) -> None:
         step = self._step
