@@ -23,11 +23,21 @@ from panoramisk.message import Message
 from twisted.internet.defer import Deferred, gatherResults
 
 from ccserver.ami.actions import ActionRefused, AmiCommand, action_for, action_id, command_of
-from ccserver.ami.digits import KeyFilter
+from ccserver.ami.digits import LEGS_MAX, KeyFilter
 from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
-from ccserver.ami.translate import READERS, DigitPressed, Garbled, KeyDown, Scene, translate
-from ccserver.core.events import CommandDone, CommandFailed, Event, LegEnded, LinkLost, LinkUp, OutcomeUnknown
+from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, translate
+from ccserver.core.events import (
+    CommandDone,
+    CommandFailed,
+    Event,
+    LegEnded,
+    LegEnteredBridge,
+    LegStranded,
+    LinkLost,
+    LinkUp,
+    OutcomeUnknown,
+)
 from ccserver.core.ids import CommandId, LegId, PhoneId
 
 _log = logging.getLogger(__name__)
@@ -145,6 +155,8 @@ class AmiLink:
         self._connection: _Connection | None = None
         self._asked: dict[str, _Asked] = {}
         self._keys = KeyFilter()
+        self._leaving: dict[LegId, None] = {}
+        """Legs whose far end has hung up and whose end is not told yet."""
         self._watch: Timer | None = None
         self._retry: Timer | None = None
         self._failures = 0
@@ -342,6 +354,10 @@ class AmiLink:
                 self.counts.keys_repeated += 1
         elif isinstance(fact, KeyDown):
             self._keys.begun(fact.leg)
+        elif isinstance(fact, FarEndGone):
+            if len(self._leaving) >= LEGS_MAX:
+                del self._leaving[next(iter(self._leaving))]
+            self._leaving[fact.leg] = None
         elif isinstance(fact, Garbled):
             self.counts.events_garbled += 1
             _log.warning("pbx %s sent %s without a sensible %s", self._pbx, fact.event, fact.field)
@@ -350,7 +366,13 @@ class AmiLink:
         else:
             if isinstance(fact, LegEnded):
                 self._keys.forget(fact.leg)
+                self._leaving.pop(fact.leg, None)
             self._tell(fact)
+            if isinstance(fact, LegEnteredBridge) and fact.leg in self._leaving:
+                # Bridge() takes the caller out of AGI by a masquerade. A BYE in just that moment is acknowledged, told as
+                # HangupRequest, and then lost: no Hangup follows, and the agent would talk to nobody until the RTP time-out.
+                del self._leaving[fact.leg]
+                self._tell(LegStranded(leg=fact.leg))
 
     def _booted(self, fact: LinkUp) -> None:
         if self._is_up:

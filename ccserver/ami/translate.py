@@ -34,6 +34,12 @@ class DigitPressed(NamedTuple):
     digit: str
 
 
+class FarEndGone(NamedTuple):
+    """The far end has hung up; for `link`, which knows whether the leg's end was lost. Of legs that we did not make."""
+
+    leg: LegId
+
+
 class KeyDown(NamedTuple):
     """A key went down on a leg's phone; for `digits.KeyFilter`."""
 
@@ -55,7 +61,7 @@ class Scene(NamedTuple):
     phones: Collection[PhoneId]
 
 
-Translated = Event | DigitPressed | KeyDown | Garbled | None
+Translated = Event | DigitPressed | FarEndGone | KeyDown | Garbled | None
 
 # Longest sensible ones: Asterisk's own limits are 80 for a channel's name and 150 for its Uniqueid.
 _NAME_MAX = 160
@@ -160,6 +166,11 @@ def _hangup(fields: Mapping[str, str], scene: Scene) -> Translated:
     return LegEnded(leg=_leg(fields, scene), cause=number_of(fields, "Cause") or 0, tech_cause=_sip_code(fields))
 
 
+def _hangup_request(fields: Mapping[str, str], scene: Scene) -> Translated:
+    leg = _leg(fields, scene)
+    return None if leg.is_ours() else FarEndGone(leg)
+
+
 def _sip_code(fields: Mapping[str, str]) -> int:
     for word in fields.get("TechCause", "").split()[:2]:
         if len(word) == 3 and word.isascii() and word.isdigit():
@@ -215,6 +226,7 @@ READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "DeviceStateChange": _device_state,
     "FullyBooted": _fully_booted,
     "Hangup": _hangup,
+    "HangupRequest": _hangup_request,
     "Hold": _hold,
     "Newchannel": _new_channel,
     "Newstate": _new_state,

@@ -123,6 +123,16 @@ class LegUnheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegStranded:
+    """The far end hung up before the leg entered the bridge it is in now.
+
+    Asterisk can lose such a hang-up while it moves the channel into the bridge: nobody is there, and the channel stays.
+    """
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegEnded:
     """The channel is gone. `cause` is Q.850; `tech_cause` is SIP's final code where Asterisk knows it, else 0."""
 
@@ -307,6 +317,7 @@ Event = (
     | LegLeftBridge
     | LegHeld
     | LegUnheld
+    | LegStranded
     | LegEnded
     | PhoneStateChanged
     | CommandDone

@@ -13,7 +13,9 @@ from ccserver.core.events import (
     CommandDone,
     CommandFailed,
     LegEnded,
+    LegEnteredBridge,
     LegStarted,
+    LegStranded,
     LinkLost,
     LinkUp,
     OutcomeUnknown,
@@ -424,6 +426,35 @@ def test_the_legs_with_keys_are_bounded() -> None:
     for number in range(LEGS_MAX + 10):
         keys.begun(LegId("pbx", str(number)))
     assert len(keys._is_down) == LEGS_MAX
+
+
+def test_a_hang_up_before_the_bridge_that_asterisk_lost_is_told() -> None:
+    """As seen with Asterisk 22: HangupRequest, then BridgeEnter, and no Hangup ever."""
+
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+
+            def entered(uniqueid: str) -> bytes:
+                return message(Event="BridgeEnter", Uniqueid=uniqueid, BridgeUniqueid="b")
+
+            bench.fake.send(message(Event="HangupRequest", Uniqueid="1.1") + entered("1.1") + entered("1.2"))
+            bench.fake.send(message(Event="HangupRequest", Uniqueid="1.2"))  # in the bridge already: a Hangup will follow
+            bench.fake.send(message(Event="HangupRequest", Uniqueid=LEG.uniqueid) + entered(LEG.uniqueid))  # not pulled in
+            bench.fake.send(
+                message(Event="HangupRequest", Uniqueid="1.3") + message(Event="Hangup", Uniqueid="1.3", Cause="16")
+            )
+            await bench.got(LegEnded)
+            told = [(type(e).__name__, e.leg.uniqueid) for e in bench.events if isinstance(e, LegEnteredBridge | LegStranded)]
+            assert told == [
+                ("LegEnteredBridge", "1.1"),
+                ("LegStranded", "1.1"),
+                ("LegEnteredBridge", "1.2"),
+                ("LegEnteredBridge", LEG.uniqueid),
+            ]
+            assert LegId("pbx", "1.3") not in bench.link._leaving
+
+    run(scenario)
 
 
 def test_outstanding_actions_are_bounded() -> None:

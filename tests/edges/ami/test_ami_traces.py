@@ -37,6 +37,7 @@ TRANSCRIPTS = {
     ],
     "caller_hangs_up": [
         *ANSWERED,
+        "caller FarEndGone",
         "caller LegLeftBridge",
         "agent LegLeftBridge",
         "caller LegEnded 16 0",
@@ -48,6 +49,7 @@ TRANSCRIPTS = {
         "agent RingEnded False 0 {command}",
         "agent LegEnded 17 486",
         "PhoneStateChanged PJSIP/1002 idle",
+        "caller FarEndGone",
         "caller LegEnded 0 0",
     ],
     "declined": [
@@ -55,6 +57,7 @@ TRANSCRIPTS = {
         "agent RingEnded False 0 {command}",
         "agent LegEnded 21 603",
         "PhoneStateChanged PJSIP/1002 idle",
+        "caller FarEndGone",
         "caller LegEnded 0 0",
     ],
     "no_answer": [
@@ -62,19 +65,28 @@ TRANSCRIPTS = {
         "agent RingEnded False 3 {command}",
         "agent LegEnded 19 480",
         "PhoneStateChanged PJSIP/1001 idle",
+        "caller FarEndGone",
         "caller LegEnded 0 0",
     ],
     # No channel ever: the end of the action is all there is.
-    "unregistered": ["LinkUp", "caller LegAnswered", "agent RingEnded False 0 {command}", "caller LegEnded 0 0"],
+    "unregistered": [
+        "LinkUp",
+        "caller LegAnswered",
+        "agent RingEnded False 0 {command}",
+        "caller FarEndGone",
+        "caller LegEnded 0 0",
+    ],
     "cancelled": [
         *RUNG,
         "agent RingEnded False 0 {command}",
         "agent LegEnded 16 0",
         "PhoneStateChanged PJSIP/1001 idle",
+        "caller FarEndGone",
         "caller LegEnded 0 0",
     ],
     "caller_leaves_while_ringing": [
         *RUNG,
+        "caller FarEndGone",
         "caller LegEnded 0 0",
         "agent RingEnded False 0 {command}",
         "agent LegEnded 16 0",
@@ -84,6 +96,7 @@ TRANSCRIPTS = {
     "id_in_use": [
         *ANSWERED,
         "agent RingEnded False 0 (600, 0)",
+        "caller FarEndGone",
         "caller LegLeftBridge",
         "agent LegLeftBridge",
         "caller LegEnded 16 0",
@@ -92,6 +105,7 @@ TRANSCRIPTS = {
     ],
     "observed": [
         *ANSWERED,
+        "caller FarEndGone",
         "caller LegLeftBridge",
         "agent LegLeftBridge",
         "caller LegEnded 16 0",

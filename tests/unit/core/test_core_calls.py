@@ -311,6 +311,22 @@ def test_the_caller_hangs_up_before_the_phone_is_called() -> None:
     assert desk.shown(1) is ShownState.READY
 
 
+def test_a_caller_whose_hang_up_asterisk_lost_at_the_join_is_hung_up() -> None:
+    desk = Desk(agents=1)
+    caller = desk.call()
+    offer = desk.ring()
+    desk.ringing(offer)
+    desk.tell(ev.LegAnswered(leg=offer.leg), ev.LegEnteredBridge(leg=caller, bridge="b"), ev.LegStranded(leg=caller))
+    assert [x.leg for x in desk.told(c.HangUpLeg)] == [caller]
+    desk.tell(ev.LegEnteredBridge(leg=offer.leg, bridge="b"))
+    desk.hangs_up(caller)
+    desk.wait(30.0)
+    desk.hangs_up(offer.leg)
+    record = desk.kept(InteractionRecord)[0]
+    assert (record.outcome, record.ended_by) == (Outcome.ANSWERED, EndedBy.CUSTOMER)
+    assert desk.shown(1) is ShownState.READY
+
+
 def test_the_caller_hangs_up_in_the_instant_of_the_answer() -> None:
     desk = Desk(agents=1)
     caller = desk.call()
