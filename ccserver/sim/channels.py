@@ -46,6 +46,8 @@ class Phone:
     person: Person | None = None
     is_registered: bool = True
     is_in_own_call: bool = False
+    is_refusing: bool = False
+    """Says "busy" to every call, and shows nothing of it."""
     channels: list["Channel"] = field(default_factory=list)
     shown: PhoneState = PhoneState.IDLE
 

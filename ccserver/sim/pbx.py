@@ -99,9 +99,9 @@ class VirtualPbx:
             return None
         channel = self._new_channel(phone.phone.removeprefix("PJSIP/"), Place.FEATURE, person, phone)
         channel.digits = digits
-        channel.is_up = True
         self._phone_changed(phone)
-        self.agenda.after(self._chance.uniform(0.001, 0.004), self._ask_daemon, channel)
+        self._pick_up(channel)
+        self.agenda.after(self._chance.uniform(0.0005, 0.004), self._ask_daemon, channel)
         return channel
 
     def press(self, channel: Channel, digits: str) -> None:
@@ -118,7 +118,12 @@ class VirtualPbx:
             channel.ring_timer.cancel()
         channel.is_outcome_told = True
         told = RingEnded(command=channel.ring_command, leg=channel.leg, is_ok=True, reason=4)
-        self._in_any_order(LegAnswered(leg=channel.leg), told)
+        if self._chance.random() < 0.5:
+            self._wire.ami(told)
+        else:
+            # The action is answered on a thread of its own: the dialplan may have joined the two by then.
+            self._tell_soon(told)
+        self._wire.ami(LegAnswered(leg=channel.leg))
         if channel.phone is not None:
             self._phone_changed(channel.phone)
         self.agenda.after(self._chance.uniform(0.001, 0.012), self._run_bridge, channel)
@@ -267,7 +272,7 @@ class VirtualPbx:
         channel = self._new_channel(phone.phone.removeprefix("PJSIP/"), Place.AGENT, phone.person, phone, ring.leg)
         channel.ring, channel.ring_command = ring, command_id
         self._wire.ami(LegStarted(leg=ring.leg, channel=channel.name))
-        if phone.is_in_own_call or len(phone.channels) > 1:
+        if phone.is_in_own_call or phone.is_refusing or len(phone.channels) > 1:
             self.agenda.after(self._chance.uniform(0.003, 0.02), self._end, channel, 17, 486)
             return
         channel.ring_timer = self.agenda.after(ring.ring_timeout_s, self._end, channel, 19, 480)
@@ -430,9 +435,8 @@ class VirtualPbx:
         if channel.ring_command is not None and not channel.is_outcome_told:
             reason = 3 if cause == 19 else 0
             told = RingEnded(command=channel.ring_command, leg=channel.leg, is_ok=False, reason=reason)
-            self._in_any_order(ended, told)
-        else:
-            self._wire.ami(ended)
+            self._tell_soon(told)
+        self._tell_soon(ended)
         if channel.phone is not None:
             channel.phone.channels.remove(channel)
             self._phone_changed(channel.phone)
@@ -457,6 +461,10 @@ class VirtualPbx:
         if state is not phone.shown:
             phone.shown = state
             self._wire.ami(PhoneStateChanged(phone=phone.phone, state=state))
+
+    def _tell_soon(self, event: Event) -> None:
+        """The end of a channel or of an action: Asterisk forgets a channel, and refuses actions on it, before it tells its end."""
+        self.agenda.after(self._chance.uniform(0.0, 0.02), self._wire.ami, event)
 
     def _in_any_order(self, one: Event, other: Event) -> None:
         """Two events whose order the real one does not promise."""

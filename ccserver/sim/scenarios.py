@@ -1,27 +1,31 @@
-"""Fifteen short stories, each with its failure, for the virtual PBX and for real phones: the ground for conformance.
+"""Nineteen short stories, most with a failure in them, for the virtual PBX and for real phones: the ground for conformance.
 
-Cast: "caller" calls DID; "ann" and "bob" are agents, who are logged in before the start unless the story says otherwise.
-The menu asks two questions (language, department); department 1 is a queue that both agents serve.
+Cast: "caller" and "second" call from outside; "ann" and "bob" are agents with the same skills, so that Ann, who logged in
+first, is rung first. The site has a menu of two questions (language, department) at `MENU`, whose department 1 is the
+queue of `STRAIGHT`, where calls need no menu; `NARROW` leads to a queue in which one caller may wait, `HASTY` to one that nobody
+serves and that gives its callers to the agents' queue after a second.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from random import Random
 
 from ccserver.core.commands import Command
 from ccserver.core.events import Event, LoginRequested
-from ccserver.core.ids import AgentId, CommandId, PhoneId, RequestId
+from ccserver.core.ids import AgentId, PhoneId, RequestId
 from ccserver.core.settings import Settings
+from ccserver.core.traced import TracedStep
 from ccserver.sim.day import verify
-from ccserver.sim.sample import DID, SALES, sample_center
 from ccserver.sim.script import Act, Cast, Script, ScriptStep, Seen
-from ccserver.sim.trace import TraceLine
+from ccserver.sim.trace import TraceLine, unfold
 from ccserver.sim.world import World
 
-CALLER, ANN, BOB = "caller", "ann", "bob"
-ANNS = (AgentId("1000"), PhoneId("PJSIP/2000"))
-BOBS = (AgentId("1002"), PhoneId("PJSIP/2002"))
+CALLER, SECOND, ANN, BOB = "caller", "second", "ann", "bob"
+ANNS = (AgentId("101"), PhoneId("PJSIP/1001"))
+BOBS = (AgentId("102"), PhoneId("PJSIP/1002"))
+PINS = {ANNS[0]: "9101", BOBS[0]: "9102"}
+MENU, STRAIGHT, NARROW, HASTY = "900", "901", "903", "904"
 LOGGED_IN_S = 1.0
-OVER_AFTER_S = 300.0
+OVER_AFTER_S = 60.0
 
 
 def _on(of: str, seen: Seen, who: str, act: Act, value: str = "", *, nth: int = 1, after_s: float = 0.5) -> ScriptStep:
@@ -32,7 +36,8 @@ def _at(after_s: float, who: str, act: Act, value: str = "") -> ScriptStep:
     return ScriptStep(who=who, act=act, value=value, after_s=after_s)
 
 
-CALLS = _at(0.1, CALLER, Act.CALL, DID)
+CALLS = _at(0.1, CALLER, Act.CALL, MENU)
+CALLS_STRAIGHT = _at(0.1, CALLER, Act.CALL, STRAIGHT)
 INTO_THE_QUEUE = (
     CALLS,
     _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "1"),
@@ -40,104 +45,162 @@ INTO_THE_QUEUE = (
 )
 ANN_ANSWERS = _on(ANN, Seen.RINGS, ANN, Act.ANSWER)
 BOB_ANSWERS = _on(BOB, Seen.RINGS, BOB, Act.ANSWER)
-CALLER_LEAVES = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=3.0)
+CALLER_LEAVES = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0)
 ONE: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS}
 TWO: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS, BOB: BOBS}
 
 
-def _script(name: str, agents: Mapping[str, tuple[AgentId, PhoneId]], *steps: ScriptStep) -> Script:
-    return Script(name=name, agents=dict(agents), steps=steps)
+def _script(
+    name: str,
+    agents: Mapping[str, tuple[AgentId, PhoneId]],
+    *steps: ScriptStep,
+    absent: frozenset[str] = frozenset(),
+    withheld: frozenset[str] = frozenset(),
+) -> Script:
+    return Script(name=name, agents=dict(agents), steps=steps, absent=absent, withheld=withheld)
 
 
 SCENARIOS: tuple[Script, ...] = (
-    _script("agent ends the talk", ONE, *INTO_THE_QUEUE, ANN_ANSWERS, _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=3.0)),
+    _script("agent ends the talk", ONE, *INTO_THE_QUEUE, ANN_ANSWERS, _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0)),
     _script(
         "caller ends the talk, agent gives a disposition",
         ONE,
         *INTO_THE_QUEUE,
         ANN_ANSWERS,
         CALLER_LEAVES,
-        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "1#"),
+        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "1"),
     ),
     _script("caller leaves in the menu", ONE, CALLS, _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP)),
-    _script("caller leaves in the queue", {}, *INTO_THE_QUEUE, _at(60.0, CALLER, Act.HANG_UP)),
     _script(
-        "caller leaves while the phone rings", ONE, *INTO_THE_QUEUE, _on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0)
+        "caller leaves in the queue", {}, *INTO_THE_QUEUE, _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, nth=2, after_s=3.0)
     ),
+    _script("caller leaves while the phone rings", ONE, CALLS_STRAIGHT, _on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0)),
     _script(
         "caller leaves in the instant of the answer",
         ONE,
-        *INTO_THE_QUEUE,
+        CALLS_STRAIGHT,
         _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=1.0),
         _on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0),
     ),
-    _script("agent does not answer, the next one does", TWO, *INTO_THE_QUEUE, BOB_ANSWERS, CALLER_LEAVES),
+    _script("agent does not answer, the next one does", TWO, CALLS_STRAIGHT, BOB_ANSWERS, CALLER_LEAVES),
     _script(
         "agent declines, the next one answers",
         TWO,
-        *INTO_THE_QUEUE,
+        CALLS_STRAIGHT,
         _on(ANN, Seen.RINGS, ANN, Act.DECLINE),
+        BOB_ANSWERS,
+        CALLER_LEAVES,
+    ),
+    _script(
+        "agent's phone says busy, the next one answers",
+        TWO,
+        _at(0.0, ANN, Act.DO_NOT_DISTURB),
+        CALLS_STRAIGHT,
         BOB_ANSWERS,
         CALLER_LEAVES,
     ),
     _script(
         "agent's phone loses its contact while it rings",
         TWO,
-        *INTO_THE_QUEUE,
+        CALLS_STRAIGHT,
         _on(ANN, Seen.RINGS, ANN, Act.UNREGISTER, after_s=0.2),
         BOB_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script("agent's phone has no contact", TWO, _at(0.0, ANN, Act.UNREGISTER), *INTO_THE_QUEUE, BOB_ANSWERS, CALLER_LEAVES),
     _script(
         "agent's line breaks, the next one goes on",
         TWO,
-        *INTO_THE_QUEUE,
+        CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.LOSE_LINE, after_s=2.0),
-        BOB_ANSWERS,
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=3.0),
+        _on(ANN, Seen.JOINED, ANN, Act.LOSE_LINE, after_s=1.0),
+        _on(BOB, Seen.RINGS, BOB, Act.ANSWER, after_s=1.0),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
     ),
     _script(
         "agent holds and comes back",
         ONE,
-        *INTO_THE_QUEUE,
+        CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.HOLD, after_s=1.0),
-        _on(ANN, Seen.JOINED, ANN, Act.UNHOLD, after_s=2.0),
+        _on(ANN, Seen.JOINED, ANN, Act.HOLD, after_s=0.5),
+        _on(ANN, Seen.JOINED, ANN, Act.UNHOLD, after_s=1.5),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=2.5),
+    ),
+    _script(
+        "agent talks with a friend, nobody else is there",
+        ONE,
+        _at(0.0, ANN, Act.OWN_CALL),
+        _at(1.0, CALLER, Act.CALL, STRAIGHT),
+        _at(3.0, CALLER, Act.HANG_UP),
+        _at(4.0, ANN, Act.OWN_CALL_OVER),
+    ),
+    _script(
+        "agent goes not ready and comes back",
+        ONE,
+        _at(0.1, ANN, Act.DIAL, "131"),
+        _on(ANN, Seen.ENDED, ANN, Act.DIAL, "14"),
+    ),
+    _script(
+        "agent logs in by the keypad and answers",
+        ONE,
+        _at(0.1, ANN, Act.DIAL, "11"),
+        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
+        _on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
+        _on(ANN, Seen.ENDED, CALLER, Act.CALL, STRAIGHT),
+        _on(ANN, Seen.RINGS, ANN, Act.ANSWER),
+        CALLER_LEAVES,
+        absent=frozenset({ANN}),
+    ),
+    _script(
+        "caller presses nothing, hides the number, and is answered",
+        ONE,
+        CALLS,
+        ANN_ANSWERS,
+        CALLER_LEAVES,
+        withheld=frozenset({CALLER}),
+    ),
+    _script(
+        "two callers, one agent",
+        ONE,
+        CALLS_STRAIGHT,
+        _at(0.5, SECOND, Act.CALL, STRAIGHT),
+        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, nth=2),
+        _on(SECOND, Seen.JOINED, SECOND, Act.HANG_UP, after_s=1.0),
+    ),
+    _script(
+        "one caller fills the queue, the next is refused",
+        {},
+        _at(0.1, CALLER, Act.CALL, NARROW),
+        _at(1.0, SECOND, Act.CALL, NARROW),
+        _on(SECOND, Seen.ENDED, CALLER, Act.HANG_UP),
+    ),
+    _script(
+        "caller waits too long and goes to another queue",
+        ONE,
+        _at(0.1, CALLER, Act.CALL, HASTY),
+        ANN_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script("agent is busy with a friend", ONE, _at(0.0, ANN, Act.OWN_CALL), *INTO_THE_QUEUE, _at(60.0, CALLER, Act.HANG_UP)),
-    _script("agent goes not ready and comes back", ONE, _at(0.1, ANN, Act.DIAL, "131"), _at(30.0, ANN, Act.DIAL, "14")),
-    _script("caller presses nothing and hears it all", ONE, CALLS, ANN_ANSWERS, _at(120.0, CALLER, Act.HANG_UP)),
 )
 
 
-def conformance_settings() -> Settings:
-    """The center the stories play in: short times, two agents who serve department 1."""
-    settings = sample_center(3, wrap_up_s=3.0).settings
-    sales = replace(settings.queues[SALES], ring_timeout_s=4.0, announce_position_every_s=None, max_wait_s=None)
-    bob = replace(settings.agents[BOBS[0]], skills=settings.agents[ANNS[0]].skills)
-    return replace(
-        settings, queues={**settings.queues, SALES: sales}, agents={**settings.agents, BOBS[0]: bob}, content_hash="conformance"
-    )
-
-
-def play(script: Script, seed: int) -> list[TraceLine]:
-    """One run on the virtual PBX, with every step checked, as a trace from the first act on."""
+def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:
+    """One run on the virtual PBX, with every step checked, from the start of the script on."""
     trace: list[TraceLine] = []
 
     def watch(world: World, event: Event, commands: list[Command]) -> None:
         verify(world, event, commands)
-        if world.agenda.now_s >= LOGGED_IN_S:
-            at_s, seq = world.agenda.now_s - LOGGED_IN_S, world.center.seq
-            trace.append(TraceLine(at_s, event))
-            trace.extend(TraceLine(at_s, command, CommandId(seq, place)) for place, command in enumerate(commands))
+        now = world.now()
+        if now.mono_s >= LOGGED_IN_S:
+            step = TracedStep(seq=world.center.seq, mono_s=now.mono_s, utc_s=now.utc_s, event=event, commands=tuple(commands))
+            trace.extend(unfold([step]))
 
-    world = World(conformance_settings(), seed=seed, pins={}, watch=watch)
-    cast = Cast(script, world.pbx)
+    world = World(settings, seed=seed, pins=PINS, watch=watch)
+    cast = Cast(script, world.pbx, Random(f"{seed}/cast"))
     world.start()
-    for number, (agent, phone) in enumerate(script.agents.values()):
+    present = [who for name, who in script.agents.items() if name not in script.absent]
+    for number, (agent, phone) in enumerate(present):
         world.agenda.at(0.5 + 0.1 * number, world.post, LoginRequested(request=RequestId(number + 1), agent=agent, phone=phone))
     world.agenda.at(LOGGED_IN_S, cast.begin)
     world.run_until(LOGGED_IN_S + OVER_AFTER_S)

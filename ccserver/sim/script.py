@@ -6,6 +6,7 @@ A happening is (who, what, how-manyth time); the start happens once, to nobody.
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 
 from ccserver.core.commands import Collect, CollectSecret
 from ccserver.core.ids import AgentId, PhoneId
@@ -13,6 +14,8 @@ from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
 
 START = "start"
+LATE_UP_TO_S = 0.03
+"""What phones and the network may add to the moment of an act."""
 
 
 class Act(Enum):
@@ -31,6 +34,7 @@ class Act(Enum):
     REGISTER = "register"
     OWN_CALL = "own_call"  # the phone is in use without us
     OWN_CALL_OVER = "own_call_over"
+    DO_NOT_DISTURB = "do_not_disturb"  # from now on the phone says "busy" to every call
 
 
 class Seen(Enum):
@@ -59,19 +63,31 @@ class ScriptStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """`agents` maps names of the cast to (account, phone); all others are callers from outside."""
+    """`agents` maps names of the cast to (account, phone); all others are callers from outside.
+
+    Agents are logged in before the start, in this order, but for those in `absent`. Callers in `withheld` hide their number.
+    """
 
     name: str
     agents: dict[str, tuple[AgentId, PhoneId]]
     steps: tuple[ScriptStep, ...]
+    absent: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
+
+    @property
+    def file_name(self) -> str:
+        """Of its recording."""
+        words = "".join(c for c in self.name if c.isalnum() or c == " ").split()
+        return "-".join(words) + ".jsonl"
 
 
 class Cast:
-    """Plays a script on the virtual PBX. `begin()` is the start."""
+    """Plays a script on the virtual PBX. `begin()` is the start. `chance` makes everybody late, by up to `LATE_UP_TO_S`."""
 
-    def __init__(self, script: Script, pbx: VirtualPbx) -> None:
+    def __init__(self, script: Script, pbx: VirtualPbx, chance: Random | None = None) -> None:
         self.script = script
         self.pbx = pbx
+        self._chance = chance
         names = dict.fromkeys([*script.agents, *(step.who for step in script.steps)])
         self.actors = {name: Actor(name, self) for name in names}
         for name, (_, phone) in script.agents.items():
@@ -83,7 +99,8 @@ class Cast:
     def happened(self, of: str, seen: Seen | None, nth: int) -> None:
         for step in self.script.steps:
             if step.of == of and step.seen is seen and step.nth == nth:
-                self.pbx.agenda.after(step.after_s, self.actors[step.who].do, step)
+                late_s = self._chance.uniform(0.0, LATE_UP_TO_S) if self._chance is not None else 0.0
+                self.pbx.agenda.after(step.after_s + late_s, self.actors[step.who].do, step)
 
 
 class Actor:
@@ -99,7 +116,8 @@ class Actor:
         """Raises AssertionError when the script asks for what cannot be done: a mistake in the script."""
         pbx = self._cast.pbx
         if step.act is Act.CALL:
-            self._channel = pbx.call_in(self, step.value, "+15550111", self.name)
+            number = None if self.name in self._cast.script.withheld else "+15550111"
+            self._channel = pbx.call_in(self, step.value, number, self.name)
             return
         if self.name in self._cast.script.agents:
             phone = pbx.phones[self._cast.script.agents[self.name][1]]
@@ -112,6 +130,9 @@ class Actor:
                 return
             if step.act in (Act.OWN_CALL, Act.OWN_CALL_OVER):
                 pbx.set_own_call(phone, step.act is Act.OWN_CALL)
+                return
+            if step.act is Act.DO_NOT_DISTURB:
+                phone.is_refusing = True
                 return
         channel = self._channel
         assert channel is not None, f"{self.name} has no line to {step.act.value}"

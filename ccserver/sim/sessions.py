@@ -1,7 +1,9 @@
 """The AGI side of the virtual PBX: sessions, and verbs that take time, listen for digits and end in one event.
 
-Verbs of a session are performed in order, each when the one before has ended; only `WaitUntil` gives way to a newer
-one, within a second. A session that breaks off takes its verbs with it: they have no end but `SessionClosed`.
+Verbs of a session are performed in order, each when the one before has ended. Those that wait for a person give way to a newer
+one: `Collect` and `CollectSecret` when they have spoken, `WaitUntil` at once; the newer one begins within a second, since Asterisk
+listens in slices that cannot be cut short. A session that breaks off takes its verbs with it: they have no end but
+`SessionClosed`.
 """
 
 from collections import deque
@@ -28,12 +30,15 @@ from ccserver.sim.wire import Wire
 Verb = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
 
 PIN_LENGTH_MAX = 12
+SLICE_S = 1.0
+SPEECH_S = (0.3, 4.0)
+"""How long a prompt may be: a tone of a test, a sentence."""
 
 
 class _Session:
     """One connection. `typed` are digits no verb has taken yet."""
 
-    __slots__ = ("busy", "channel", "collected", "command", "id", "is_speaking", "timer", "typed", "verb", "waiting")
+    __slots__ = ("channel", "collected", "command", "id", "is_speaking", "slice", "timer", "typed", "verb", "waiting")
 
     def __init__(self, session: SessionId, channel: Channel) -> None:
         self.id = session
@@ -42,9 +47,19 @@ class _Session:
         self.verb: Verb | None = None
         self.command = CommandId(0, 0)
         self.timer: Entry | None = None
+        self.slice: Entry | None = None
+        """The rest of what Asterisk listens to for a verb that gave way."""
         self.is_speaking = False
         self.typed = ""
         self.collected = ""
+
+    def forget(self) -> None:
+        """No verb of it goes on."""
+        for entry in (self.timer, self.slice):
+            if entry is not None:
+                entry.cancel()
+        self.verb = None
+        self.waiting.clear()
 
 
 class VirtualAgi:
@@ -95,20 +110,14 @@ class VirtualAgi:
         channel.session = None
         if session is None:
             return
-        if session.timer is not None:
-            session.timer.cancel()
-        session.verb = None
-        session.waiting.clear()
+        session.forget()
         self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
 
     def forget_all(self) -> list[Channel]:
         """The daemon died: every socket closes, nobody is told. The channels that were in a session."""
         left = []
         for session in self._sessions.values():
-            if session.timer is not None:
-                session.timer.cancel()
-            session.verb = None
-            session.waiting.clear()
+            session.forget()
             session.channel.session = None
             left.append(session.channel)
         self._sessions.clear()
@@ -122,8 +131,9 @@ class VirtualAgi:
         session.waiting.append((command, verb))
         if session.verb is None:
             self._next(session)
-        elif isinstance(session.verb, WaitUntil) and len(session.waiting) == 1:
-            self._agenda.after(self._chance.uniform(0.0, 1.0), self._supersede, session, session.command)
+        elif isinstance(session.verb, WaitUntil | Collect | CollectSecret) and not session.is_speaking:
+            session.slice = self._agenda.after(self._chance.uniform(0.0, SLICE_S), self._slice_over, session)
+            self._supersede(session)
 
     def press(self, channel: Channel, digit: str) -> None:
         session = self._sessions.get(channel.session) if channel.session is not None else None
@@ -134,7 +144,7 @@ class VirtualAgi:
 
     # --- the verbs ----------------------------------------------------------------------------------------------------
     def _next(self, session: _Session) -> None:
-        if session.verb is not None or not session.waiting:
+        if session.verb is not None or session.slice is not None or not session.waiting:
             return
         session.command, session.verb = session.waiting.popleft()
         session.collected = ""
@@ -150,7 +160,7 @@ class VirtualAgi:
         self._next(session)
 
     def _speech_s(self, say: tuple[Spoken, ...]) -> float:
-        return sum(0.3 * len(piece.value) if piece.value.isdigit() else self._chance.uniform(0.8, 4.0) for piece in say)
+        return sum(0.3 * len(piece.value) if piece.value.isdigit() else self._chance.uniform(*SPEECH_S) for piece in say)
 
     def _answer(self, session: _Session) -> None:
         session.timer = self._agenda.after(self._chance.uniform(0.001, 0.004), self._answered, session)
@@ -182,6 +192,9 @@ class VirtualAgi:
         verb = session.verb
         assert isinstance(verb, Collect | CollectSecret)
         session.is_speaking = False
+        if session.waiting and not session.typed:
+            self._supersede(session)
+            return
         timeout_s = verb.first_timeout_s if isinstance(verb, Collect) else verb.timeout_s
         session.timer = self._agenda.after(timeout_s, self._timed_out, session)
         self._take_digits(session)
@@ -220,16 +233,25 @@ class VirtualAgi:
             session.timer = self._agenda.after(verb.timeout_s, self._waited, session)
         session.channel.person.asked(session.channel, verb)
         if session.verb is verb:
-            if session.waiting:
-                self._agenda.after(self._chance.uniform(0.0, 1.0), self._supersede, session, session.command)
             self._take_digits(session)
+        if session.verb is verb and session.waiting:
+            self._supersede(session)
 
     def _waited(self, session: _Session) -> None:
         self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.TIMEOUT))
 
-    def _supersede(self, session: _Session, command: CommandId) -> None:
-        if isinstance(session.verb, WaitUntil) and session.command == command:
-            self._finish(session, WaitEnded(session=session.id, command=command, end=VerbEnd.SUPERSEDED))
+    def _supersede(self, session: _Session) -> None:
+        """The verb that is on gives way to the next one."""
+        if isinstance(session.verb, WaitUntil):
+            self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.SUPERSEDED))
+        elif isinstance(session.verb, Collect):
+            self._collected(session, VerbEnd.SUPERSEDED)
+        else:
+            self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=None))
+
+    def _slice_over(self, session: _Session) -> None:
+        session.slice = None
+        self._next(session)
 
     def _end_session(self, session: _Session) -> None:
         verb = session.verb
@@ -247,11 +269,18 @@ class VirtualAgi:
             if isinstance(verb, Collect | CollectSecret):
                 if not self._take_for_collect(session, verb):
                     return
-            elif isinstance(verb, Say | WaitUntil):
+            elif isinstance(verb, Say):
+                digit = next((d for d in session.typed if d in verb.stop_digits), "")
+                if not digit:
+                    return
+                # It stays typed ahead, for the question that follows.
+                end = PromptEnded(session=session.id, command=session.command, end=VerbEnd.DIGIT, digit=digit)
+                self._finish(session, end)
+            elif isinstance(verb, WaitUntil):
                 digit, session.typed = session.typed[0], session.typed[1:]
                 if digit in verb.stop_digits:
-                    kind = PromptEnded if isinstance(verb, Say) else WaitEnded
-                    self._finish(session, kind(session=session.id, command=session.command, end=VerbEnd.DIGIT, digit=digit))
+                    end_of_wait = WaitEnded(session=session.id, command=session.command, end=VerbEnd.DIGIT, digit=digit)
+                    self._finish(session, end_of_wait)
             else:
                 return
 

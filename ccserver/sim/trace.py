@@ -1,14 +1,12 @@
 """Traces: what the core was told and what it answered, with moments; recorded anywhere, told leg by leg.
 
-Commands need not be recorded: `replay.retrace` gives them again from the inputs of a journal.
+A run of the daemon is recorded as `core.traced` has it. From a journal, which has no commands, `replay.retrace` gives them again.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ccserver.core.codec import decode, encode
 from ccserver.core.commands import (
     AnswerCall,
     Collect,
@@ -40,6 +38,7 @@ from ccserver.core.events import (
     WrapUpOpened,
 )
 from ccserver.core.ids import CommandId, LegId, SessionId
+from ccserver.core.traced import TracedStep, read_step
 
 NORMAL_CAUSES = frozenset({0, 16})
 """Asterisk gives 0 or 16 for the same hang-up, by what the channel was doing."""
@@ -54,40 +53,18 @@ class TraceLine:
     command_id: CommandId | None = None
 
 
-def write_trace(lines: Iterable[TraceLine]) -> str:
-    """JSON lines: `{"at": seconds, "event": {...}}` or `{"at": seconds, "command": {...}, "id": [seq, place]}`."""
-    return "".join(json.dumps(_as_json(line), separators=(",", ":")) + "\n" for line in lines)
+def read_steps(recorded: bytes) -> list[TracedStep]:
+    """The steps in a file that a daemon traced. Raises CodecError."""
+    return [read_step(line) for line in recorded.splitlines()]
 
 
-def _as_json(line: TraceLine) -> dict[str, object]:
-    if line.command_id is None:
-        return {"at": line.at_s, "event": encode(line.said)}
-    return {"at": line.at_s, "command": encode(line.said), "id": list(line.command_id)}
-
-
-def read_trace(text: str) -> list[TraceLine]:
-    """Undoes `write_trace`. Raises ValueError naming the line that is none."""
+def unfold(steps: Iterable[TracedStep]) -> list[TraceLine]:
+    """The lines of traced steps: each step's event, then its commands."""
     lines = []
-    for number, row in enumerate(text.splitlines(), 1):
-        try:
-            given = json.loads(row)
-            if "event" in given:
-                lines.append(TraceLine(float(given["at"]), _event(given["event"])))
-            else:
-                lines.append(TraceLine(float(given["at"]), _command(given["command"]), CommandId(*map(int, given["id"]))))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"line {number} is no line of a trace: {error}") from error
+    for step in steps:
+        lines.append(TraceLine(step.mono_s, step.event))
+        lines.extend(TraceLine(step.mono_s, command, CommandId(step.seq, place)) for place, command in enumerate(step.commands))
     return lines
-
-
-def _event(given: object) -> Event:
-    event: Event = decode(Event, given)  # type: ignore[assignment]
-    return event
-
-
-def _command(given: object) -> Command:
-    command: Command = decode(Command, given)  # type: ignore[assignment]
-    return command
 
 
 # --- stories ----------------------------------------------------------------------------------------------------------
@@ -177,6 +154,10 @@ def _token(said: Event | Command) -> str:
     """What is compared: the name, and the part of the content that rules decide and clocks do not."""
     name = type(said).__name__
     match said:
+        case CallArrived():
+            return name if said.caller_number is not None else f"{name} withheld"
+        case RingAgent():
+            return name if said.number is not None else f"{name} withheld"
         case LegEnded():
             return f"{name} normal" if said.cause in NORMAL_CAUSES else f"{name} {said.cause}"
         case RingEnded():
@@ -192,6 +173,6 @@ def _token(said: Event | Command) -> str:
         case Say() | Collect() | CollectSecret():
             spoken = " ".join(piece.value for piece in said.say if not piece.value.isdigit())
             return f"{name} {spoken}".rstrip()
-        case AnswerCall() | HangUpLeg() | WaitUntil() | RingAgent() | SessionClosed():
+        case AnswerCall() | HangUpLeg() | WaitUntil() | SessionClosed():
             return name
     return name

@@ -17,8 +17,7 @@ from ccserver.core.records import InteractionRecord, PhoneState, RepairRecord
 from ccserver.sim.channels import Channel
 from ccserver.sim.day import verify
 from ccserver.sim.sample import DID, sample_center
-from ccserver.sim.scenarios import CALLER, INTO_THE_QUEUE
-from ccserver.sim.script import Cast, Script
+from ccserver.sim.script import Act, Cast, Script, ScriptStep, Seen
 from ccserver.sim.world import World
 
 SETTINGS = sample_center(2).settings
@@ -35,7 +34,11 @@ def test_a_caller_who_overflows_to_another_queue_is_offered_to_its_agents_at_onc
         rung.extend(command for command in commands if isinstance(command, RingAgent))
 
     world = World(SETTINGS, seed=1, watch=watch)
-    cast = Cast(Script(name="overflow", agents={"bob": (SUPPORT_ONLY, PHONE)}, steps=INTO_THE_QUEUE), world.pbx)
+    steps = (
+        ScriptStep(who="caller", act=Act.CALL, value=DID, after_s=0.1),
+        *(ScriptStep(who="caller", act=Act.PRESS, value="1", of="caller", seen=Seen.QUESTION, nth=n) for n in (1, 2)),
+    )
+    cast = Cast(Script(name="overflow", agents={"bob": (SUPPORT_ONLY, PHONE)}, steps=steps), world.pbx)
     world.start()
     world.agenda.at(0.5, world.post, LoginRequested(request=RequestId(1), agent=SUPPORT_ONLY, phone=PHONE))
     world.agenda.at(1.0, cast.begin)
@@ -73,7 +76,7 @@ def test_a_call_that_came_to_the_new_asterisk_before_the_link_was_back_is_kept()
     world.pbx.mend_link()
     world.run_until(30.0)
     told = [record for record in world.books.interactions.values() if isinstance(record, InteractionRecord)]
-    assert told == [], f"{CALLER} was told as {told}"
+    assert told == [], f"the caller was told as {told}"
     assert len(world.center.snapshot().interactions) == 1
 
 

@@ -3,15 +3,22 @@
 from ccserver.core.commands import HangUpLeg, RingAgent
 from ccserver.core.events import CallArrived, CommandDone, LegAnswered, LegEnded, LegRinging, LegStarted, RingEnded
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, SessionId
+from ccserver.core.traced import TracedStep
 from ccserver.sim.conformance import compare, learn
 from ccserver.sim.sample import SALES
-from ccserver.sim.trace import TraceLine, read_trace, stories, write_trace
+from ccserver.sim.trace import TraceLine, read_steps, stories, unfold
 
 RING_ID = CommandId(2, 0)
 
 
 def a_run(
-    *, caller: str = "1.1", leg: str = "ccpbx-000001-00000001", swapped: bool = False, busy: bool = False, rings: int = 1
+    *,
+    caller: str = "1.1",
+    leg: str = "ccpbx-000001-00000001",
+    swapped: bool = False,
+    busy: bool = False,
+    rings: int = 1,
+    number: str | None = "+15550111",
 ) -> list[TraceLine]:
     """One caller arrives, one agent is rung and answers (or is busy). `swapped`: the answer's two signs in the other order."""
     caller_leg, agent_leg = LegId("pbx", caller), LegId("pbx", leg)
@@ -20,8 +27,8 @@ def a_run(
         leg=caller_leg,
         channel="PJSIP/trunk-1",
         did="1",
-        caller_number=None,
-        number_as_given="",
+        caller_number=number,
+        number_as_given=number or "",
         caller_name="",
     )
     ring = RingAgent(
@@ -32,7 +39,7 @@ def a_run(
         queue=SALES,
         caller=caller_leg,
         caller_channel="PJSIP/trunk-1",
-        number=None,
+        number=number,
         name="",
         ring_timeout_s=20.0,
         max_talk_s=60.0,
@@ -109,5 +116,17 @@ def test_answers_to_commands_belong_to_the_leg_of_the_command() -> None:
     assert [token for token, _ in told["caller 1"].happenings] == ["CallArrived"]
 
 
-def test_a_trace_reads_as_it_was_written() -> None:
-    assert read_trace(write_trace(a_run())) == a_run()
+def test_a_hidden_number_is_part_of_the_story() -> None:
+    whats = [difference.what for difference in compare(a_run(number=None), learn([a_run()]))]
+    assert whats == [
+        "CallArrived withheld came in the real run only",
+        "CallArrived came in the virtual runs only",
+        "RingAgent withheld came in the real run only",
+        "RingAgent came in the virtual runs only",
+    ]
+
+
+def test_traced_steps_are_the_lines_of_their_events_and_commands() -> None:
+    arrived, ring = a_run()[0].said, a_run()[1].said
+    step = TracedStep(seq=2, mono_s=0.1, utc_s=9.0, event=arrived, commands=(ring,))  # type: ignore[arg-type]
+    assert unfold(read_steps(step.line() + step.line())[:1]) == [TraceLine(0.1, arrived), TraceLine(0.1, ring, RING_ID)]
