@@ -45,8 +45,12 @@ class TypedDigits:
                 return digit
         return ""
 
+    def first_of(self, wanted: str) -> str:
+        """The oldest unused digit out of `wanted`, or ""; it stays unused."""
+        return next((digit for digit in self._ahead if digit in wanted), "")
+
     def has_one_of(self, wanted: str) -> bool:
-        return any(digit in wanted for digit in self._ahead)
+        return bool(self.first_of(wanted))
 
     def clear(self) -> None:
         """Forgets what was typed and not used; what one side still has to show stays expected."""

@@ -183,7 +183,7 @@ class Session:
     async def _say(self, command: CommandId, verb: Say) -> None:
         typed = self.conversation.typed
         is_whole = await self._speak(verb.say, verb.language, verb.stop_digits, lambda: typed.has_one_of(verb.stop_digits))
-        digit = typed.take_one_of(verb.stop_digits) if typed.has_one_of(verb.stop_digits) else ""
+        digit = typed.first_of(verb.stop_digits)  # it stays: the next question may be what it answers
         end = VerbEnd.DIGIT if digit else VerbEnd.DONE if is_whole else VerbEnd.FAILED
         self._emit(PromptEnded(session=self.id, command=command, end=end, digit=digit))
 

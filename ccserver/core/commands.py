@@ -26,7 +26,8 @@ class AnswerCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """Speak. A digit out of `stop_digits` ends it early (PromptEnded DIGIT). Music, if it was on, is on again afterwards
+    """Speak. A digit out of `stop_digits` ends it early (PromptEnded DIGIT) and stays typed ahead: it may be the answer to the
+    next question, of a caller who knows the way. Music, if it was on, is on again afterwards
     only by the next WaitUntil."""
 
     session: SessionId

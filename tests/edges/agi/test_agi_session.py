@@ -100,6 +100,18 @@ def test_a_stop_digit_ends_it(desk: Desk) -> None:
     assert peer.asked() == []
 
 
+def test_the_digit_that_stops_a_greeting_answers_the_menu_behind_it(desk: Desk) -> None:
+    peer = desk.call()
+    peer.say("welcome", stop="0123456789*#")
+    peer.answer('STREAM FILE "/prompts/en/welcome" "0123456789*#"', result="50 endpos=7200")
+    desk.server.digit(LEG, "2")
+    desk.take_events()
+    command = peer.collect("menu", max_digits=1)
+    assert desk.take_events() == [DigitsCollected(session=peer.session, command=command, end=VerbEnd.DONE, digits="2")], (
+        "and the menu is not spoken"
+    )
+
+
 def test_a_stop_digit_typed_between_two_pieces_is_heard_through_ami(desk: Desk) -> None:
     peer = desk.call()
     command = peer.say("welcome", "menu", stop="1")
