@@ -56,7 +56,9 @@ def at_the_start(center: Center, runner: asyncio.Runner) -> "Held":
 
     async def look() -> Held:
         async with await PhoneProcess.start() as phones:
-            _, caller = await talking(center, phones, "108")
+            ear = center.site.directory / "first-call.wav"
+            _, caller = await talking(center, phones, "108", record=str(ear))
+            await longer_than(ear, CALLER_HZ, 500)  # of less there is no sound to merge
             await caller.hangup()
             await center.agent_is("108", "ready")
             await center.row("SELECT * FROM recording_files", deadline_s=10)
@@ -233,21 +235,23 @@ async def test_agents_are_moved_from_the_command_line(center: Center, phones: Ph
     await is_healthy(center)
 
 
-async def test_one_call_is_followed_by_its_number(center: Center, phones: PhoneProcess) -> None:
-    desk = await center.agent(phones, "102", tone_hz=AGENT_HZ)
+async def test_one_call_is_followed_by_its_number(center: Center, phones: PhoneProcess, tmp_path: Path) -> None:
+    ear = tmp_path / "agent.wav"
+    desk = await center.agent(phones, "102", tone_hz=AGENT_HZ, record=str(ear))
     caller = await center.caller(phones, number="+34911777888", display="Ana \x1b[31m Red")
     await caller.call("sip:900@127.0.0.1")
+    await caller.wait("up")
+    await caller.dtmf("11")  # ahead of both questions
     await desk.wait("incoming", 10)
     (live,) = await center.ask("calls")
     number = live["interaction"]
     await desk.answer()
     await center.agent_is("102", "talking")
+    await longer_than(ear, CALLER_HZ, 500)
     await caller.hangup()
     await desk.wait("ended")
     await center.quiet()
-    await until(
-        lambda: center.rows("SELECT * FROM recording_files WHERE path LIKE ?", f"%{number}%"), 8, what="the stereo file"
-    )
+    await center.row("SELECT * FROM recording_files WHERE path LIKE ?", f"%/{number}-%", deadline_s=8)
 
     text, told = await both(center, "call", "show", str(number))
     assert not told["is_live"] and told["call"]["number"] == number and told["call"]["outcome"] == "answered"
