@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness.center import Center, Site, password_of, write_prompts
+from harness.ledger import Ledger
 from harness.observer import ACCOUNT, Observer
 from harness.waiting import until
 
@@ -136,6 +137,23 @@ def ami(pbx: Asterisk, runner: asyncio.Runner) -> Iterator[Observer]:
 @pytest.fixture
 def phones(pbx: Asterisk, runner: asyncio.Runner) -> Iterator[PhoneProcess]:
     """An empty process for phones, for one test."""
+    process = runner.run(PhoneProcess.start())
+    yield process
+    runner.run(process.close())
+
+
+@pytest.fixture
+def books(center: Center, runner: asyncio.Runner) -> Iterator[Ledger]:
+    """The history of this test; checked when its phones are gone."""
+    runner.run(center.log_everybody_out())
+    ledger = Ledger(center)
+    yield ledger
+    runner.run(ledger.check())
+
+
+@pytest.fixture
+def desk(books: Ledger, pbx: Asterisk, runner: asyncio.Runner) -> Iterator[PhoneProcess]:
+    """A second process for phones: one that can vanish, or fall silent, while the others go on."""
     process = runner.run(PhoneProcess.start())
     yield process
     runner.run(process.close())

@@ -3,14 +3,13 @@
 Each story ends with the books of the center: every call once, totals that reconcile, nothing repaired, no fault.
 """
 
-import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness.calls import answer, call, heard, leave, log_in, reason_of, waits_for
 from harness.center import AGENT_HZ, MUSIC_HZ, PROMPTS_HZ, Center, Site, password_of
 from harness.ledger import Ledger
 from harness.observer import Observer
@@ -19,12 +18,11 @@ from harness.waiting import until
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
-from ccserver.lab.phones import Phone, PhoneProcess
+from ccserver.lab.phones import PhoneProcess
 
 RTP_TIMEOUT_S = 3
 SESSION_EXPIRES_S = 90
-MAX_TALK_S = 10
-SALES, BRIEF, HASTY = "901", "903", "904"
+HASTY = "903"
 
 
 @pytest.fixture(scope="module")
@@ -39,69 +37,8 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
     return Site(
         directory=tmp_path_factory.mktemp("site"),
         shared=shared_directory,
-        queues={"brief": {"max_talk_s": MAX_TALK_S}, "hasty": {"short_abandon_s": 60, "service_level_s": 60}},
+        queues={"hasty": {"short_abandon_s": 60, "service_level_s": 60}},
     )
-
-
-@pytest.fixture
-def books(center: Center, runner: asyncio.Runner) -> Iterator[Ledger]:
-    """The history of this test; checked when its phones are gone."""
-    runner.run(center.log_everybody_out())
-    ledger = Ledger(center)
-    yield ledger
-    runner.run(ledger.check())
-
-
-@pytest.fixture
-def desk(books: Ledger, pbx: Asterisk, runner: asyncio.Runner) -> Iterator[PhoneProcess]:
-    """A second process for phones: one that can vanish, or fall silent, while the others go on."""
-    process = runner.run(PhoneProcess.start())
-    yield process
-    runner.run(process.close())
-
-
-async def heard(ear: Path, hz: int, at_least_ms: int, deadline_s: float = 10) -> None:
-    """Wait until the phone that records to `ear` has heard so much of a tone."""
-    await until(
-        lambda: ear.exists() and audio.total_ms(audio.heard(ear, [hz])[hz]) >= at_least_ms,
-        deadline_s,
-        what=f"{at_least_ms} ms of {hz} Hz in {ear.name}",
-    )
-
-
-async def call(center: Center, phones: PhoneProcess, did: str = SALES, name: str = "caller", **fields: object) -> Phone:
-    """A customer who has dialled `did` and was answered by the center."""
-    caller = await center.caller(phones, name, **fields)
-    await caller.call(f"sip:{did}@127.0.0.1")
-    await caller.wait("up")
-    return caller
-
-
-async def answer(center: Center, agent: str, phone: Phone) -> None:
-    """The agent takes the offered call, and the talk has begun."""
-    await phone.wait("incoming", 10)
-    await phone.answer()
-    await center.agent_is(agent, "talking")
-
-
-async def log_in(center: Center, phones: PhoneProcess, agent: str, **fields: object) -> Phone:
-    """A registered phone whose agent logs in while callers wait, and is rung at once."""
-    number = f"100{agent[-1]}"
-    phone = await phones.phone(number, password=password_of(number), **fields)
-    await center.ask("agent.login", agent=agent, phone=number)
-    return phone
-
-
-async def leave(center: Center, caller: Phone) -> None:
-    """The customer hangs up, and all of the call is over."""
-    await caller.hangup()
-    await center.quiet()
-
-
-async def reason_of(center: Center, agent: str) -> str | None:
-    """Why the agent is shown not ready."""
-    found: str | None = next(a["reason"] for a in (await center.overview())["agents"] if a["id"] == agent)
-    return found
 
 
 # --- the caller leaves ------------------------------------------------------------------------------------------------
@@ -371,40 +308,3 @@ async def test_session_timers_are_asked_for(center: Center, books: Ledger, phone
         assert values["timers_sess_expires"] == str(SESSION_EXPIRES_S) and values["timers"] in ("yes", "true")
         assert (values["rtp_timeout"], values["rtp_timeout_hold"]) == (str(RTP_TIMEOUT_S), "600")
     await leave(center, caller)
-
-
-# --- the longest talk -------------------------------------------------------------------------------------------------
-async def test_the_longest_talk_is_ended(center: Center, books: Ledger, phones: PhoneProcess) -> None:
-    agent = await center.agent(phones, "101", tone_hz=AGENT_HZ)
-    caller = await call(center, phones, BRIEF)
-    await answer(center, "101", agent)
-    await caller.wait("ended", MAX_TALK_S + 10)
-    await agent.wait("ended")
-    row = await books.only_call()
-    assert (row["outcome"], row["ended_by"]) == ("answered", "system")
-    assert row["talk_s"] == pytest.approx(MAX_TALK_S, abs=1)
-    await center.agent_is("101", "ready")
-
-
-async def test_the_longest_talk_is_ended_also_without_the_daemon(
-    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
-) -> None:
-    books.may_repair = True
-    ear = tmp_path / "ear.wav"
-    agent = await center.agent(phones, "101", tone_hz=AGENT_HZ)
-    caller = await call(center, phones, BRIEF, record=str(ear))
-    await answer(center, "101", agent)
-    await heard(ear, AGENT_HZ, 300)
-    await center.daemon.kill()
-    ended = await caller.wait("ended", MAX_TALK_S + 15)
-    await agent.wait("ended")
-    assert float(str(ended["duration_ms"])) >= (MAX_TALK_S - 1) * 1000
-    await center.restart()
-    row = await books.only_call()
-    assert (row["outcome"], row["agent"]) == ("answered", "101")
-    await center.agent_is("101", "ready")
-
-
-async def waits_for(center: Center, queue: str, at_least_s: float) -> bool:
-    """Whether somebody has waited so long in a queue."""
-    return any(q["longest_wait_s"] >= at_least_s for q in (await center.overview())["queues"] if q["id"] == queue)
