@@ -176,6 +176,7 @@ class CallCenter:
             deadlines=step.deadlines.table.copy(),
             outstanding=step.outstanding.copy(),
             hung_up=step.hung_up.copy(),
+            over=step.over.copy(),
             orphans=step.orphans.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
@@ -504,14 +505,17 @@ class CallCenter:
     def _leg_ended(self, event: ev.LegEnded) -> None:
         step = self._step
         leg = step.legs.get(event.leg)
-        for old, at_s in step.hung_up.items():
-            if at_s > step.now.mono_s - HUNG_UP_KEPT_S:
-                break
-            step.hung_up.drop(old)
+        for table in (step.hung_up, step.over):
+            for old, at_s in table.items():
+                if at_s > step.now.mono_s - HUNG_UP_KEPT_S:
+                    break
+                table.drop(old)
         if leg is None:
             step.hung_up.put(event.leg, step.now.mono_s)
         else:
             step.about = leg.interaction
+            if leg.role is Role.CALLER:
+                step.over.put(leg.id, step.now.mono_s)
             self._leg_is_over(leg, event.cause, event.tech_cause)
 
     def _leg_is_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:

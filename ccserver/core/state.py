@@ -345,6 +345,8 @@ class CenterState:
     versions: Mapping[str, Settings]
     """The settings that some interaction still lives by; the newest is `version`."""
     version: str
+    over: Mapping[LegId, float] = field(default_factory=dict)
+    """Customers' legs that ended lately, by monotonic time."""
 
 
 FORMAT = 1

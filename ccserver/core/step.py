@@ -57,6 +57,7 @@ class Step:
         self.queues: Table[QueueId, QueueCounters] = Table(undo, kept.queues if kept else None)
         self.outstanding: Table[CommandId, Outstanding] = Table(undo, kept.outstanding if kept else None)
         self.hung_up: Table[LegId, float] = Table(undo, kept.hung_up if kept else None)
+        self.over: Table[LegId, float] = Table(undo, kept.over if kept else None)
         self.orphans: Table[LegId, int] = Table(undo, kept.orphans if kept else None)
         self.versions: Table[str, Settings] = Table(undo, kept.versions if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
@@ -152,6 +153,12 @@ class Step:
 
     def tell(self, fact: Fact) -> None:
         self.facts.append(fact)
+
+    def caller_session(self, interaction: Interaction) -> SessionId | None:
+        """The open AGI session of the customer's leg, if there is one just now."""
+        leg = self.legs.get(interaction.leg)
+        session = self.sessions.get(leg.session) if leg is not None else None
+        return None if session is None or session.is_ending else session.id
 
     # --- small changes that many make ---------------------------------------------------------------------------------
     def put_agent(self, agent: Agent) -> None:

@@ -358,6 +358,34 @@ def test_an_agent_who_answers_a_caller_who_has_just_gone_has_missed_nothing() ->
     assert outcomes(desk) == [VisitOutcome.SHORT_ABANDONED]
 
 
+def test_an_agent_who_answers_a_caller_whose_session_seems_open_has_missed_nothing() -> None:
+    desk = Desk(agents=2)
+    caller = desk.call()
+    offer = desk.ring()
+    desk.ringing(offer)
+    desk.tell(ev.LegAnswered(leg=offer.leg))
+    desk.hangs_up(offer.leg)
+    assert desk.kept(OfferRecord)[0].outcome is OfferOutcome.CALLER_GONE and not desk.told(c.RingAgent)
+    session = desk.session_of(caller)
+    desk.hangs_up(caller, cause=0)
+    desk.tell(ev.SessionClosed(session=session))
+    assert desk.shown(1) is ShownState.READY and desk.state(1) == "over"
+
+
+def test_a_session_of_a_caller_whose_end_was_read_first_is_no_new_call() -> None:
+    """The agent hangs up, the customer's leg comes back into the loop and ends there, all within a few milliseconds."""
+    desk = Desk(agents=1)
+    caller, offer = desk.talk()
+    desk.hangs_up(offer.leg)
+    desk.hangs_up(caller)
+    session = desk.arrive(caller)
+    assert [end.session for end in desk.told(c.EndSession)] == [session]
+    desk.tell(ev.SessionClosed(session=session))
+    desk.wait(30.0)
+    assert len(desk.kept(InteractionRecord)) == 1 and len(desk.ever(c.RingAgent)) == 1
+    assert not desk.center.snapshot().interactions
+
+
 def test_a_caller_who_was_not_found_and_is_still_there_is_offered_again() -> None:
     """Back in the loop at once, or never told of again: after two seconds they wait on, since no end was told."""
     for comes_back in (True, False):
