@@ -1,6 +1,7 @@
 """What agents do from the keypad of a real desk phone: every answer is heard, every digit is typed as DTMF."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +21,15 @@ from ccserver.lab.phones import Phone, PhoneProcess
 # Long enough that neither can stand in a time or a number by chance.
 LONG_PIN = "7305918264"
 WRONG_PIN = "4168029357"
+KEYPAD_PROMPT_MS = 600
 LOCK_S = 6.0
 SALES_WRAP_UP_S, SUPPORT_WRAP_UP_S = 20, 2
 
 
 @pytest.fixture(scope="module")
 def site_values(shared_directory: Path) -> AsteriskValues:
-    write_prompts(shared_directory)
+    # Spoken the moment the call is answered: a phone on a busy machine is late to listen.
+    write_prompts(shared_directory, KEYPAD_PROMPT_MS)
     return AsteriskValues(
         ami_secret="ami-secret-1",
         agi_secret="agi-secret-1",
@@ -96,14 +99,14 @@ class Desk:
 
 
 def prompts_in(ear: Path) -> list[str]:
-    """The prompts that are heard in a recording, in their order; of each at least 200 of its 300 ms."""
+    """The prompts that are heard in a recording, in their order; of each at least 200 ms. One with a gap in it, as a busy
+    machine makes them, is one."""
     if not ear.exists():
         return []
     names = {hz: name for name, hz in PROMPTS_HZ.items()}
-    spans = [
-        (span.start_ms, names[hz]) for hz, found in audio.heard(ear, names).items() for span in found if span.length_ms >= 200
-    ]
-    return [name for _, name in sorted(spans)]
+    heard = {names[hz]: spans for hz, spans in audio.heard(ear, names).items() if audio.total_ms(spans) >= 200}
+    in_order = sorted((span.start_ms, name) for name, spans in heard.items() for span in spans)
+    return [name for name, _ in itertools.groupby(name for _, name in in_order)]
 
 
 async def hears_so_far(ear: Path, expected: list[str], deadline_s: float = 8.0) -> None:

@@ -189,7 +189,7 @@ class Site:
         return path
 
 
-def write_prompts(shared: Path) -> None:
+def write_prompts(shared: Path, prompt_ms: int = PROMPT_MS) -> None:
     """Tones for all prompts, in both languages; the music is a tone too."""
     from ccserver.config.prompts import SYSTEM_PROMPTS  # noqa: PLC0415
 
@@ -197,7 +197,7 @@ def write_prompts(shared: Path) -> None:
     for language in ("en", "es"):
         for prompt in {*SYSTEM_PROMPTS, *PROMPTS_HZ}:
             hz = PROMPTS_HZ.get(prompt, PROMPT_HZ)
-            audio.write_tone(shared / "prompts" / language / f"{prompt}.wav", hz, PROMPT_MS)
+            audio.write_tone(shared / "prompts" / language / f"{prompt}.wav", hz, prompt_ms)
     (shared / "rec").mkdir(exist_ok=True)
 
 
