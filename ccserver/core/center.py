@@ -30,6 +30,7 @@ from ccserver.core.facts import (
 from ccserver.core.features import Features
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId, SkillId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
+from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
@@ -49,6 +50,7 @@ from ccserver.core.state import (
     Work,
 )
 from ccserver.core.step import Step
+from ccserver.core.talks import Talks
 from ccserver.core.transitions import LEG, LegState, LegStep, Phase, advance
 
 UPTIME_STEP_S = 1.0
@@ -78,11 +80,13 @@ class CallCenter:
             step.versions.put(settings.content_hash, settings)
             step.undo.clear()
         self._agents = Agents(step)
+        ledger = Ledger(step)
+        self._talks = Talks(step, ledger)
         self._interactions = Interactions(
-            step, position=self._position, waiting_in=self._waiting_in, is_staffed=self._is_staffed
+            step, ledger, self._talks, position=self._position, waiting_in=self._waiting_in, is_staffed=self._is_staffed
         )
         self._features = Features(step, self._agents)
-        self._repairs = Repairs(step, self._interactions, self._leg_is_over)
+        self._repairs = Repairs(step, self._talks, self._leg_is_over)
         self._matcher = self._rebuilt()
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -210,7 +214,7 @@ class CallCenter:
     def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
         agent = self._step.agents[agent_id]
         assert agent.phone is not None and interaction.visit is not None
-        leg = self._interactions.offer(interaction, agent_id, agent.phone, why)
+        leg = self._talks.offer(interaction, agent_id, agent.phone, why)
         work = Work(
             interaction=interaction.id,
             kind=interaction.kind,
@@ -235,10 +239,14 @@ class CallCenter:
                 interaction = self._step.interactions[fact.interaction]
                 config = self._step.queue_settings(fact.queue, interaction)
                 self._agents.talk_over(fact, config.wrap_up_s)
+                self._interactions.talk_over(self._step.interactions[fact.interaction])
             case TalkHeld():
                 self._agents.talk_held(fact)
             case OfferOver():
                 self._agents.offer_over(fact)
+                waiting = self._step.interactions.get(fact.interaction)
+                if waiting is not None:
+                    self._interactions.offer_over(waiting)
             case AgentLegOver():
                 self._agents.leg_over(fact)
             case WrapUpOver():
@@ -376,7 +384,7 @@ class CallCenter:
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
-            DeadlineKind.MAX_TALK: self._interactions.max_talk_reached,
+            DeadlineKind.MAX_TALK: self._talks.max_talk_reached,
         }[kind](interaction)
 
     def _interaction_faulted(self, event: ev.InteractionFaulted) -> None:
@@ -479,7 +487,7 @@ class CallCenter:
         if leg is not None:
             leg = replace(leg, bridge=event.bridge, state=LegState.UP)
             self._step.legs.put(leg.id, leg)
-            self._interactions.entered_bridge(leg)
+            self._talks.entered_bridge(leg)
 
     def _leg_left_bridge(self, event: ev.LegLeftBridge) -> None:
         leg = self._heard(event.leg)
@@ -489,12 +497,12 @@ class CallCenter:
     def _leg_held(self, event: ev.LegHeld) -> None:
         leg = self._heard(event.leg)
         if leg is not None:
-            self._interactions.held(leg, is_held=True)
+            self._talks.held(leg, is_held=True)
 
     def _leg_unheld(self, event: ev.LegUnheld) -> None:
         leg = self._heard(event.leg)
         if leg is not None:
-            self._interactions.held(leg, is_held=False)
+            self._talks.held(leg, is_held=False)
 
     def _leg_stranded(self, event: ev.LegStranded) -> None:
         leg = self._heard(event.leg)
@@ -530,7 +538,7 @@ class CallCenter:
                     who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
             case Role.AGENT:
-                self._interactions.agent_leg_ended(leg, cause, tech_cause, by)
+                self._talks.agent_leg_ended(leg, cause, tech_cause, by)
             case Role.FEATURE:
                 pass
 
@@ -554,7 +562,7 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         if awaited.what is Awaited.RING and leg.state is LegState.DIALLED:
-            self._interactions.ring_failed(leg, OfferOutcome.FAILED)
+            self._talks.ring_failed(leg, OfferOutcome.FAILED)
 
     def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""
@@ -568,7 +576,7 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
-        if not self._interactions.expect_news_of(leg):
+        if not self._talks.expect_news_of(leg):
             self._no_channel_came(leg)
 
     def _ring_guard_reached(self, interaction: Interaction) -> None:
@@ -576,14 +584,14 @@ class CallCenter:
         if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:
             self._no_channel_came(leg)
         else:
-            self._interactions.ring_guard_reached(interaction)
+            self._talks.ring_guard_reached(interaction)
 
     def _no_channel_came(self, leg: Leg) -> None:
         """The phone could not even be called: it has no contact."""
         if leg.phone is not None and not leg.is_cancelled:
             self._step.phones.put(leg.phone, Phone(state=PhoneState.UNAVAILABLE, changed_s=self._step.now.mono_s))
             self._agents.phone_changed(leg.phone)
-        self._interactions.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
+        self._talks.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
 
     # --- AGI sessions -------------------------------------------------------------------------------------------------
     def _call_arrived(self, event: ev.CallArrived) -> None:
@@ -602,7 +610,7 @@ class CallCenter:
             return
         leg = replace(leg, session=session.id, bridge=None)
         step.legs.put(leg.id, leg)
-        self._interactions.agent_leg_came_back(leg)
+        self._talks.agent_leg_came_back(leg)
         self._carry()
         if not step.sessions[session.id].is_ending:
             self._features.ask_disposition(step.sessions[session.id])

@@ -6,20 +6,20 @@ from dataclasses import replace
 from ccserver.core.commands import EndSession, HangUpLeg, Next
 from ccserver.core.events import ChannelView, PbxObserved
 from ccserver.core.ids import InteractionId, LegId
-from ccserver.core.interactions import Interactions
 from ccserver.core.observation import compare
 from ccserver.core.records import RepairKind, RepairRecord
 from ccserver.core.state import Leg, Phone, Role
 from ccserver.core.step import Step
+from ccserver.core.talks import Talks
 from ccserver.core.transitions import LegState
 
 
 class Repairs:
     """`leg_ended` is how the center treats the end of a leg, whoever told of it."""
 
-    def __init__(self, step: Step, interactions: Interactions, leg_ended: Callable[[Leg, int, int], None]) -> None:
+    def __init__(self, step: Step, talks: Talks, leg_ended: Callable[[Leg, int, int], None]) -> None:
         self.step = step
-        self.interactions = interactions
+        self.talks = talks
         self._leg_ended = leg_ended
 
     def observed(self, view: PbxObserved) -> None:
@@ -76,7 +76,7 @@ class Repairs:
         for seen in bridged:
             leg = step.legs.get(seen.leg)
             if leg is not None and leg.role is Role.AGENT:
-                self.interactions.entered_bridge(leg)
+                self.talks.entered_bridge(leg)
 
     def _orphans(self, orphans: tuple[LegId, ...], new: tuple[LegId, ...], seen: set[LegId]) -> None:
         step = self.step

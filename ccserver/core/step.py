@@ -154,6 +154,12 @@ class Step:
     def tell(self, fact: Fact) -> None:
         self.facts.append(fact)
 
+    def caller_session(self, interaction: Interaction) -> SessionId | None:
+        """The open AGI session of the customer's leg, if there is one just now."""
+        leg = self.legs.get(interaction.leg)
+        session = self.sessions.get(leg.session) if leg is not None else None
+        return None if session is None or session.is_ending else session.id
+
     # --- small changes that many make ---------------------------------------------------------------------------------
     def put_agent(self, agent: Agent) -> None:
         old = self.agents.get(agent.id)

@@ -74,7 +74,7 @@ def offer_again_before_the_leg_has_ended(monkeypatch: pytest.MonkeyPatch) -> Non
         leg = self._step.legs.get(event.leg)
         interaction = self._step.interactions.get(leg.interaction) if leg is not None else None
         if interaction is not None and interaction.offer is not None:
-            self._interactions._offer_ended(interaction, OfferOutcome.MISSED, is_leg_over=False)
+            self._talks.offer_ended(interaction, OfferOutcome.MISSED, is_leg_over=False)
 
     monkeypatch.setattr(CallCenter, "_leg_ringing", leg_ringing)
 

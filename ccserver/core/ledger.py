@@ -1,0 +1,154 @@
+"""What is told of interactions while they go on: segments, visits, offers, and the whole story at the end.
+
+Each fact is told once, when it is over; nothing here decides what happens next.
+"""
+
+from dataclasses import replace
+
+from ccserver.core import stats
+from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.core.moment import Moment
+from ccserver.core.records import (
+    EndedBy,
+    InteractionRecord,
+    OfferOutcome,
+    OfferRecord,
+    Outcome,
+    SegmentKind,
+    SegmentRecord,
+    VisitOutcome,
+    VisitRecord,
+)
+from ccserver.core.state import DeadlineKind, Interaction, Offer, QueueCounters, Talk
+from ccserver.core.step import Step
+from ccserver.core.transitions import InteractionState
+
+OUTCOME_OF_VISIT = {
+    VisitOutcome.ANSWERED: Outcome.ANSWERED,
+    VisitOutcome.ABANDONED: Outcome.ABANDONED,
+    VisitOutcome.SHORT_ABANDONED: Outcome.ABANDONED,
+    VisitOutcome.OVERFLOWED: Outcome.OVERFLOWED,
+    VisitOutcome.REFUSED_FULL: Outcome.REFUSED,
+    VisitOutcome.REFUSED_CLOSED: Outcome.REFUSED,
+    VisitOutcome.REFUSED_UNSTAFFED: Outcome.REFUSED,
+    VisitOutcome.LOST: Outcome.LOST,
+}
+
+
+class Ledger:
+    """Keeps the records of interactions, and tells history of them."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def put(self, interaction: Interaction) -> Interaction:
+        self.step.put_interaction(interaction)
+        return interaction
+
+    def menu_segment(self, interaction: Interaction) -> Interaction:
+        where = f"{interaction.flow}/{interaction.node}" if interaction.flow else ""
+        self.segment(interaction, SegmentKind.MENU, interaction.menu_since, detail=where)
+        return self.step.interactions[interaction.id]
+
+    def segment(
+        self,
+        interaction: Interaction,
+        kind: SegmentKind,
+        since: Moment,
+        *,
+        queue: QueueId | None = None,
+        agent: AgentId | None = None,
+        detail: str = "",
+    ) -> None:
+        step = self.step
+        step.store(
+            SegmentRecord(
+                interaction=interaction.id,
+                number=interaction.segments,
+                kind=kind,
+                started_utc_s=since.utc_s,
+                duration_s=step.now.mono_s - since.mono_s,
+                queue=queue,
+                agent=agent,
+                detail=detail,
+            )
+        )
+        self.put(replace(interaction, segments=interaction.segments + 1))
+
+    def hold_segment(self, interaction: Interaction, talk: Talk) -> None:
+        if talk.held_since is not None:
+            self.segment(interaction, SegmentKind.HOLD, talk.held_since, queue=talk.queue, agent=talk.agent)
+
+    def store_offer(self, interaction: Interaction, offer: Offer, outcome: OfferOutcome) -> None:
+        step = self.step
+        step.store(
+            OfferRecord(
+                interaction=interaction.id,
+                number=offer.number,
+                queue=offer.queue,
+                agent=offer.agent,
+                phone=offer.phone,
+                leg=offer.leg,
+                offered_utc_s=offer.since.utc_s,
+                ring_s=step.now.mono_s - offer.since.mono_s,
+                outcome=outcome,
+                why=offer.why,
+            )
+        )
+        self.segment(interaction, SegmentKind.RING, offer.since, queue=offer.queue, agent=offer.agent, detail=outcome.value)
+
+    def end_visit(self, interaction: Interaction, outcome: VisitOutcome, agent: AgentId | None = None) -> Interaction:
+        step, now, visit = self.step, self.step.now, interaction.visit
+        if visit is None:
+            return interaction
+        config = step.queue_settings(visit.queue, interaction)
+        wait_s = now.mono_s - visit.entered.mono_s
+        is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
+        counters = step.queues.get(visit.queue) or QueueCounters()
+        step.queues.put(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within))
+        step.store(
+            VisitRecord(
+                interaction=interaction.id,
+                number=visit.number,
+                queue=visit.queue,
+                entered_utc_s=visit.entered.utc_s,
+                wait_s=wait_s,
+                outcome=outcome,
+                is_within_service_level=is_within,
+                agent=agent,
+            )
+        )
+        self.segment(interaction, SegmentKind.WAIT, visit.entered, queue=visit.queue, detail=outcome.value)
+        step.deadlines.clear(DeadlineKind.MAX_WAIT, interaction.id)
+        interaction = step.interactions[interaction.id]
+        return self.put(replace(interaction, visit=None, wait_s=interaction.wait_s + wait_s, outcome=OUTCOME_OF_VISIT[outcome]))
+
+    def close_if_over(self, interaction_id: InteractionId) -> None:
+        """Tell the whole story once nobody works on it any more."""
+        step, interaction = self.step, self.step.interactions[interaction_id]
+        if interaction.state is not InteractionState.GONE or interaction.offer or interaction.wrapping:
+            return
+        ended = interaction.ended or step.now
+        step.store(
+            InteractionRecord(
+                interaction=interaction.id,
+                kind=interaction.kind,
+                leg=interaction.leg,
+                did=interaction.did,
+                caller_number=interaction.caller_number,
+                caller_name=interaction.caller_name,
+                language=interaction.language,
+                queue=interaction.queue,
+                agent=interaction.agent,
+                outcome=interaction.outcome or Outcome.LOST,
+                ended_by=interaction.ended_by or EndedBy.SYSTEM,
+                disposition=interaction.disposition,
+                arrived_utc_s=interaction.arrived.utc_s,
+                ended_utc_s=ended.utc_s,
+                wait_s=interaction.wait_s,
+                talk_s=interaction.talk_s,
+            )
+        )
+        step.interactions.drop(interaction_id)
+        step.touched_interactions[interaction_id] = None
+        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction_id)

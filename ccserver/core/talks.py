@@ -1,0 +1,265 @@
+"""Offers and talks: one agent's leg, from the ring to the end of the talk.
+
+Asterisk itself joins the agent's leg with the caller when the agent answers. A second such leg would steal the caller out of
+a live talk, so the next agent is rung only when the end of the first leg is known. How an offer or a talk ended is a fact that the
+center carries on to the agent and to the interaction.
+"""
+
+from dataclasses import replace
+
+from ccserver.core import recording
+from ccserver.core.commands import RingAgent
+from ccserver.core.facts import AgentLegOver, OfferOver, TalkBegan, TalkHeld, TalkOver
+from ccserver.core.ids import AgentId, LegId, PhoneId
+from ccserver.core.ledger import Ledger
+from ccserver.core.records import EndedBy, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
+from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk
+from ccserver.core.step import Step
+from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
+
+RING_GUARD_S = 5.0
+"""How much later than the ring time-out, which Asterisk itself keeps, a silent offer is ended by us."""
+MAX_TALK_GUARD_S = 5.0
+"""How much later than we the dialplan ends a talk that is too long: its own clock starts before the talk does, and it is
+there for the time without us."""
+NEWS_S = 1.0
+"""How long after the failure of a dial the news of its channel may be on its way: Asterisk tells the two from different
+threads, and a phone that was busy at once is told of as if it had never been called."""
+RETURN_S = 2.0
+"""How long a customer's leg may take from the bridge back into the loop."""
+NORMAL_CAUSES = frozenset({0, 16, 31})
+"""Q.850: the agent hung up. Anything else in mid-call is a line that broke."""
+
+
+def offer_outcome(leg: Leg, cause: int, tech_cause: int) -> OfferOutcome:
+    """What the end of an agent's leg that was never bridged means.
+
+    Asterisk gives 17 for 486, 21 for 603, 19 for no answer; the number in OriginateResponse tells none of them apart.
+    """
+    if leg.is_cancelled:
+        return OfferOutcome.CANCELLED
+    if leg.state is LegState.DIALLED:
+        return OfferOutcome.UNREACHABLE
+    if cause == 17 or tech_cause in (486, 600):
+        return OfferOutcome.BUSY
+    if cause == 21 or tech_cause == 603:
+        return OfferOutcome.REJECTED
+    if cause in (18, 19) or tech_cause in (408, 480, 487):
+        return OfferOutcome.MISSED
+    if cause in (1, 3, 20):
+        return OfferOutcome.UNREACHABLE
+    return OfferOutcome.MISSED if leg.state is LegState.UP else OfferOutcome.FAILED
+
+
+class Talks:
+    """Rings agents, notices the join and the end."""
+
+    def __init__(self, step: Step, ledger: Ledger) -> None:
+        self.step = step
+        self.ledger = ledger
+
+    def offer(self, interaction: Interaction, agent: AgentId, phone: PhoneId, why: str) -> LegId:
+        """Ring one agent. Returns the leg we asked for."""
+        step, settings, visit = self.step, self.step.settings, interaction.visit
+        assert visit is not None
+        counters = step.clockwork
+        leg = LegId(settings.pbx, f"cc{settings.pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
+        step.clockwork = replace(counters, next_leg=counters.next_leg + 1)
+        config = step.queue_settings(visit.queue, interaction)
+        kept = recording.path(settings.recording_dir, interaction.id, leg, step.now.utc_s) if config.record else ""
+        step.legs.put(
+            leg,
+            Leg(
+                id=leg,
+                role=Role.AGENT,
+                state=LegState.DIALLED,
+                interaction=interaction.id,
+                agent=agent,
+                phone=phone,
+                heard_s=step.now.mono_s,
+            ),
+        )
+        offer = Offer(
+            number=interaction.offers,
+            agent=agent,
+            phone=phone,
+            leg=leg,
+            queue=visit.queue,
+            since=step.now,
+            why=why,
+            recording=kept,
+        )
+        state = advance(INTERACTION, interaction.state, InteractionStep.OFFER)
+        self.ledger.put(replace(interaction, state=state, offer=offer, offers=interaction.offers + 1))
+        step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + config.ring_timeout_s + RING_GUARD_S)
+        step.order(
+            RingAgent(
+                leg=leg,
+                interaction=interaction.id,
+                agent=agent,
+                phone=phone,
+                queue=visit.queue,
+                caller=interaction.leg,
+                caller_channel=step.legs[interaction.leg].channel,
+                number=interaction.caller_number,
+                name=config.name,
+                ring_timeout_s=config.ring_timeout_s,
+                max_talk_s=config.max_talk_s + MAX_TALK_GUARD_S,
+                recording=kept,
+                auto_answer=settings.phones[phone].auto_answer,
+            )
+        )
+        return leg
+
+    def expect_news_of(self, leg: Leg) -> bool:
+        """The dial of an offer has failed, and no event spoke of its channel: give those a moment. False: it is no offer's."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is None or interaction.offer is None or interaction.offer.leg != leg.id:
+            return False
+        self.step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, self.step.now.mono_s + NEWS_S)
+        return True
+
+    def ring_guard_reached(self, interaction: Interaction) -> None:
+        if interaction.offer is not None:
+            self.step.hang_up(interaction.offer.leg)
+
+    def offer_ended(self, interaction: Interaction, outcome: OfferOutcome, *, is_leg_over: bool) -> None:
+        """The offer ended without a talk; the next agent may be called only now that the leg's end is known."""
+        step, offer = self.step, interaction.offer
+        assert offer is not None
+        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
+        self.ledger.store_offer(interaction, offer, outcome)
+        interaction = self.ledger.put(replace(step.interactions[interaction.id], offer=None))
+        step.tell(OfferOver(interaction.id, offer.agent, outcome, is_leg_over))
+        if interaction.state is InteractionState.OFFERED:
+            state = advance(INTERACTION, interaction.state, InteractionStep.OFFER_FAILED)
+            self.ledger.put(replace(interaction, state=state))
+        self.ledger.close_if_over(interaction.id)
+
+    def entered_bridge(self, leg: Leg) -> None:
+        """One leg is in a bridge; when the other is in the same one, the talk has begun."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is None or interaction.state is not InteractionState.OFFERED or interaction.offer is None:
+            return
+        caller, agent = self.step.legs.get(interaction.leg), self.step.legs.get(interaction.offer.leg)
+        if caller is not None and agent is not None and caller.bridge is not None and caller.bridge == agent.bridge:
+            self._talk_begins(interaction, interaction.offer)
+
+    def _talk_begins(self, interaction: Interaction, offer: Offer) -> None:
+        step = self.step
+        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
+        self.ledger.store_offer(interaction, offer, OfferOutcome.ANSWERED)
+        interaction = self.ledger.end_visit(step.interactions[interaction.id], VisitOutcome.ANSWERED, offer.agent)
+        talk = Talk(agent=offer.agent, leg=offer.leg, queue=offer.queue, since=step.now, recording=offer.recording)
+        state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
+        self.ledger.put(replace(interaction, state=state, offer=None, talk=talk, agent=offer.agent, after=None, ended_by=None))
+        max_talk_s = step.queue_settings(offer.queue, interaction).max_talk_s
+        step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max_talk_s)
+        step.tell(TalkBegan(interaction.id, offer.agent))
+
+    def held(self, leg: Leg, *, is_held: bool) -> None:
+        """The agent's phone put the customer on hold, or took them back."""
+        interaction = self.step.interactions.get(leg.interaction)
+        talk = interaction.talk if interaction is not None else None
+        if interaction is None or talk is None or talk.leg != leg.id or (talk.held_since is not None) == is_held:
+            return
+        if is_held:
+            self.ledger.put(replace(interaction, talk=replace(talk, held_since=self.step.now)))
+        else:
+            self.ledger.hold_segment(interaction, talk)
+            interaction = self.step.interactions[interaction.id]
+            self.ledger.put(replace(interaction, talk=replace(talk, held_since=None)))
+        self.step.tell(TalkHeld(interaction.id, talk.agent, is_held))
+
+    def talk_over(self, interaction: Interaction, by: EndedBy) -> Interaction:
+        """The talk has ended; the customer's leg is about to come back, unless it is gone."""
+        step, now, talk = self.step, self.step.now, interaction.talk
+        assert talk is not None
+        step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
+        self.ledger.hold_segment(interaction, talk)
+        talk_s = now.mono_s - talk.since.mono_s
+        self.ledger.segment(
+            step.interactions[interaction.id],
+            SegmentKind.TALK,
+            talk.since,
+            queue=talk.queue,
+            agent=talk.agent,
+            detail=by.value,
+        )
+        interaction = step.interactions[interaction.id]
+        if talk.recording:
+            step.store(
+                RecordingRecord(
+                    interaction=interaction.id,
+                    number=interaction.recordings,
+                    agent=talk.agent,
+                    leg=talk.leg,
+                    path=talk.recording,
+                    started_utc_s=talk.since.utc_s,
+                    duration_s=talk_s,
+                )
+            )
+            interaction = replace(interaction, recordings=interaction.recordings + 1)
+        interaction = self.ledger.put(
+            replace(
+                interaction,
+                state=advance(INTERACTION, interaction.state, InteractionStep.TALK_OVER),
+                talk=None,
+                talk_s=interaction.talk_s + talk_s,
+                ended_by=by,
+                wrapping=talk.agent,
+                wrapping_since=now,
+            )
+        )
+        step.deadlines.set(DeadlineKind.RETURN, interaction.id, now.mono_s + RETURN_S)
+        step.tell(TalkOver(interaction.id, talk.agent, talk.queue, by is EndedBy.AGENT_LOST))
+        return interaction
+
+    def agent_leg_ended(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
+        """`by` is given when it is known otherwise (the PBX is gone)."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if leg.agent is None or leg.interaction is None:
+            return
+        if interaction is not None and interaction.offer is not None and interaction.offer.leg == leg.id:
+            if interaction.state is InteractionState.GONE:
+                outcome = OfferOutcome.CALLER_GONE
+            elif by is EndedBy.PBX:
+                outcome = OfferOutcome.CANCELLED
+            elif leg.state is LegState.UP and not leg.is_cancelled:
+                # The agent answered, and the dialplan did not find the caller: whose Hangup is about to be read, and perhaps
+                # the end of the session too, which comes over another socket. No other phone must ring meanwhile.
+                outcome = OfferOutcome.CALLER_GONE
+                interaction = self.ledger.put(replace(interaction, is_missing=True))
+                self.step.deadlines.set(DeadlineKind.RETURN, interaction.id, self.step.now.mono_s + RETURN_S)
+            else:
+                outcome = offer_outcome(leg, cause, tech_cause)
+            self.offer_ended(interaction, outcome, is_leg_over=True)
+            return
+        if interaction is not None and interaction.talk is not None and interaction.talk.leg == leg.id:
+            if by is None and leg.is_cancelled:
+                by = EndedBy.SYSTEM
+            if by is None:
+                by = EndedBy.AGENT if cause in NORMAL_CAUSES else EndedBy.AGENT_LOST
+            self.step.tell(AgentLegOver(leg.agent, leg.interaction, leg.id))
+            self.talk_over(interaction, by)
+            return
+        self.step.tell(AgentLegOver(leg.agent, leg.interaction, leg.id))
+
+    def agent_leg_came_back(self, leg: Leg) -> None:
+        """The agent's leg left the bridge by itself: the customer hung up first, and their Hangup is about to be read."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is not None and interaction.talk is not None and interaction.talk.leg == leg.id:
+            self.talk_over(interaction, EndedBy.CUSTOMER)
+
+    def ring_failed(self, leg: Leg, outcome: OfferOutcome) -> None:
+        """The action failed and no channel came to be: this is the leg's only end."""
+        interaction = self.step.interactions.get(leg.interaction)
+        self.step.legs.drop(leg.id)
+        if interaction is not None and interaction.offer is not None and interaction.offer.leg == leg.id:
+            if interaction.state is InteractionState.GONE:
+                outcome = OfferOutcome.CALLER_GONE
+            self.offer_ended(interaction, outcome, is_leg_over=True)
+
+    def max_talk_reached(self, interaction: Interaction) -> None:
+        if interaction.talk is not None:
+            self.step.hang_up(interaction.talk.leg)
