@@ -102,7 +102,8 @@ def _nobody_talks_twice_at_once(center: Center) -> None:
         for one, next_one in itertools.pairwise(spans):
             if one["agent"] == next_one["agent"]:
                 ended = datetime.fromisoformat(one["started_at"]).timestamp() + one["duration_s"]
-                assert datetime.fromisoformat(next_one["started_at"]).timestamp() >= ended - 0.001, (table, one, next_one)
+                # Starts are of the wall clock, durations of the steady one: on a full machine the two are not read at once.
+                assert datetime.fromisoformat(next_one["started_at"]).timestamp() >= ended - 0.05, (table, one, next_one)
 
 
 async def _as_asterisk_saw_it(pbx: Asterisk, rows: list[Row], offers: dict[int, list[Row]]) -> None:
