@@ -13,6 +13,8 @@ from ccserver.core.events import Event
 from ccserver.core.ids import SessionId
 from ccserver.sim.agenda import Agenda
 
+SLOW_RATIO = 0.1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
@@ -70,7 +72,7 @@ class Wire:
         if not self.is_link_up:
             return
         chance, faults = self._chance, self.faults
-        at_s = max(self._ami_last_s, self._agenda.now_s + chance.uniform(0.0002, 0.002))
+        at_s = max(self._ami_last_s, self._agenda.now_s + self._delay_s())
         if faults.lost_ratio and chance.random() < faults.lost_ratio:
             self.lost += 1
             return
@@ -83,6 +85,11 @@ class Wire:
         if faults.doubled_ratio and chance.random() < faults.doubled_ratio:
             self.doubled += 1
             self._agenda.at(at_s + chance.uniform(0.0, 0.5), self._arrive_ami, event, self._epoch)
+
+    def _delay_s(self) -> float:
+        """Mostly short; now and then a thread of Asterisk, or the daemon, comes to one socket long before the other."""
+        is_slow = self._chance.random() < SLOW_RATIO
+        return self._chance.uniform(0.002, 0.02) if is_slow else self._chance.uniform(0.0002, 0.002)
 
     def reading(self, event: Event, epoch: int) -> None:
         """An answer that took its own way: it may be older than events that were delivered before it."""
@@ -101,7 +108,7 @@ class Wire:
         """An event of one AGI session: in order within the session."""
         if not self.is_daemon_up:
             return
-        at_s = max(self._agi_last_s.get(session, 0.0), self._agenda.now_s + self._chance.uniform(0.0002, 0.002))
+        at_s = max(self._agi_last_s.get(session, 0.0), self._agenda.now_s + self._delay_s())
         if is_last:
             self._agi_last_s.pop(session, None)
         else:

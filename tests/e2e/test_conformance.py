@@ -26,7 +26,7 @@ from ccserver.sim.script import Script
 from ccserver.sim.trace import unfold
 
 AGI_PORT = 4573
-SEEDS = range(60)
+SEEDS = range(100)
 NO_PART_OF_A_STORY = (CenterStarted, PbxObserved, SettingsLoaded)
 
 

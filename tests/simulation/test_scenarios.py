@@ -20,7 +20,7 @@ SETTINGS = next(
     for step in read_steps((TRACES / "settings.jsonl").read_bytes())
     if isinstance(step.event, SettingsLoaded)
 )
-SEEDS = range(2, 62)
+SEEDS = range(2, 102)
 
 ANSWERED, ABANDONED, REFUSED = Outcome.ANSWERED, Outcome.ABANDONED, Outcome.REFUSED
 EXPECTED: dict[str, tuple[list[Outcome], list[str]]] = {
