@@ -246,10 +246,13 @@ class Talks:
         self.step.tell(AgentLegOver(leg.agent, leg.interaction, leg.id))
 
     def agent_leg_came_back(self, leg: Leg) -> None:
-        """The agent's leg left the bridge by itself: the customer hung up first, and their Hangup is about to be read."""
+        """The agent's leg left the bridge by itself: the customer hung up first, or was hung up by us, and their Hangup is
+        about to be read."""
         interaction = self.step.interactions.get(leg.interaction)
         if interaction is not None and interaction.talk is not None and interaction.talk.leg == leg.id:
-            self.talk_over(interaction, EndedBy.CUSTOMER)
+            caller = self.step.legs.get(interaction.leg)
+            is_ours = caller is not None and caller.is_cancelled
+            self.talk_over(interaction, EndedBy.SYSTEM if is_ours else EndedBy.CUSTOMER)
 
     def ring_failed(self, leg: Leg, outcome: OfferOutcome) -> None:
         """The action failed and no channel came to be: this is the leg's only end."""

@@ -131,6 +131,26 @@ def test_the_agent_hangs_up_first_and_the_call_ends() -> None:
     assert desk.kept(InteractionRecord)[0].ended_by is EndedBy.AGENT
 
 
+def test_a_talk_that_an_operator_ends_is_ended_by_the_system_whichever_socket_tells_first() -> None:
+    """The agent's leg asks for its wrap-up over FastAGI, the customer's Hangup comes over AMI."""
+    for is_wrap_up_first in (True, False):
+        desk = Desk()
+        caller, offer = desk.talk()
+        desk.tell(ev.HangUpRequested(request=1, interaction=1))
+        assert [x.leg for x in desk.told(c.HangUpLeg)] == [caller]
+        if is_wrap_up_first:
+            desk.tell(ev.WrapUpOpened(session="w", leg=offer.leg))
+            desk.hangs_up(caller)
+        else:
+            desk.hangs_up(caller)
+            desk.tell(ev.WrapUpOpened(session="w", leg=offer.leg))
+        assert desk.shown(1) is ShownState.WRAP_UP
+        desk.hangs_up(offer.leg)
+        desk.wait(20.0)
+        (talk,) = [s for s in desk.kept(SegmentRecord) if s.kind is SegmentKind.TALK]
+        assert (desk.kept(InteractionRecord)[0].ended_by, talk.detail) == (EndedBy.SYSTEM, "system")
+
+
 def test_the_customer_comes_back_before_the_end_of_the_agents_leg_is_read() -> None:
     desk = Desk()
     caller, offer = desk.talk()
