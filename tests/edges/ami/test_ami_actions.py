@@ -10,7 +10,7 @@ from ccserver.ami.actions import ActionRefused, action_for, action_id, command_o
 from ccserver.ami.protocol import FieldRefused, encode
 from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
-from ccserver.core.interactions import MAX_TALK_GUARD_S
+from ccserver.core.talks import MAX_TALK_GUARD_S
 
 RING = RingAgent(
     leg=LegId("pbx", "ccpbx-000007-00000001"),
