@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from ccserver.core import events as ev
-from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.agents import Agents
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Reply
 from ccserver.core.facts import (
@@ -28,10 +27,11 @@ from ccserver.core.facts import (
     WrapUpOver,
 )
 from ccserver.core.features import Features
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId, SkillId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
+from ccserver.core.pairing import Pairing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.settings import Settings
@@ -80,14 +80,19 @@ class CallCenter:
             step.versions.put(settings.content_hash, settings)
             step.undo.clear()
         self._agents = Agents(step)
+        self.pairing = Pairing(step, self._agents)
         ledger = Ledger(step)
         self._talks = Talks(step, ledger)
         self._interactions = Interactions(
-            step, ledger, self._talks, position=self._position, waiting_in=self._waiting_in, is_staffed=self._is_staffed
+            step,
+            ledger,
+            self._talks,
+            position=self.pairing.position,
+            waiting_in=self.pairing.waiting_in,
+            is_staffed=self.pairing.is_staffed,
         )
         self._features = Features(step, self._agents)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
-        self._matcher = self._rebuilt()
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
             ev.SettingsLoaded: self._settings_loaded,
@@ -135,11 +140,6 @@ class CallCenter:
     def settings(self) -> Settings:
         return self._step.settings
 
-    @property
-    def has_agents(self) -> bool:
-        """Whether any agent is logged in."""
-        return any(a.presence is not Presence.LOGGED_OUT for a in self._step.agents.values())
-
     def handle(self, event: ev.Event, now: Moment) -> list[Command]:
         """One step. Raises StepFailed, and is then as before (but for `seq`, since the input is in the journal)."""
         step = self._step
@@ -150,7 +150,7 @@ class CallCenter:
         except Exception as problem:
             about = step.about
             step.roll_back()
-            self._matcher = self._rebuilt()
+            self.pairing.rebuild()
             raise StepFailed(about, f"{type(event).__name__}: {type(problem).__name__}: {problem}") from problem
         return step.commands
 
@@ -197,13 +197,12 @@ class CallCenter:
     def _finish(self) -> None:
         step = self._step
         self._carry()
-        self._sync()
-        if step.clockwork.is_linked and step.clockwork.is_observed:
-            while (match := self._matcher.next()) is not None:
-                interaction, agent = step.interactions[match.interaction], step.agents[match.agent]
-                self._offer(interaction, agent.id, match.why(step.now.mono_s))
-                self._carry()
-                self._sync()
+        self.pairing.follow()
+        while (match := self.pairing.next()) is not None:
+            interaction, agent = step.interactions[match.interaction], step.agents[match.agent]
+            self._offer(interaction, agent.id, match.why(step.now.mono_s))
+            self._carry()
+            self.pairing.follow()
         for interaction_id in list(step.to_entertain):
             found = step.interactions.get(interaction_id)
             if found is not None:
@@ -277,53 +276,6 @@ class CallCenter:
         elif session.dialogue is not Dialogue.LAST_WORDS:
             self._step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
 
-    # --- the matcher --------------------------------------------------------------------------------------------------
-    def _sync(self) -> None:
-        """The matcher follows the records that this step touched."""
-        step, matcher = self._step, self._matcher
-        for interaction_id in step.touched_interactions:
-            found = step.interactions.get(interaction_id)
-            if found is not None and found.can_be_offered() and found.visit is not None:
-                key, rank, since_s = _class_of(found), found.visit.rank, found.visit.waiting_since_s
-                if matcher.place_of(interaction_id) != (key, (rank, since_s, interaction_id)):
-                    matcher.add(interaction_id, key, rank, since_s)
-            else:
-                matcher.remove(interaction_id)
-        for agent_id in step.touched_agents:
-            agent = step.agents.get(agent_id)
-            if agent is not None and self._agents.is_free(agent):
-                matcher.set_free(agent_id, agent.idle_since_s)
-            else:
-                matcher.set_busy(agent_id)
-        step.touched_interactions = {}
-
-    def _rebuilt(self) -> Matcher:
-        step = self._step
-        matcher = Matcher(step.settings)
-        for found in step.interactions.values():
-            if found.can_be_offered() and found.visit is not None:
-                matcher.add(found.id, _class_of(found), found.visit.rank, found.visit.waiting_since_s)
-        for agent in step.agents.values():
-            if self._agents.is_free(agent):
-                matcher.set_free(agent.id, agent.idle_since_s)
-        return matcher
-
-    def _position(self, interaction: InteractionId) -> int:
-        return self._matcher.position(interaction)
-
-    def _waiting_in(self, queue: QueueId) -> int:
-        """Callers in the queue before the newest one, those whose agent's phone rings included."""
-        counters = self._step.queues[queue]
-        return counters.offered - sum(counters.outcomes.values()) - 1
-
-    def _is_staffed(self, queue: QueueId, skills: tuple[SkillId, ...]) -> bool:
-        """Whether anybody with the skills is logged in, ready or not."""
-        for agent_id in self._matcher.able((queue, skills)):
-            agent = self._step.agents.get(agent_id)
-            if agent is not None and agent.presence is not Presence.LOGGED_OUT:
-                return True
-        return False
-
     # --- the daemon's own life ----------------------------------------------------------------------------------------
     def _center_started(self, event: ev.CenterStarted) -> None:
         """A new process: the old one's AGI sessions are closed, and what it had ordered may or may not have happened."""
@@ -359,7 +311,7 @@ class CallCenter:
         for agent_id in event.settings.agents:
             if agent_id not in step.agents:
                 step.put_agent(self._agents.get(agent_id))
-        self._matcher = self._rebuilt()
+        self.pairing.rebuild()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -405,7 +357,7 @@ class CallCenter:
             while step.deadlines.take(step.now.mono_s) is not None:
                 pass
         step.facts.clear()
-        self._matcher = self._rebuilt()
+        self.pairing.rebuild()
 
     # --- the link and what it shows -----------------------------------------------------------------------------------
     def _link_up(self, event: ev.LinkUp) -> None:
@@ -694,8 +646,3 @@ class CallCenter:
             self._interactions.release_by_request(interaction)
         text = f"call {event.interaction} is being ended" if is_there else f"there is no live call {event.interaction}"
         self._step.emit(Reply(request=event.request, is_ok=is_there, text=text))
-
-
-def _class_of(interaction: Interaction) -> ClassKey:
-    assert interaction.visit is not None
-    return interaction.visit.queue, interaction.visit.skills

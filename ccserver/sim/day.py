@@ -117,7 +117,7 @@ def verify(world: World, event: Event, commands: Sequence[Command]) -> None:
     """Raises Unsound if the state after this step breaks an invariant."""
     state = world.center.snapshot()
     settings = state.versions.get(state.version, world.settings)
-    findings = [*check(state, settings), *check_index(world.center._matcher, state, settings), *world.books.problems]
+    findings = [*check(state, settings), *check_index(world.center.pairing.matcher, state, settings), *world.books.problems]
     if findings:
         told = "; ".join(findings)
         raise Unsound(f"seq {state.seq} at {state.moment.mono_s:.3f} s, after {event!r} with {list(commands)!r}: {told}")

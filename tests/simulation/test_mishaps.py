@@ -66,7 +66,7 @@ def test_callers_keep_place_and_waiting_time_through_a_kill() -> None:
 def waiting(world: World) -> list[tuple[float, str, int]]:
     """Since when, which leg, at which place."""
     found = [it for it in world.center.snapshot().interactions.values() if it.state is InteractionState.WAITING and it.visit]
-    rows = [(it.visit.waiting_since_s, it.leg.uniqueid, world.center._matcher.position(it.id)) for it in found if it.visit]
+    rows = [(it.visit.waiting_since_s, it.leg.uniqueid, world.center.pairing.position(it.id)) for it in found if it.visit]
     return sorted(rows)
 
 

@@ -55,7 +55,7 @@ def offer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def offer(self: CallCenter, interaction: Any, agent_id: Any, why: str) -> None:
         real(self, interaction, agent_id, why)
-        for other in list(self._matcher.free()):
+        for other in list(self.pairing.matcher.free()):
             if other != agent_id:
                 waiting = replace(self._step.interactions[interaction.id], state=interaction.state, offer=None)
                 self._step.put_interaction(waiting)
