@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Store:
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                os.close(os.open(parsed.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                _make_file(parsed.database)
             self.engine: Engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_S})
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
@@ -210,6 +210,13 @@ ORPHANS_AFTER = 10_000
 def _numbered() -> Iterator[tuple[Table, tuple[str, ...]]]:
     for table in (schema.segments, schema.offers, schema.recordings):
         yield table, ("interaction", "number")
+
+
+def _make_file(path: str) -> None:
+    """Only a file that is not there: to open and close one that this process has a connection to would take that connection's
+    locks away (POSIX gives them up with the first descriptor that is closed), and another process could remove its WAL."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

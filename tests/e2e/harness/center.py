@@ -8,6 +8,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -294,7 +295,8 @@ class Center:
 
     def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
         """What SQL has, read as another program would."""
-        with sqlite3.connect(f"file:{self.site.directory}/history.db?mode=ro", uri=True) as history:
+        # Closed here: Python's connections are in a cycle, and one that lingers holds on to a WAL that the daemon has replaced.
+        with closing(sqlite3.connect(f"file:{self.site.directory}/history.db?mode=ro", uri=True)) as history:
             history.row_factory = sqlite3.Row
             return [dict(row) for row in history.execute(query, arguments)]
 

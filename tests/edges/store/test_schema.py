@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,20 @@ def test_the_key_is_the_table(store: Store) -> None:
 def test_an_upgrade_twice_changes_nothing(store: Store) -> None:
     store.upgrade()
     store.require_schema()
+
+
+def test_opening_the_file_again_takes_no_locks_from_who_has_it_open(store: Store, tmp_path: Path) -> None:
+    """POSIX: the first descriptor that is closed gives up all locks of the process; others then think that nobody is there."""
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("select * from projection").all()
+        wal = tmp_path / "history.db-wal"
+        before = wal.stat().st_ino
+        Store(str(store.engine.url)).close()
+        other = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select * from projection').fetchall(); c.close()"
+        )
+        subprocess.run([sys.executable, "-c", other, str(tmp_path / "history.db")], check=True)
+        assert wal.exists() and wal.stat().st_ino == before, "the last one to leave removes it, and we have not left"
 
 
 @pytest.mark.parametrize(("found", "says"), [(None, "ccserver db upgrade"), ("0000", "ccserver db upgrade"), ("9999", "newer")])
