@@ -30,7 +30,7 @@ def has_room(agent: Agent, kind: str) -> bool:
 def shown_state(agent: Agent, phone: PhoneState, now_s: float) -> ShownState:
     """The state that people see."""
     for work in agent.work:
-        match work.phase:
+        match work.released_from or work.phase:
             case Phase.RINGING:
                 return ShownState.RINGING
             case Phase.TALKING:
@@ -282,7 +282,9 @@ class Agents:
 
     def _change(self, agent: Agent, interaction: InteractionId, what: PhaseStep) -> None:
         work = next(w for w in agent.work if w.interaction == interaction)
-        self._put_work(agent, replace(work, phase=advance(PHASE, work.phase, what), since=self.step.now, is_held=False))
+        phase = advance(PHASE, work.phase, what)
+        shown_as = work.released_from or (work.phase if phase is Phase.RELEASING else None)
+        self._put_work(agent, replace(work, phase=phase, since=self.step.now, is_held=False, released_from=shown_as))
 
     def _spare(self, agent: Agent, back_off_s: float) -> Agent:
         until = self.step.now.mono_s + back_off_s

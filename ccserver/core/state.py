@@ -216,6 +216,8 @@ class Work:
     leg: LegId | None
     since: Moment
     is_held: bool = False
+    released_from: Phase | None = None
+    """The phase before RELEASING: what is shown until the leg's end is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
