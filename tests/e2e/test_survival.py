@@ -44,10 +44,10 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
 
 @pytest.fixture
 def crowd(pbx: Asterisk, runner: asyncio.Runner) -> Iterator[list[PhoneProcess]]:
-    """Processes of phones, each with room for four calls: two pairs who talk, or four who wait."""
+    """Processes of phones, each with room for four calls: two pairs who talk, or four who wait. The last is for who passes by."""
 
     async def start() -> list[PhoneProcess]:
-        return [await PhoneProcess.start() for _ in range((2 * TALKING + 2 + 3) // 4 + WAITING // 4)]
+        return [await PhoneProcess.start() for _ in range((TALKING + 1) // 2 + WAITING // 4 + 1)]
 
     processes = runner.run(start())
     yield processes
@@ -195,7 +195,7 @@ async def test_twenty_wait_and_five_talk_through_ten_deaths_of_the_daemon(
     ledger, held = Ledger(center), Held()
     ledger.may_repair = True  # what happened while nobody looked is found by reading Asterisk
 
-    talkers, waiters = crowd[: -WAITING // 4], crowd[-WAITING // 4 :]
+    talkers, waiters = crowd[: (TALKING + 1) // 2], crowd[(TALKING + 1) // 2 : -1]
     customers = [await talks(center, talkers, n, tmp_path) for n in range(1, TALKING + 1)]
     callers = [await waits(center, waiters, held, n, tmp_path) for n in range(WAITING)]
     await center.ask("agent.login", agent="107", phone="1007")
@@ -209,7 +209,7 @@ async def test_twenty_wait_and_five_talk_through_ten_deaths_of_the_daemon(
     steady = [*sorted(held.talking), "107", "108"]
     began = time.monotonic()
 
-    passer = await center.caller(talkers[-1], "passer", number="+34911000000")
+    passer = await center.caller(crowd[-1], "passer", number="+34911000000")
     mid_ring = 0
     async with passers_by(passer, chance):
         for number in range(ROUNDS):
