@@ -20,6 +20,8 @@ from ccserver.core.transitions import PHASE, Phase, PhaseStep, advance
 CAPACITY = {VOICE: 1}
 """How many interactions of each kind one agent takes at once."""
 COMBINED_CAPACITY = 1
+IN_USE = (PhoneState.IN_USE, PhoneState.RINGING)
+PHONE_LAG_S = 1.0
 
 
 def has_room(agent: Agent, kind: str) -> bool:
@@ -52,7 +54,7 @@ def shown_state(agent: Agent, phone: PhoneState, now_s: float) -> ShownState:
             assert_never(agent.presence)
     if phone is PhoneState.UNAVAILABLE:
         return ShownState.UNREACHABLE
-    if phone in (PhoneState.IN_USE, PhoneState.RINGING):
+    if phone in IN_USE:
         return ShownState.ON_OWN_CALL
     return ShownState.BACK_OFF if agent.spared_until_s > now_s else ShownState.READY
 
@@ -232,6 +234,16 @@ class Agents:
         agent = self.at_phone(phone)
         if agent is not None:
             self.step.touched_agents[agent.id] = None
+            if self.phone_state(agent) not in IN_USE:
+                self.released(agent.id)
+
+    def released(self, agent_id: AgentId) -> None:
+        """The phone is idle after the end of our leg, or has been given time enough to become so."""
+        agent = self.get(agent_id)
+        kept = tuple(w for w in agent.work if w.phase is not Phase.RELEASING or w.leg is not None)
+        if kept != agent.work:
+            self.step.deadlines.clear(DeadlineKind.RELEASE, agent_id)
+            self.step.put_agent(replace(agent, work=kept))
 
     # --- the end of each step -----------------------------------------------------------------------------------------
     def show(self, agent_id: AgentId) -> None:
@@ -317,10 +329,14 @@ class Agents:
         agent, work = self._find(agent_id, interaction)
         if work is None:
             return
-        if work.phase is Phase.RELEASING:
-            self.step.put_agent(replace(agent, work=tuple(w for w in agent.work if w.interaction != interaction)))
+        self._put_work(agent, replace(work, leg=None))
+        if work.phase is not Phase.RELEASING:
+            return
+        if self.phone_state(agent) in IN_USE:
+            # Its state is told a little later than the leg's end; until then this is no call of the agent's own.
+            self.step.deadlines.set(DeadlineKind.RELEASE, agent_id, self.step.now.mono_s + PHONE_LAG_S)
         else:
-            self._put_work(agent, replace(work, leg=None))
+            self.released(agent_id)
 
     def _settle(self, agent_id: AgentId) -> None:
         """What was put off until the work is over."""

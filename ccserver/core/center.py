@@ -36,6 +36,7 @@ from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.settings import Settings
 from ccserver.core.state import (
+    AGENT_DEADLINES,
     FORMAT,
     Awaited,
     CenterState,
@@ -321,10 +322,12 @@ class CallCenter:
 
     def _due(self, kind: DeadlineKind, name: str) -> None:
         step = self._step
-        if kind in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
+        if kind in AGENT_DEADLINES:
             agent_id = AgentId(name)
             if kind is DeadlineKind.WRAP_UP:
                 self._agents.wrap_up_over(agent_id)
+            elif kind is DeadlineKind.RELEASE:
+                self._agents.released(agent_id)
             step.touched_agents[agent_id] = None
             return
         interaction = step.interactions.get(InteractionId(int(name)))

@@ -23,6 +23,7 @@ from ccserver.core.records import (
 )
 from ccserver.core.settings import AnswerPolicy, Exit, ExitKind, MenuNode, Spoken, SpokenKind
 from ccserver.core.state import (
+    AGENT_DEADLINES,
     VOICE,
     After,
     AfterKind,
@@ -492,7 +493,7 @@ class Interactions:
             self.ledger.put(replace(interaction, faults=1))
             return
         for kind in DeadlineKind:
-            if kind not in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
+            if kind not in AGENT_DEADLINES:
                 step.deadlines.clear(kind, interaction.id)
         if offer is not None:
             step.hang_up(offer.leg)

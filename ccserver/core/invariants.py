@@ -11,7 +11,7 @@ from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.ids import AgentId, InteractionId, PhoneId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.settings import Settings
-from ccserver.core.state import Agent, CenterState, DeadlineKind, Interaction, Presence, Role, Work
+from ccserver.core.state import AGENT_DEADLINES, Agent, CenterState, DeadlineKind, Interaction, Presence, Role, Work
 from ccserver.core.transitions import InteractionState, Phase
 
 
@@ -153,7 +153,10 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
     name, phase, leg = f"agent {agent.id}", work.phase, work.leg
     it = state.interactions.get(work.interaction)
     if phase is Phase.RELEASING:
-        if leg is None or leg not in state.legs:
+        if leg is None:
+            if (DeadlineKind.RELEASE, agent.id) not in state.deadlines:
+                yield f"{name} waits for an idle phone without a deadline"
+        elif leg not in state.legs:
             yield f"{name} waits for the end of a leg that is over"
     elif it is None:
         yield f"{name} is {phase.value} for an interaction that is over"
@@ -228,7 +231,7 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         if is_limited and (DeadlineKind.MAX_WAIT, str(it.id)) not in due:
             yield f"interaction {it.id} waits without its longest time"
     for kind, name in due:
-        if kind in (DeadlineKind.WRAP_UP, DeadlineKind.SPARED):
+        if kind in AGENT_DEADLINES:
             agent = state.agents.get(AgentId(name))
             if agent is None:
                 yield f"the deadline {kind.value} is for agent {name}, who is not known"

@@ -265,12 +265,16 @@ class Phone:
 class DeadlineKind(Enum):
     WRAP_UP = "wrap_up"  # of an agent
     SPARED = "spared"  # of an agent
+    RELEASE = "release"  # of an agent: the phone did not become idle after our leg had ended
     MAX_WAIT = "max_wait"  # of an interaction
     RING_GUARD = "ring_guard"  # of an interaction: the offer's leg neither answered nor ended
     RETURN = "return"  # of an interaction: the customer's leg did not come back
     LEAVE = "leave"  # of an interaction: its end was ordered and did not come
     MAX_TALK = "max_talk"  # of an interaction
 
+
+AGENT_DEADLINES = (DeadlineKind.WRAP_UP, DeadlineKind.SPARED, DeadlineKind.RELEASE)
+"""Those whose name is an agent's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
 

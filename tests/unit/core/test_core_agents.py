@@ -163,3 +163,27 @@ def test_requests_are_answered() -> None:
     assert desk.told(c.Reply) == [c.Reply(request=7, is_ok=True, text="agent 101 is not ready (lunch)")]
     desk.tell(ev.HangUpRequested(request=8, interaction=99))
     assert desk.told(c.Reply)[0].is_ok is False
+
+
+def test_the_end_of_our_leg_is_no_own_call_while_the_phone_still_says_in_use() -> None:
+    desk = Desk(agents=1)
+    caller, offer = desk.talk()
+    desk.tell(ev.PhoneStateChanged(phone="PJSIP/1001", state=PhoneState.IN_USE))
+    desk.hangs_up(caller)
+    desk.wait(20.1)
+    desk.hangs_up(offer.leg)
+    assert desk.shown(1) is ShownState.WRAP_UP
+    desk.tell(ev.PhoneStateChanged(phone="PJSIP/1001", state=PhoneState.IDLE))
+    assert desk.shown(1) is ShownState.READY
+    assert ShownState.ON_OWN_CALL not in {r.state for r in desk.kept(AgentStateRecord)}
+
+
+def test_a_phone_that_stays_in_use_is_on_an_own_call() -> None:
+    desk = Desk(agents=1)
+    caller, offer = desk.talk()
+    desk.tell(ev.PhoneStateChanged(phone="PJSIP/1001", state=PhoneState.IN_USE))
+    desk.hangs_up(caller)
+    desk.wait(20.1)
+    desk.hangs_up(offer.leg)
+    desk.wait(1.1)
+    assert desk.shown(1) is ShownState.ON_OWN_CALL
