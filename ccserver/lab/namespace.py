@@ -108,7 +108,7 @@ def assemble_root(asterisk_root: Path, at: Path, shared: Iterable[Path]) -> None
     the daemon and to Asterisk.  Call it only in a private mount table.
     """
     at.mkdir(parents=True, exist_ok=True)
-    _mount("tmpfs", at, "tmpfs", 0, "mode=755,size=256m")
+    mount_memory(at, "256m")
     for name in _SYSTEM_DIRECTORIES:
         source, target = asterisk_root / name, at / name
         if source.is_symlink():
@@ -124,11 +124,16 @@ def assemble_root(asterisk_root: Path, at: Path, shared: Iterable[Path]) -> None
         _bind(directory, at / directory.relative_to("/"))
 
 
+def mount_memory(at: Path, size: str) -> None:
+    """A file system in memory on the directory `at`; `size` as in "16m". Call it only in a private mount table."""
+    _mount("tmpfs", at, "tmpfs", 0, f"mode=755,size={size}")
+
+
 def _bind(source: Path, target: Path, *, recursive: bool = False) -> None:
     target.mkdir(parents=True, exist_ok=True)
     _mount(str(source), target, None, _MS_BIND | (_MS_REC if recursive else 0))
 
 
 def discard_root(at: Path) -> None:
-    """Take away what `assemble_root` mounted; processes still inside keep it until they end."""
+    """Take away what `assemble_root` or `mount_memory` mounted; processes still inside keep it until they end."""
     _check(_libc.umount2(os.fsencode(at), _MNT_DETACH), f"umount {at}")

@@ -74,6 +74,7 @@ class Channel:
     session: SessionId | None = None
     is_held: bool = False
     has_talked: bool = False
+    joined_s: float = 0.0
     retry: Entry | None = None
     first_entry_s: float = 0.0
     # inbound

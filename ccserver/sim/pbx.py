@@ -24,6 +24,7 @@ from ccserver.core.events import (
     LegLeftBridge,
     LegRinging,
     LegStarted,
+    LegStranded,
     LegUnheld,
     LinkLost,
     LinkUp,
@@ -42,6 +43,7 @@ from ccserver.sim.reading import read_channels
 from ccserver.sim.sessions import VirtualAgi
 from ccserver.sim.wire import Wire
 
+JOIN_S = 0.01
 DIALPLAN_RETRY_S = 2.0
 """Music between two attempts to reach an absent daemon."""
 
@@ -133,7 +135,14 @@ class VirtualPbx:
             self._end(channel, 21, 603)
 
     def hang_up(self, channel: Channel) -> None:
-        """The person behind the channel hangs up. A caller's cause is often 0 when the channel was in AGI."""
+        """The person behind the channel hangs up. A caller's cause is often 0 when the channel was in AGI.
+
+        Asterisk may lose the BYE of a caller whom Bridge() is just pulling out of AGI: the leg stays until it is hung up.
+        """
+        is_just_joined = channel.bridge is not None and self.agenda.now_s - channel.joined_s < JOIN_S
+        if is_just_joined and channel.place is Place.INBOUND and self._chance.random() < 0.5:
+            self._wire.ami(LegStranded(leg=channel.leg))
+            return
         self._end(channel, 16 if channel.session is None or self._chance.random() < 0.5 else 0)
 
     def lose_line(self, channel: Channel) -> None:
@@ -367,6 +376,7 @@ class VirtualPbx:
         self._counter += 1
         bridge = Bridge(f"bridge-{self._counter}", caller, agent)
         caller.bridge = agent.bridge = bridge
+        caller.joined_s = self.agenda.now_s
         caller.is_up = caller.has_talked = agent.has_talked = True
         self.talks_begun += 1
         if agent.ring is not None and agent.ring.max_talk_s:

@@ -135,14 +135,14 @@ def _is_stereo(path: Path) -> bool:
         return file.getnchannels() == 2 and len(frames) == file.getnframes() * 4 and any(frames)
 
 
-@pytest.mark.deadline(240)
+@pytest.mark.deadline(300)
 async def test_the_summary_is_true_for_two_demos_side_by_side_and_nothing_stays(tmp_path: Path) -> None:
     async with (
         await Demo.start(tmp_path / "first", DEMO_SECONDS="40", DEMO_SEED="1") as first,
         await Demo.start(tmp_path / "second", DEMO_SEED="2") as second,  # until Ctrl-C
     ):
         for demo in (first, second):
-            await until(lambda demo=demo: demo.said("callers come now"), 60, what="the demo's start")
+            await until(lambda demo=demo: demo.said("callers come now"), 120, what="the demo's start")
         await until(lambda: second.said("talking="), 60, what="a talk in the second demo")
         namespaces = first.namespaces(), second.namespaces()
         assert not namespaces[0] & namespaces[1]
@@ -159,10 +159,10 @@ async def test_the_summary_is_true_for_two_demos_side_by_side_and_nothing_stays(
         assert float(str(told["started_s"])) < START_S
 
 
-@pytest.mark.deadline(120)
+@pytest.mark.deadline(180)
 async def test_a_demo_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     async with await Demo.start(tmp_path / "killed") as demo:
-        await until(lambda: demo.said("callers come now"), 60, what="the demo's start")
+        await until(lambda: demo.said("callers come now"), 120, what="the demo's start")
         namespaces = demo.namespaces()
         demo.process.kill()
         await demo.process.wait()

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ from harness.waiting import until
 
 from ccserver.cli import root
 from ccserver.cli.doctor import kernel_clock_is_synchronised
-from ccserver.lab import audio
+from ccserver.lab import audio, namespace
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
 from ccserver.web.metrics import WAIT_BUCKETS_S
@@ -432,11 +431,11 @@ async def test_doctor_names_what_is_wrong_with_asterisk(center: Center, pbx: Ast
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of 16 MB, in our own mount table."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=True)
+    namespace.mount_memory(folder, "16m")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        namespace.discard_root(folder)
 
 
 @asynccontextmanager
