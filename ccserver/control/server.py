@@ -75,10 +75,6 @@ class ControlServer(Factory):
             return None
         return ControlConnection(self)
 
-    def disconnect_all(self) -> None:
-        for connection in list(self.connections):
-            connection.close()
-
 
 class ControlConnection(LineOnlyReceiver):
     """One client. Requests are done as they come; answers go out as they are ready."""

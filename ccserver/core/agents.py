@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from ccserver.core.facts import AgentLegOver, Answered, Disposed, OfferOver, Origin, TalkBegan, TalkHeld, TalkOver, WrapUpOver
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, PromptId, QueueId, ReasonId
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, PromptId, QueueId, ReasonId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AgentStateRecord, OfferOutcome, PhoneState, ShownState
 from ccserver.core.state import VOICE, Agent, DeadlineKind, Presence, Shown, Work
@@ -80,7 +80,8 @@ class Agents:
     def is_free(self, agent: Agent) -> bool:
         """Whether an offer could be made now. A removed agent (no settings any more) gets none."""
         is_known = agent.id in self.step.settings.agents
-        return is_known and not agent.work and agent.phone is not None and self.shown(agent) is ShownState.READY
+        is_there = is_known and agent.phone is not None and has_room(agent, VOICE)
+        return is_there and self.shown(agent) is ShownState.READY
 
     def at_phone(self, phone: PhoneId) -> Agent | None:
         """Who is logged in there."""
@@ -384,8 +385,3 @@ class Agents:
         kept = tuple(w for w in agent.work if w.interaction != interaction)
         self.step.put_agent(replace(agent, work=kept, idle_since_s=self.step.now.mono_s))
         self._settle(agent_id)
-
-
-def leg_of(agent: Agent) -> LegId | None:
-    """The agent's own leg, while one is up or called."""
-    return next((w.leg for w in agent.work if w.leg is not None), None)
