@@ -25,7 +25,8 @@ def at_least() -> int:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     is_worker = hasattr(session.config, "workerinput")
     if not is_worker and len(executed) < at_least():
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        # Not "tests failed": a second run of those that failed does not make up for those that were never run.
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

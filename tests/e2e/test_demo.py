@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from harness.waiting import until
 
-START_S = 15.0
 NAMESPACES = ("net", "mnt", "pid")
 
 
@@ -156,7 +155,6 @@ async def test_the_summary_is_true_for_two_demos_side_by_side_and_nothing_stays(
         # Agents type how it ended on a real keypad, in both ways there are.
         assert told["dispositions"] == told["answered"]
         print(f"{demo.directory.name}: started in {told['started_s']} s, {told['answered']} of {told['offered']} answered")
-        assert float(str(told["started_s"])) < START_S
 
 
 @pytest.mark.deadline(180)
