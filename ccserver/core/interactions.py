@@ -500,10 +500,10 @@ class Interactions:
         if interaction.visit is not None:
             interaction = self.ledger.end_visit(interaction, VisitOutcome.LOST)
         is_there = interaction.leg in step.legs and interaction.state is not InteractionState.GONE
+        faults = interaction.faults + 1
         interaction = self.ledger.put(
-            replace(interaction, faults=interaction.faults + 1, offer=None, talk=None, wrapping=None, after=None)
+            replace(interaction, faults=faults, offer=None, talk=None, wrapping=None, after=None, is_missing=False)
         )
-        interaction = self.ledger.put(replace(interaction, is_missing=False))
         if not is_there:
             self.ledger.put(replace(interaction, state=InteractionState.GONE, ended=interaction.ended or step.now))
             self.ledger.close_if_over(interaction.id)
