@@ -12,10 +12,11 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ccserver.core.ids import AgentId, InteractionId, QueueId, SkillId
-from ccserver.core.settings import Settings
+from ccserver.core import requirements
+from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.core.settings import Requirement, Settings
 
-ClassKey = tuple[QueueId, tuple[SkillId, ...]]
+ClassKey = tuple[QueueId, Requirement]
 Place = tuple[int, float, InteractionId]
 """Rank, waiting since (monotonic seconds), id: the order of service."""
 
@@ -125,7 +126,7 @@ class Matcher:
         return None
 
     def _learn(self, key: ClassKey) -> None:
-        _, skills = key
-        able = {a: None for a, s in sorted(self._settings.agents.items()) if all(skill in s.skills for skill in skills)}
+        _, requires = key
+        able = {a: None for a, s in sorted(self._settings.agents.items()) if requirements.is_met(requires, s.skills)}
         self._able[key] = able
         self._waiting[key] = []

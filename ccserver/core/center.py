@@ -183,6 +183,11 @@ class CallCenter:
             hung_up=step.hung_up.copy(),
             over=step.over.copy(),
             orphans=step.orphans.copy(),
+            closed=step.closed.copy(),
+            marks=step.marks.copy(),
+            spoken_to=step.spoken_to.copy(),
+            own_calls=step.own_calls.copy(),
+            lamps=step.lamps.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )
@@ -351,7 +356,7 @@ class CallCenter:
         if interaction is not None:
             self._interactions.to_safety(interaction)
             kept = step.interactions.get(interaction.id)
-            busy = {kept.offer.agent} if kept and kept.offer else {kept.talk.agent} if kept and kept.talk else set()
+            busy = {o.agent for o in kept.offers} | ({kept.talk.agent} if kept.talk else set()) if kept else set()
             for agent in step.agents.values():
                 if agent.id not in busy and any(w.interaction == interaction.id for w in agent.work):
                     self._agents.forget_work(agent.id, interaction.id)
@@ -535,11 +540,12 @@ class CallCenter:
             self._no_channel_came(leg)
 
     def _ring_guard_reached(self, interaction: Interaction) -> None:
-        leg = self._step.legs.get(interaction.offer.leg) if interaction.offer is not None else None
-        if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:
-            self._no_channel_came(leg)
-        else:
-            self._talks.ring_guard_reached(interaction)
+        for offer in interaction.offers:
+            leg = self._step.legs.get(offer.leg)
+            if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:
+                self._no_channel_came(leg)
+            else:
+                self._talks.ring_guard_reached(offer)
 
     def _no_channel_came(self, leg: Leg) -> None:
         """The phone could not even be called: it has no contact."""

@@ -3,9 +3,9 @@
 A command's id is (sequence number of the input, index in the list), so it is the same in every replay. Verbs of one
 AGI session, and actions on one leg, are performed in order.
 
-Ends: a verb (`Say`, `Collect`, `CollectSecret`, `WaitUntil`) ends in its own event; `AnswerCall`, `RingAgent`, `HangUpLeg`
-and `ConnectLegs` end in CommandDone, CommandFailed or OutcomeUnknown (RingAgent later also in RingEnded); `EndSession` ends in
-SessionClosed; `Store` and `Reply` have no end.
+Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `WaitUntil`) ends in its own event; `AnswerCall`,
+`RingAgent`, `DialOut`, `JoinLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (`RingAgent` and
+`DialOut` later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `SetLamp`, `Store` and `Reply` have no end.
 """
 
 from dataclasses import dataclass
@@ -54,6 +54,30 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CollectNumber:
+    """Like `Collect`, ended by #, and the edge says what number it is (NumberCollected)."""
+
+    session: SessionId
+    say: tuple[Spoken, ...]
+    language: Language
+    first_timeout_s: float
+    next_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMessage:
+    """Speak, beep, record into `path` (with its ending) until `stop_digits`, `silence_s` of silence or `max_s`."""
+
+    session: SessionId
+    say: tuple[Spoken, ...]
+    language: Language
+    path: str
+    max_s: float
+    silence_s: float
+    stop_digits: str = "#*0123456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectSecret:
     """Collect a PIN and check it at the edge, on a thread: the digits reach no event, journal or log."""
 
@@ -80,6 +104,8 @@ class Next(Enum):
 
     HANG_UP = "bye"
     EXTENSION = "goto"
+    PARK = "park"  # of an agent's leg: it waits to be joined, see LegParked
+    DIAL = "dial"  # of a phone's own call: it may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +120,20 @@ class EndSession:
 
 
 # --- actions on legs --------------------------------------------------------------------------------------------------
+class Place(Enum):
+    """Where a leg goes on in the dialplan."""
+
+    JOIN = "ring"  # it is joined with the caller that was named, at once
+    PARK = "park"  # waits alone: LegParked
+    DESK = "desk"  # an AGI session for an agent: DeskOpened
+    LOOP = "loop"  # an AGI session for a customer: CallArrived
+    CONFERENCE = "conference"  # of the room that was named
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingAgent:
-    """Originate to the agent's phone; Asterisk itself joins agent and caller on answer.
+    """Originate to the agent's phone. On answer the leg goes to `place`: JOIN (Asterisk itself joins agent and caller), PARK (several
+    phones ring, and the core joins one) or DESK (an external phone: the person is asked for the key 1, so that no voicemail answers).
 
     `number` (None: withheld) and `name` are shown on the phone: printable, bounded. `recording` is a path without ending, or
     "" for none.
@@ -115,6 +152,60 @@ class RingAgent:
     max_talk_s: float
     recording: str
     auto_answer: bool
+    place: Place = Place.JOIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialOut:
+    """Originate to somebody who is no agent of ours: the target of a transfer, a customer who is called back.
+
+    `to` is what Asterisk dials (`PJSIP/1009`, `PJSIP/+34911234567@carrier`). With `Place.JOIN` the fields from `caller_channel` on
+    say with whom; with `Place.LOOP` the leg arrives as a customer's (CallArrived, with this leg).
+    """
+
+    leg: LegId
+    interaction: InteractionId
+    to: PhoneId
+    number: str | None
+    name: str
+    ring_timeout_s: float
+    place: Place
+    caller_channel: str = ""
+    recording: str = ""
+    max_talk_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinLeg:
+    """Joins a leg of an agent that is parked, in a talk or at the desk with a caller, as RingAgent does on answer.
+
+    `is_kept`: it parks again after the talk (a headset); else it is asked for the disposition, as after any other call.
+    """
+
+    leg: LegId
+    channel: str
+    caller: LegId
+    caller_channel: str
+    recording: str
+    max_talk_s: float
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """`room` is the conference's name, for Place.CONFERENCE."""
+
+    leg: LegId
+    channel: str
+    place: Place
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectLegs:
+    """Sends one leg, or both legs of a talk in one stroke, to other places."""
+
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +220,36 @@ class ConnectLegs:
 
     caller_channel: str
     agent_channel: str
+
+
+class RecordingStep(Enum):
+    START = "start"
+    PAUSE = "pause"  # silence is written: the length stays right
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRecording:
+    """Of an agent's leg. `recording` is the path without ending, for START."""
+
+    leg: LegId
+    channel: str
+    what: RecordingStep
+    recording: str = ""
+
+
+class LampState(Enum):
+    OFF = "off"
+    LIT = "lit"
+    BLINKING = "blinking"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLamp:
+    """`lamp` is `agent-101` or `queue-sales`: the part after `Custom:cc-` of the device that a phone's key watches."""
+
+    lamp: str
+    state: LampState
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -149,5 +270,22 @@ class Reply:
 
 
 Command = (
-    AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession | RingAgent | HangUpLeg | ConnectLegs | Store | Reply
+    AnswerCall
+    | Say
+    | Collect
+    | CollectNumber
+    | CollectSecret
+    | RecordMessage
+    | WaitUntil
+    | EndSession
+    | RingAgent
+    | DialOut
+    | JoinLeg
+    | RedirectLegs
+    | HangUpLeg
+    | ConnectLegs
+    | ControlRecording
+    | SetLamp
+    | Store
+    | Reply
 )

@@ -8,9 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, ReasonId, RequestId, SessionId
+from ccserver.core.ids import (
+    AgentId,
+    CommandId,
+    InteractionId,
+    LegId,
+    PhoneId,
+    PromptId,
+    QueueId,
+    ReasonId,
+    RequestId,
+    SessionId,
+    SkillId,
+)
 from ccserver.core.records import PhoneState
-from ccserver.core.settings import Settings
+from ccserver.core.settings import NumberKind, NumberMark, Requirement, Settings
 
 
 # --- the daemon's own life --------------------------------------------------------------------------------------------
@@ -123,6 +135,33 @@ class LegUnheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegParked:
+    """The leg waits alone, in silence, until it is joined or ended (`Place.PARK`). Told again each time it comes back there."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegDigit:
+    """A key on a leg that the core listens to (`CallCenter.listens_to`), outside any AGI session: in a talk, or parked."""
+
+    leg: LegId
+    digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegsTransferred:
+    """A phone's own attended transfer (REFER with Replaces) is done: `transferee`, who talked with `transferrer`, now talks with
+    `target`, whom the phone had called by its `second` leg. Any of them may be unknown to us."""
+
+    transferrer: LegId
+    second: LegId
+    transferee: LegId
+    target: LegId
+    target_channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegStranded:
     """The far end hung up before the leg entered the bridge it is in now.
 
@@ -220,6 +259,51 @@ class WrapUpOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeskOpened:
+    """A leg of an agent (or of somebody who was called for one) asks what to do: it was sent to `Place.DESK`, or answered there
+    to be asked for the key 1, or came back from a bridge that it had waited for there."""
+
+    session: SessionId
+    leg: LegId
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAsked:
+    """A customer's leg that an agent's phone transferred by itself (REFER) asks where to go. `to` is as dialled, `number` E.164 or
+    an internal number, `kind` what it is."""
+
+    session: SessionId
+    leg: LegId
+    channel: str
+    to: str
+    number: str
+    kind: NumberKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCallDialled:
+    """A phone dialled an internal or outside number and asks whether it may. `to` is as dialled (without the outside prefix)."""
+
+    session: SessionId
+    leg: LegId
+    channel: str
+    phone: PhoneId | None
+    to: str
+    number: str
+    kind: NumberKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyDialled:
+    """A phone calls an emergency number; the dialplan has put it through without us."""
+
+    leg: LegId
+    phone: PhoneId | None
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClosed:
     """The connection ended: we ended it, the channel went elsewhere, or it is gone. It never means "caller gone"."""
 
@@ -253,6 +337,28 @@ class DigitsCollected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberCollected:
+    """The end of `CollectNumber`. `number` is E.164 or an internal number, "" when `digits` are none."""
+
+    session: SessionId
+    command: CommandId
+    end: VerbEnd
+    digits: str
+    number: str
+    kind: NumberKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRecorded:
+    """The end of `RecordMessage`. `duration_s` 0: nothing was said, and no file is kept."""
+
+    session: SessionId
+    command: CommandId
+    end: VerbEnd
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitEnded:
     session: SessionId
     command: CommandId
@@ -275,12 +381,14 @@ class LoginRequested:
     request: RequestId
     agent: AgentId
     phone: PhoneId
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutRequested:
     request: RequestId
     agent: AgentId
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,17 +396,134 @@ class PauseRequested:
     request: RequestId
     agent: AgentId
     reason: ReasonId
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpauseRequested:
     request: RequestId
     agent: AgentId
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangUpRequested:
     request: RequestId
+    interaction: InteractionId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveAgentRequested:
+    """To another phone, at once where the agent is free, else after the present work."""
+
+    request: RequestId
+    agent: AgentId
+    phone: PhoneId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillRequested:
+    """Gives an agent a skill at a level, until the next log-out; 0 takes it away; None: back to the settings."""
+
+    request: RequestId
+    agent: AgentId
+    skill: SkillId
+    level: int | None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityRequested:
+    request: RequestId
+    interaction: InteractionId
+    priority: int
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveCallRequested:
+    """A waiting interaction to another queue; it keeps its waiting time."""
+
+    request: RequestId
+    interaction: InteractionId
+    queue: QueueId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickRequested:
+    """A waiting interaction for one agent, before everything else, whatever its requirements."""
+
+    request: RequestId
+    interaction: InteractionId
+    agent: AgentId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseQueueRequested:
+    """Emergency close: nobody enters until it is opened again; who waits hears `prompt` and is released."""
+
+    request: RequestId
+    queue: QueueId
+    prompt: PromptId | None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQueueRequested:
+    request: RequestId
+    queue: QueueId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkNumberRequested:
+    """Puts a number on the block list or the VIP list; None takes it off both."""
+
+    request: RequestId
+    number: str
+    mark: NumberMark | None
+    note: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelCallbackRequested:
+    request: RequestId
+    interaction: InteractionId
+    by: str = ""
+
+
+# --- work without a line: e-mail, chat, tasks -------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRequested:
+    """An interaction of a kind that has no legs. `subject` is shown to the agent."""
+
+    request: RequestId
+    kind: str
+    queue: QueueId
+    subject: str
+    requires: Requirement
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkAccepted:
+    """The agent takes, or refuses, the work that is offered."""
+
+    request: RequestId
+    agent: AgentId
+    interaction: InteractionId
+    is_taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFinished:
+    request: RequestId
+    agent: AgentId
     interaction: InteractionId
 
 
@@ -317,6 +542,9 @@ Event = (
     | LegLeftBridge
     | LegHeld
     | LegUnheld
+    | LegParked
+    | LegDigit
+    | LegsTransferred
     | LegStranded
     | LegEnded
     | PhoneStateChanged
@@ -327,9 +555,15 @@ Event = (
     | CallArrived
     | FeatureDialled
     | WrapUpOpened
+    | DeskOpened
+    | TransferAsked
+    | OwnCallDialled
+    | EmergencyDialled
     | SessionClosed
     | PromptEnded
     | DigitsCollected
+    | NumberCollected
+    | MessageRecorded
     | WaitEnded
     | SecretChecked
     | LoginRequested
@@ -337,4 +571,16 @@ Event = (
     | PauseRequested
     | UnpauseRequested
     | HangUpRequested
+    | MoveAgentRequested
+    | SkillRequested
+    | PriorityRequested
+    | MoveCallRequested
+    | PickRequested
+    | CloseQueueRequested
+    | OpenQueueRequested
+    | MarkNumberRequested
+    | CancelCallbackRequested
+    | WorkRequested
+    | WorkAccepted
+    | WorkFinished
 )

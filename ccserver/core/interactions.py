@@ -9,11 +9,11 @@ Which rule wins: the caller's end before everything; then the end of the agent's
 from collections.abc import Callable
 from dataclasses import replace
 
-from ccserver.core import ivr, stats
+from ccserver.core import ivr, requirements, stats
 from ccserver.core.commands import AnswerCall, Collect, EndSession, Next, Say, WaitUntil
 from ccserver.core.events import CallArrived
 from ccserver.core.hours import is_open
-from ccserver.core.ids import AgentId, InteractionId, NodeId, PromptId, QueueId, SkillId
+from ccserver.core.ids import AgentId, InteractionId, NodeId, PromptId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import (
     EndedBy,
@@ -21,7 +21,7 @@ from ccserver.core.records import (
     SegmentKind,
     VisitOutcome,
 )
-from ccserver.core.settings import AnswerPolicy, Exit, ExitKind, MenuNode, Spoken, SpokenKind
+from ccserver.core.settings import AnswerPolicy, Exit, ExitKind, MenuNode, Requirement, Spoken, SpokenKind
 from ccserver.core.state import (
     AGENT_DEADLINES,
     VOICE,
@@ -42,8 +42,6 @@ from ccserver.core.transitions import INTERACTION, InteractionState, Interaction
 
 LEAVE_S = 10.0
 """How long a released leg may take to end before it is hung up."""
-HOPS_MAX = 5
-"""Queues that one interaction may be handed through."""
 NEXT_DIGIT_S = 3.0
 HUNG_UP_KEPT_S = 60.0
 NO_ROUTE, REJECTED = 3, 21
@@ -60,7 +58,7 @@ class Interactions:
         *,
         position: Callable[[InteractionId], int],
         waiting_in: Callable[[QueueId], int],
-        is_staffed: Callable[[QueueId, tuple[SkillId, ...]], bool],
+        is_staffed: Callable[[QueueId, Requirement], bool],
     ) -> None:
         self.step = step
         self.ledger = ledger
@@ -263,14 +261,15 @@ class Interactions:
             interaction = self.ledger.menu_segment(interaction)
         what = InteractionStep.REQUEUE if interaction.state is InteractionState.RETURNING else InteractionStep.ENQUEUE
         config = step.queue_settings(queue, interaction)
-        skills = tuple(sorted({*config.skills, *interaction.needs}))
+        requires = requirements.together(config, interaction.needs, interaction.requires)
         visit = Visit(
             number=interaction.visits,
             queue=queue,
             entered=now,
             waiting_since_s=now.mono_s if waiting_since_s is None else waiting_since_s,
             rank=rank,
-            skills=skills,
+            requires=requires,
+            priority=config.priority if interaction.priority is None else interaction.priority,
         )
         interaction = self.ledger.put(
             replace(
@@ -288,7 +287,7 @@ class Interactions:
             self._refuse(interaction, VisitOutcome.REFUSED_CLOSED, config.on_closed)
         elif not is_requeue and config.max_waiting is not None and self._waiting_in(queue) >= config.max_waiting:
             self._refuse(interaction, VisitOutcome.REFUSED_FULL, config.on_full)
-        elif not is_requeue and config.on_unstaffed is not None and not self._is_staffed(queue, skills):
+        elif not is_requeue and config.on_unstaffed is not None and not self._is_staffed(queue, requires):
             self._refuse(interaction, VisitOutcome.REFUSED_UNSTAFFED, config.on_unstaffed)
         else:
             if not interaction.is_answered:
@@ -327,7 +326,7 @@ class Interactions:
         if way.prompt is not None and self.step.caller_session(interaction) is not None:
             after = After(kind=AfterKind.EXIT, exit=replace(way, prompt=None))
             self._say(interaction, (Spoken(SpokenKind.PROMPT, way.prompt),), after)
-        elif way.kind is ExitKind.QUEUE and interaction.hops < HOPS_MAX:
+        elif way.kind is ExitKind.QUEUE and interaction.hops < self.step.settings.limits.hops_max:
             self.enqueue(interaction, QueueId(way.target), waiting_since_s=self.step.now.mono_s - interaction.wait_s)
         elif way.kind is ExitKind.EXTENSION:
             self._hand_over(interaction, way.target)
@@ -423,8 +422,8 @@ class Interactions:
 
     def _leave_queue(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
         visit = interaction.visit
-        if interaction.offer is not None:
-            self.step.hang_up(interaction.offer.leg)
+        for offer in interaction.offers:
+            self.step.hang_up(offer.leg)
         if visit is None:
             return interaction
         short_s = self.step.queue_settings(visit.queue, interaction).short_abandon_s
@@ -438,13 +437,13 @@ class Interactions:
 
     def wrap_up_over(self, interaction_id: InteractionId, agent: AgentId) -> None:
         interaction = self.step.interactions.get(interaction_id)
-        if interaction is None or interaction.wrapping != agent or interaction.wrapping_since is None:
+        wrapping = next((w for w in interaction.wrapping if w.agent == agent), None) if interaction is not None else None
+        if interaction is None or wrapping is None:
             return
-        since = interaction.wrapping_since
-        if since.mono_s < self.step.now.mono_s:
-            self.ledger.segment(interaction, SegmentKind.WRAP_UP, since, queue=interaction.queue, agent=agent)
+        if wrapping.since.mono_s < self.step.now.mono_s:
+            self.ledger.segment(interaction, SegmentKind.WRAP_UP, wrapping.since, queue=wrapping.queue, agent=agent)
             interaction = self.step.interactions[interaction_id]
-        self.ledger.put(replace(interaction, wrapping=None, wrapping_since=None))
+        self.ledger.put(replace(interaction, wrapping=tuple(w for w in interaction.wrapping if w.agent != agent)))
         self.ledger.close_if_over(interaction_id)
 
     def leave_reached(self, interaction: Interaction) -> None:
@@ -488,21 +487,21 @@ class Interactions:
 
         Nothing here may raise.
         """
-        step, offer = self.step, interaction.offer
+        step, offers = self.step, interaction.offers
         if interaction.talk is not None and interaction.faults == 0:
             self.ledger.put(replace(interaction, faults=1))
             return
         for kind in DeadlineKind:
             if kind not in AGENT_DEADLINES:
                 step.deadlines.clear(kind, interaction.id)
-        if offer is not None:
+        for offer in offers:
             step.hang_up(offer.leg)
         if interaction.visit is not None:
             interaction = self.ledger.end_visit(interaction, VisitOutcome.LOST)
         is_there = interaction.leg in step.legs and interaction.state is not InteractionState.GONE
         faults = interaction.faults + 1
         interaction = self.ledger.put(
-            replace(interaction, faults=faults, offer=None, talk=None, wrapping=None, after=None, is_missing=False)
+            replace(interaction, faults=faults, offers=(), talk=None, wrapping=(), after=None, is_missing=False)
         )
         if not is_there:
             self.ledger.put(replace(interaction, state=InteractionState.GONE, ended=interaction.ended or step.now))
@@ -512,9 +511,10 @@ class Interactions:
             waiting = replace(interaction, state=InteractionState.WAITING, hops=0)
             self.enqueue(self.ledger.put(waiting), interaction.queue, rank=0, waiting_since_s=since)
             interaction = step.interactions[interaction.id]
-            if interaction.visit is not None and offer is not None and offer.leg in step.legs:
-                # Its leg lives on until its end is known; only then may another agent be called.
-                self.ledger.put(replace(interaction, state=InteractionState.OFFERED, offer=offer))
+            alive = tuple(offer for offer in offers if offer.leg in step.legs)
+            if interaction.visit is not None and alive:
+                # Their legs live on until their end is known; only then may another agent be called.
+                self.ledger.put(replace(interaction, state=InteractionState.OFFERED, offers=alive))
         else:
             leaving = self.ledger.put(replace(interaction, state=InteractionState.LEAVING, outcome=Outcome.LOST))
             step.deadlines.set(DeadlineKind.LEAVE, interaction.id, step.now.mono_s + LEAVE_S)

@@ -10,8 +10,20 @@ from collections.abc import Iterator
 from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.ids import AgentId, InteractionId, PhoneId
 from ccserver.core.records import PhoneState, VisitOutcome
+from ccserver.core.requirements import is_met
 from ccserver.core.settings import Settings
-from ccserver.core.state import AGENT_DEADLINES, Agent, CenterState, DeadlineKind, Interaction, Presence, Role, Work
+from ccserver.core.state import (
+    AGENT_DEADLINES,
+    Agent,
+    CenterState,
+    DeadlineKind,
+    Interaction,
+    Offer,
+    Presence,
+    Role,
+    Talk,
+    Work,
+)
 from ccserver.core.transitions import InteractionState, Phase
 
 
@@ -47,7 +59,7 @@ def check_index(matcher: Matcher, state: CenterState, settings: Settings) -> lis
 def waiting_work(state: CenterState) -> dict[InteractionId, ClassKey]:
     """What the matcher should have in its index."""
     return {
-        interaction.id: (interaction.visit.queue, interaction.visit.skills)
+        interaction.id: (interaction.visit.queue, interaction.visit.requires)
         for interaction in state.interactions.values()
         if interaction.can_be_offered() and interaction.visit is not None
     }
@@ -76,31 +88,32 @@ def _interactions(state: CenterState) -> Iterator[str]:
             yield f"{name} has no visit to a queue"
         if it.visit is None and it.state is InteractionState.WAITING and it.after is None:
             yield f"{name} waits in no queue, and nothing is to follow"
-        if it.offer is None and it.state is InteractionState.OFFERED:
+        if not it.offers and it.state is InteractionState.OFFERED:
             yield f"{name} has no offer"
-        if it.offer is not None and it.state not in (InteractionState.OFFERED, InteractionState.GONE):
+        if it.offers and it.state not in (InteractionState.OFFERED, InteractionState.GONE):
             yield f"{name} has an offer"
         if (it.talk is not None) != (it.state is InteractionState.TALKING):
             yield f"{name} has {'a' if it.talk else 'no'} talk"
         if it.state is InteractionState.GONE:
             yield from _gone(it, name)
-        else:
+        elif it.leg is not None:
             leg = state.legs.get(it.leg)
             if leg is None:
                 yield f"{name}: its leg {it.leg.uniqueid} is not known"
             elif leg.interaction != it.id or leg.role is not Role.CALLER:
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
-        ringing = state.legs.get(it.offer.leg) if it.offer is not None else None
-        if it.state is InteractionState.GONE and ringing is not None and not ringing.is_cancelled:
-            yield f"{name}: agent {ringing.agent}'s phone goes on ringing for it"
+        for ringing in (state.legs.get(offer.leg) for offer in it.offers):
+            if it.state is InteractionState.GONE and ringing is not None and not ringing.is_cancelled:
+                yield f"{name}: agent {ringing.agent}'s phone goes on ringing for it"
         if it.id >= state.clockwork.next_interaction:
             yield f"{name}: the next number is {state.clockwork.next_interaction}"
-        if it.wrapping is not None and not _has_work(state, it.wrapping, it.id, Phase.WRAP_UP):
-            yield f"{name}: agent {it.wrapping} is not in wrap-up for it"
+        for wrapping in it.wrapping:
+            if not _has_work(state, wrapping.agent, it.id, Phase.WRAP_UP):
+                yield f"{name}: agent {wrapping.agent} is not in wrap-up for it"
 
 
 def _gone(it: Interaction, name: str) -> Iterator[str]:
-    if it.wrapping is None and it.offer is None:
+    if not it.wrapping and not it.offers:
         yield f"{name} is over but was not told and forgotten"
     if it.outcome is None or it.ended is None:
         yield f"{name} has no outcome"
@@ -118,16 +131,17 @@ def _offers(state: CenterState) -> Iterator[str]:
         if leg.role is Role.AGENT and leg.interaction is not None:
             agent_legs[leg.interaction] += 1
     for it in state.interactions.values():
-        for what, part, phase in (("offer", it.offer, Phase.RINGING), ("talk", it.talk, Phase.TALKING)):
-            if part is None:
-                continue
+        parts: list[tuple[str, Offer | Talk, Phase]] = [("offer", offer, Phase.RINGING) for offer in it.offers]
+        if it.talk is not None:
+            parts.append(("talk", it.talk, Phase.TALKING))
+        for what, part, phase in parts:
             name = f"interaction {it.id}: its {what}"
             leg_of = state.legs.get(part.leg)
             if leg_of is None or leg_of.interaction != it.id or leg_of.agent != part.agent:
                 yield f"{name} names leg {part.leg.uniqueid}, which is not agent {part.agent}'s for it"
             if not _has_work(state, part.agent, it.id, phase):
                 yield f"{name} names agent {part.agent}, who is not {phase.value} for it"
-        if (it.offer or it.talk) and agent_legs[it.id] > 1:
+        if (it.offers or it.talk) and agent_legs[it.id] > max(1, sum(offer.waits for offer in it.offers)):
             yield f"interaction {it.id} has {agent_legs[it.id]} agents' legs at once"
 
 
@@ -161,13 +175,13 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
     elif it is None:
         yield f"{name} is {phase.value} for an interaction that is over"
     elif phase is Phase.RINGING:
-        if it.offer is None or it.offer.agent != agent.id or it.offer.leg != leg:
+        if not any(offer.agent == agent.id and offer.leg == leg for offer in it.offers):
             yield f"{name} is ringing, and interaction {it.id} is not offered to them"
     elif phase is Phase.TALKING:
         if it.talk is None or it.talk.agent != agent.id or it.talk.leg != leg:
             yield f"{name} is talking, and interaction {it.id} does not talk with them"
     elif phase is Phase.WRAP_UP:
-        if it.wrapping != agent.id:
+        if not any(wrapping.agent == agent.id for wrapping in it.wrapping):
             yield f"{name} is in wrap-up, and interaction {it.id} does not wait for it"
         if (DeadlineKind.WRAP_UP, agent.id) not in state.deadlines:
             yield f"{name} is in wrap-up without a deadline"
@@ -176,7 +190,7 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
 
 
 def _legs(state: CenterState) -> Iterator[str]:
-    callers = Counter(it.leg for it in state.interactions.values() if it.state is not InteractionState.GONE)
+    callers = Counter(it.leg for it in state.interactions.values() if it.leg and it.state is not InteractionState.GONE)
     for shared in (leg for leg, count in callers.items() if count > 1):
         yield f"leg {shared.uniqueid} is the caller of {callers[shared]} interactions"
     cared_for = {work.leg for agent in state.agents.values() for work in agent.work}
@@ -217,9 +231,9 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
     }
     for it in state.interactions.values():
         kinds, awaited = needed.get(it.state), it.talk.leg if it.talk is not None else it.leg
-        if it.offer is not None:
-            kinds, awaited = (DeadlineKind.RING_GUARD,), it.offer.leg
-        leg = state.legs.get(awaited)
+        if it.offers:
+            kinds, awaited = (DeadlineKind.RING_GUARD,), it.offers[0].leg
+        leg = state.legs.get(awaited) if awaited is not None else None
         is_ending = leg is not None and leg.is_cancelled
         if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
             yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
@@ -266,7 +280,7 @@ def _idle_pairs(state: CenterState, settings: Settings) -> Iterator[str]:
         return
     for needs in dict.fromkeys(waiting_work(state).values()):
         for agent in free:
-            if all(skill in settings.agents[agent.id].skills for skill in needs[1]):
+            if is_met(needs[1], settings.agents[agent.id].skills):
                 yield f"queue {needs[0]} has callers waiting while agent {agent.id} could take one"
                 break
 

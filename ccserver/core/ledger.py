@@ -126,7 +126,7 @@ class Ledger:
     def close_if_over(self, interaction_id: InteractionId) -> None:
         """Tell the whole story once nobody works on it any more."""
         step, interaction = self.step, self.step.interactions[interaction_id]
-        if interaction.state is not InteractionState.GONE or interaction.offer or interaction.wrapping:
+        if interaction.state is not InteractionState.GONE or interaction.offers or interaction.wrapping:
             return
         ended = interaction.ended or step.now
         step.store(

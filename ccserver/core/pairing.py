@@ -2,7 +2,8 @@
 
 from ccserver.core.acd import ClassKey, Match, Matcher
 from ccserver.core.agents import Agents
-from ccserver.core.ids import InteractionId, QueueId, SkillId
+from ccserver.core.ids import InteractionId, QueueId
+from ccserver.core.settings import Requirement
 from ccserver.core.state import Interaction, Presence
 from ccserver.core.step import Step
 
@@ -52,9 +53,9 @@ class Pairing:
         counters = self._step.queues[queue]
         return counters.offered - sum(counters.outcomes.values()) - 1
 
-    def is_staffed(self, queue: QueueId, skills: tuple[SkillId, ...]) -> bool:
-        """Whether anybody with the skills is logged in, ready or not."""
-        for agent_id in self.matcher.able((queue, skills)):
+    def is_staffed(self, queue: QueueId, requires: Requirement) -> bool:
+        """Whether anybody who fulfils `requires` is logged in, ready or not."""
+        for agent_id in self.matcher.able((queue, requires)):
             agent = self._step.agents.get(agent_id)
             if agent is not None and agent.presence is not Presence.LOGGED_OUT:
                 return True
@@ -72,4 +73,4 @@ class Pairing:
 
 def _class_of(interaction: Interaction) -> ClassKey:
     assert interaction.visit is not None
-    return interaction.visit.queue, interaction.visit.skills
+    return interaction.visit.queue, interaction.visit.requires

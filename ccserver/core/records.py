@@ -4,10 +4,12 @@ A record is told once, in a `Store` command, and never changed; the store writes
 Times named `_utc_s` are POSIX seconds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, LegId, PhoneId, QueueId, ReasonId
+from ccserver.core.settings import NumberKind
 
 
 class Outcome(Enum):
@@ -18,6 +20,9 @@ class Outcome(Enum):
     LEFT_IN_MENU = "left_in_menu"
     REFUSED = "refused"  # full, closed, unstaffed, or a flow that says so
     OVERFLOWED = "overflowed"  # handed to an extension of the PBX
+    CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
+    LEFT_MESSAGE = "left_message"
+    BLOCKED = "blocked"  # the number is on the block list, or withheld where that is refused
     LOST = "lost"  # the PBX or a fault ended it
 
 
@@ -56,6 +61,8 @@ class SegmentKind(Enum):
     RING = "ring"
     TALK = "talk"
     HOLD = "hold"
+    CONSULT = "consult"  # the customer heard music while the agent asked a colleague
+    ERRAND = "errand"  # the customer was in a flow that the agent had sent them into
     WRAP_UP = "wrap_up"
 
 
@@ -79,7 +86,9 @@ class ShownState(Enum):
     RINGING = "ringing"
     TALKING = "talking"
     ON_HOLD = "on_hold"
+    CONSULTING = "consulting"
     WRAP_UP = "wrap_up"
+    RESTING = "resting"
 
 
 class PhoneState(Enum):
@@ -110,7 +119,8 @@ class InteractionRecord:
 
     interaction: InteractionId
     kind: str
-    leg: LegId
+    leg: LegId | None
+    """The customer's; None for work without a line."""
     did: str
     caller_number: str | None
     """E.164, or as given when it is no telephone number; None: withheld."""
@@ -129,6 +139,8 @@ class InteractionRecord:
     wait_s: float
     """In all queues together."""
     talk_s: float
+    parent: InteractionId | None = None
+    """Of a consultation or a callback: the interaction it came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +170,8 @@ class VisitRecord:
     outcome: VisitOutcome
     is_within_service_level: bool
     agent: AgentId | None = None
+    announced_wait_s: float | None = None
+    """The expected wait that the caller was told first; None: none was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +230,141 @@ class FaultRecord:
     at_utc_s: float
 
 
+class TransferKind(Enum):
+    BLIND = "blind"
+    CONSULT = "consult"
+    REFER = "refer"  # by the phone's own transfer key
+
+
+class TransferOutcome(Enum):
+    DONE = "done"
+    RETURNED = "returned"  # to the transferrer
+    REQUEUED = "requeued"  # to the head of the queue, as the transferrer could not take it back
+    CANCELLED = "cancelled"
+    REFUSED = "refused"  # class of service, or no such number
+    CUSTOMER_GONE = "customer_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRecord:
+    """One attempt to hand an interaction on. `number` counts from 0 within it."""
+
+    interaction: InteractionId
+    number: int
+    kind: TransferKind
+    agent: AgentId
+    to: str
+    """A queue, an agent or a number."""
+    started_utc_s: float
+    duration_s: float
+    outcome: TransferOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCallRecord:
+    """A call that an agent's phone made by itself. `agent` None: nobody was logged in there."""
+
+    agent: AgentId | None
+    phone: PhoneId
+    leg: LegId
+    to: str
+    kind: NumberKind
+    is_allowed: bool
+    started_utc_s: float
+    duration_s: float
+
+
+class CallbackOutcome(Enum):
+    DONE = "done"  # both talked
+    GIVEN_UP = "given_up"  # tries or time are used up
+    CANCELLED = "cancelled"  # by a supervisor, or the customer called again and was served
+    REFUSED = "refused"  # block list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRecord:
+    """The evidence of a request to be called back, and what became of it. `call` is the one in which it was asked for."""
+
+    interaction: InteractionId
+    call: InteractionId
+    queue: QueueId
+    number: str
+    confirmed_by: str
+    """The keys that the caller typed to confirm or enter the number."""
+    asked_utc_s: float
+    tries: int
+    outcome: CallbackOutcome
+    ended_utc_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRecord:
+    """A message that a caller left: a sound file at `path` (with its ending)."""
+
+    interaction: InteractionId
+    queue: QueueId | None
+    path: str
+    started_utc_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRecord:
+    """Something an agent marked during a call: a malicious call, a call for help, recording on demand."""
+
+    interaction: InteractionId
+    agent: AgentId
+    what: str
+    at_utc_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """An act of a supervisor or operator on the live center, done or refused. `by` is who: an account, or `agent 101`."""
+
+    by: str
+    act: str
+    what: str
+    is_done: bool
+    at_utc_s: float
+    interaction: InteractionId | None = None
+    agent: AgentId | None = None
+
+
+class NoticeKind(Enum):
+    ARRIVED = "arrived"
+    QUEUED = "queued"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    TRANSFERRED = "transferred"
+    HELD_TOO_LONG = "held_too_long"
+    HELP_WANTED = "help_wanted"
+    MALICIOUS = "malicious"
+    EMERGENCY = "emergency"  # somebody dialled an emergency number
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRecord:
+    """What a CRM or a wallboard is told, as it happens: at least once, in order within an interaction.
+
+    `number` counts from 0 within the interaction. `data` are short texts: what the IVR learned, the outcome, the reason.
+    """
+
+    interaction: InteractionId | None
+    number: int
+    kind: NoticeKind
+    at_utc_s: float
+    caller_number: str | None
+    caller_name: str
+    did: str
+    language: Language
+    queue: QueueId | None
+    agent: AgentId | None
+    phone: PhoneId | None
+    data: Mapping[str, str]
+
+
 Record = (
     InteractionRecord
     | SegmentRecord
@@ -225,4 +374,11 @@ Record = (
     | RecordingRecord
     | RepairRecord
     | FaultRecord
+    | TransferRecord
+    | OwnCallRecord
+    | CallbackRecord
+    | MessageRecord
+    | MarkRecord
+    | AuditRecord
+    | NoticeRecord
 )

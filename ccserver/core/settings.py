@@ -5,11 +5,12 @@ References (queues, prompts, nodes…) are known to be good when a value of thes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ccserver.core.ids import (
     AgentId,
+    ClassOfServiceId,
     DispositionId,
     FlowId,
     HoursId,
@@ -20,6 +21,7 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     SkillId,
+    TeamId,
 )
 
 
@@ -39,17 +41,55 @@ class Spoken:
     value: str
 
 
+# --- what an interaction requires of an agent -----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class HasSkill:
+    """The agent has the skill at `level` (1 to 100) or above."""
+
+    skill: SkillId
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Without members it is true of everybody."""
+
+    of: tuple["Requirement", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    of: tuple["Requirement", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """`not`: true of who has none of them."""
+
+    of: tuple["Requirement", ...]
+
+
+Requirement = HasSkill | AllOf | AnyOf | NoneOf
+"""A condition on an agent's skills; hashable, so that interactions that require the same are one class."""
+EVERYBODY = AllOf()
+
+
 # --- where an interaction can go when a queue cannot take or keep it --------------------------------------------------
 class ExitKind(Enum):
     QUEUE = "queue"
     EXTENSION = "extension"  # of the PBX's dialplan, in the site's overflow context
     NODE = "node"  # of the flow the call is in
+    FLOW = "flow"  # another flow, from its start
+    AGENT = "agent"  # a certain one, as a direct call
+    NUMBER = "number"  # outside, over the trunk, under our control
+    CALLBACK = "callback"  # the caller is offered to be called back, and keeps the place
+    MESSAGE = "message"  # the caller leaves a message
     HANG_UP = "hang_up"  # after the prompt, if there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """`target` is a queue id, an extension or a node id; empty for HANG_UP. `prompt` is said first."""
+    """`target` is the id, extension or number of its kind; empty for CALLBACK, MESSAGE and HANG_UP. `prompt` is said first."""
 
     kind: ExitKind
     target: str = ""
@@ -116,6 +156,33 @@ class EnqueueNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentNode:
+    """A direct call to one agent; the rules are those of the queue `direct`, but for `on_no_answer`."""
+
+    agent: AgentId
+    on_no_answer: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNode:
+    """Changes what is asked of the agent and how urgent the interaction is from here on; then `next`."""
+
+    next: NodeId
+    requires: Requirement = EVERYBODY
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnNode:
+    """The end of a flow that an agent sent the customer into: back to the agent, who hears `result` as a prompt.
+
+    A caller who came by another way is released.
+    """
+
+    result: PromptId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionNode:
     """Hands the call over to an extension of the PBX's dialplan; it does not come back."""
 
@@ -128,7 +195,9 @@ class HangUpNode:
     say: tuple[Spoken, ...] = ()
 
 
-Node = SayNode | MenuNode | LanguageNode | HoursNode | EnqueueNode | ExtensionNode | HangUpNode
+Node = (
+    SayNode | MenuNode | LanguageNode | HoursNode | EnqueueNode | AgentNode | SetNode | ReturnNode | ExtensionNode | HangUpNode
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +219,127 @@ class DidSettings:
     flow: FlowId
     answer: AnswerPolicy = AnswerPolicy.AT_ONCE
     language: Language
+    requires: Requirement = EVERYBODY
+    priority: int | None = None
+    """None: that of the queue."""
 
 
 # --- queues ---------------------------------------------------------------------------------------------------------
 class Strategy(Enum):
+    """Which of the agents who could take an interaction is offered it."""
+
     LONGEST_IDLE = "longest_idle"
+    RING_ALL = "ring_all"
+    RING_PROGRESSIVELY = "ring_progressively"  # one more phone every few seconds
+    LEAST_OCCUPIED = "least_occupied"
+    ROUND_ROBIN = "round_robin"
+    TOP_DOWN = "top_down"  # in the order of `members`
+    MOST_SKILLED = "most_skilled"
+    TIERS = "tiers"
+    FEWEST_CALLS = "fewest_calls"
+    LEAST_TALK_TIME = "least_talk_time"
+    LEAST_RECENT = "least_recent"
+    RANDOM = "random"
+    WEIGHTED_RANDOM = "weighted_random"
+
+
+RINGS_SEVERAL = frozenset({Strategy.RING_ALL, Strategy.RING_PROGRESSIVELY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxation:
+    """From `after_s` of waiting on, `requires` takes the place of what the queue requires. `keeps_own`: what the interaction
+    itself requires (language, DID, choices) holds on."""
+
+    after_s: float
+    requires: Requirement
+    keeps_own: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """Agents who are offered interactions that have waited `after_s`; earlier tiers first. Both conditions hold: a member of
+    `agents` (empty: everybody) who fulfils `requires`."""
+
+    after_s: float
+    agents: tuple[AgentId, ...] = ()
+    requires: Requirement = EVERYBODY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffRules:
+    """Which logged-in agents with the skills count as staff, beside those who are ready or working on interactions."""
+
+    not_ready: bool = True
+    unreachable: bool = False
+    wrap_up: bool = True
+
+
+class OverflowBy(Enum):
+    WAIT_S = "wait_s"
+    EXPECTED_WAIT_S = "expected_wait_s"
+    SIZE = "size"  # waiting interactions, this one included
+    RATIO = "ratio"  # waiting interactions / staffed agents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflow:
+    """Leaves the queue when the measure is `above` its value: at the door and, where it can become so, while waiting."""
+
+    by: OverflowBy
+    above: float
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """Whom an interaction waits for, at most `wait_s`, before anybody may take it."""
+
+    wait_s: float = 20.0
+    owner: bool = True
+    """The customer's own agent."""
+    last_spoken_days: float | None = None
+    """The agent the customer last spoke to, if it is not longer ago; None: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comfort:
+    """Said to waiting callers every so often."""
+
+    prompt: PromptId
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRules:
+    """The caller may be called back instead of waiting, and keeps the place."""
+
+    key: str = "1"
+    offer_after_s: float = 60.0
+    offer_above_expected_s: float | None = None
+    """Offered at once when the expected wait is longer; None: by time only."""
+    tries: int = 3
+    retry_after_s: float = 600.0
+    ring_timeout_s: float = 30.0
+    hours: HoursId | None = None
+    """When customers may be called; outside, the next lawful time is taken. None: always."""
+    keeps_s: float = 24 * 3600.0
+    """A request is given up after this time."""
+
+
+class WrapUpKind(Enum):
+    NONE = "none"
+    TIMED = "timed"
+    EXTENDABLE = "extendable"  # the agent can add time, up to `wrap_up_max_s`
+    UNTIL_DISPOSITION = "until_disposition"  # until one is entered, at most `wrap_up_max_s`
+
+
+class HeadsetNotice(Enum):
+    """What an agent on a headset hears before the customer."""
+
+    NOTHING = "nothing"
+    BEEP = "beep"
+    NAME = "name"  # of the queue: `name_prompt`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,12 +347,31 @@ class QueueSettings:
     name: str
     """As shown on the agent's phone."""
     skills: tuple[SkillId, ...]
-    """All of them are required."""
+    """All of them are required, at any level."""
+    requires: Requirement = EVERYBODY
+    """A condition beside the skills."""
+    members: tuple[AgentId, ...] = ()
+    """Only these agents, in this order of service; none: everybody who fulfils the conditions, by number."""
     strategy: Strategy = Strategy.LONGEST_IDLE
+    ring_more_every_s: float = 5.0
+    """For RING_PROGRESSIVELY."""
+    ring_most: int = 10
+    """Phones that ring at once at most."""
+    tiers: tuple[Tier, ...] = ()
+    """In order, for TIERS."""
+    relax: tuple[Relaxation, ...] = ()
+    """In order of `after_s`."""
+    priority: int = 0
+    """0 to 10; each step is worth `Settings.priority_step_s` of waiting."""
+    weight: float = 1.0
+    """How fast urgency grows: seconds of urgency for each second of waiting."""
+    preference: Preference | None = None
     hours: HoursId | None = None
     music: str = "default"
     ring_timeout_s: float = 20.0
+    wrap_up: WrapUpKind = WrapUpKind.TIMED
     wrap_up_s: float = 30.0
+    wrap_up_max_s: float = 300.0
     service_level_s: float = 20.0
     """An answer within this many seconds counts as in time."""
     short_abandon_s: float = 5.0
@@ -177,22 +381,95 @@ class QueueSettings:
     max_talk_s: float = 4 * 3600.0
     """A call is ended after this time: a leg that vanished without a BYE must not stay for ever."""
     announce_position_every_s: float | None = None
+    announce_wait: bool = False
+    """The expected wait is announced with the position."""
+    comfort: tuple[Comfort, ...] = ()
+    callback: CallbackRules | None = None
+    overflow: tuple[Overflow, ...] = ()
     on_full: Exit = Exit(kind=ExitKind.HANG_UP)
     on_max_wait: Exit = Exit(kind=ExitKind.HANG_UP)
     on_closed: Exit = Exit(kind=ExitKind.HANG_UP)
+    on_closing: Exit | None = None
+    """For callers who wait when the hours end. None: they are served out."""
     on_unstaffed: Exit | None = None
-    """None: callers wait even when nobody is logged in."""
+    """At the door. None: callers wait even when nobody is logged in."""
+    joins_when: StaffRules = StaffRules()
+    on_deserted: Exit | None = None
+    """For callers who wait when the last of the staff is gone. None: they wait on."""
+    stays_while: StaffRules = StaffRules()
     record: bool = True
     dispositions: tuple[DispositionId, ...] = ()
     """Those an agent may enter; none: wrap-up ends by time or code only."""
+    headset_notice: HeadsetNotice = HeadsetNotice.BEEP
+    name_prompt: PromptId | None = None
+    display: str = "{queue}"
+    """The name on the agent's phone. Fields: {queue}, {number}, {name}, {vip}, {did}, {wait}, {call}."""
+    hold_reminder_s: float | None = 60.0
+    """The agent is reminded of a customer who is on hold for so long."""
+
+
+DIRECT = QueueId("direct")
+"""The queue of direct calls to an agent: its settings are those of the section `direct_calls`."""
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
+class NumberKind(Enum):
+    """What a number is that somebody wants to call."""
+
+    INTERNAL = "internal"
+    LOCAL = "local"
+    MOBILE = "mobile"
+    INTERNATIONAL = "international"
+    PREMIUM = "premium"
+    UNKNOWN = "unknown"  # no telephone number of this country's plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassOfService:
+    """What an agent may call and transfer to. Emergency numbers are always allowed, by the dialplan alone."""
+
+    allows: frozenset[NumberKind]
+    calls_per_hour: int | None = None
+    """Outside calls and transfers together: toll fraud comes in the first week."""
+
+
+class WorkMode(Enum):
+    DESK = "desk"  # the phone rings for each call
+    HEADSET = "headset"  # dials in once and stays connected
+
+
+class LoginRule(Enum):
+    """What happens to a log-in of an agent who is logged in at another phone."""
+
+    MOVE = "move"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     name: str
     skills: Mapping[SkillId, int]
-    """Level 1 to 100 each."""
+    """Level 1 to 100 each; 0 is the same as not having it."""
+    language: Language | None = None
+    """Spoken to the agent; None: the default."""
+    team: TeamId | None = None
+    is_supervisor: bool = False
+    class_of_service: ClassOfServiceId | None = None
+    """None: internal numbers only."""
+    shift: HoursId | None = None
+    """Logged out when it ends; None: never."""
+    min_rest_s: float = 0.0
+    """At least so long between two interactions, after wrap-up."""
+    share: int = 1
+    """For WEIGHTED_RANDOM."""
+    capacity: Mapping[str, int] | None = None
+    """Interactions at once by kind, if not as `Settings.capacity` says."""
+
+
+class PhoneKind(Enum):
+    DESK = "desk"
+    SOFTPHONE = "softphone"
+    EXTERNAL = "external"  # a number outside, over the trunk: a call is accepted by the key 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +478,7 @@ class PhoneSettings:
 
     number: str
     auto_answer: bool = False
+    kind: PhoneKind = PhoneKind.DESK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +508,29 @@ class OfferRules:
     """The reason shown when the system itself put the agent not ready."""
 
 
+class IdleReset(Enum):
+    """What may start an agent's idle clock anew. The end of a served interaction always does."""
+
+    LOG_IN = "log_in"
+    READY = "ready"  # back from not ready
+    MISSED = "missed"  # an offer that was not taken
+    MANUAL_CALL = "manual_call"  # to an outside number
+    INTERNAL_CALL = "internal_call"
+    CONSULT = "consult"  # was consulted by a colleague
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRules:
+    """How agents work."""
+
+    login: LoginRule = LoginRule.MOVE
+    idle_clock: frozenset[IdleReset] = frozenset({IdleReset.LOG_IN, IdleReset.READY, IdleReset.MANUAL_CALL})
+    headset_return_s: float = 30.0
+    """A customer whose agent's headset line broke waits so long for that agent."""
+    consult_ring_s: float = 20.0
+    transfer_ring_s: float = 20.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureCodes:
     """What agents dial, without the leading `*`. No code is the beginning of another."""
@@ -241,6 +542,61 @@ class FeatureCodes:
     end_wrap_up: str = "15"
     state: str = "16"
     disposition: str = "17"
+    headset: str = "18"
+    figures: str = "19"
+    extend_wrap_up: str = "21"
+    block_number: str = "31"
+    vip_number: str = "32"
+    echo_test: str = "43"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallKeys:
+    """What agents type during a call. No key is the beginning of another. Where an argument follows, it ends with #."""
+
+    release: str = "*0"
+    """Lets the customer go; a headset stays connected."""
+    transfer: str = "*1"
+    consult: str = "*2"
+    conference: str = "*3"
+    record: str = "*4"
+    pause_recording: str = "*5"
+    help: str = "*6"
+    malicious: str = "*7"
+    send_to_flow: str = "*8"
+    back: str = "*9"
+    """Out of a consultation, back to the customer."""
+
+
+class NumberMark(Enum):
+    BLOCKED = "blocked"
+    VIP = "vip"
+
+
+class WithheldPolicy(Enum):
+    TAKE = "take"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerSettings:
+    """What is known of a customer, by number."""
+
+    name: str = ""
+    owner: AgentId | None = None
+    language: Language | None = None
+    requires: Requirement = EVERYBODY
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerRules:
+    """What is done with certain callers, by number."""
+
+    marks: Mapping[str, NumberMark]
+    """By E.164 number, or its beginning followed by `*`. Those that supervisors added live come beside them."""
+    withheld: WithheldPolicy = WithheldPolicy.TAKE
+    vip_priority: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +606,8 @@ class Limits:
     """After `max_pin_tries` wrong PINs in a row the account is locked for so long."""
     menu_steps_max: int = 200
     """A call that went through so many nodes is released: a flow must not loop for ever."""
+    hops_max: int = 5
+    """Queues that one interaction may be handed through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +632,21 @@ class Settings:
     dispositions: Mapping[DispositionId, DispositionSettings]
     offers: OfferRules
     features: FeatureCodes = FeatureCodes()
+    keys: CallKeys = CallKeys()
     limits: Limits = Limits()
+    agent_rules: AgentRules = AgentRules()
+    callers: CallerRules = CallerRules(marks={})
+    customers: Mapping[str, CustomerSettings] = field(default_factory=dict)
+    """By E.164 number."""
+    classes_of_service: Mapping[ClassOfServiceId, ClassOfService] = field(default_factory=dict)
+    priority_step_s: float = 60.0
+    """What one step of priority is worth in seconds of waiting."""
+    capacity: Mapping[str, int] = field(default_factory=lambda: {"voice": 1})
+    """How many interactions of each kind one agent takes at once; a kind that is not named: none."""
+    combined_capacity: int = 1
+    sendable_flows: Mapping[str, FlowId] = field(default_factory=dict)
+    """Flows an agent can send a customer into, by the code typed after the key."""
+    trunk: str = "carrier"
+    """The PJSIP endpoint of the outside lines."""
     recording_dir: str = ""
     """Where Asterisk writes the segments (an absolute path as Asterisk sees it); empty: nothing is recorded."""

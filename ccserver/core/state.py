@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from ccserver.core.commands import LampState
 from ccserver.core.ids import (
     AgentId,
     CommandId,
@@ -19,6 +20,7 @@ from ccserver.core.ids import (
     LegId,
     NodeId,
     PhoneId,
+    PromptId,
     QueueId,
     ReasonId,
     SessionId,
@@ -26,13 +28,19 @@ from ccserver.core.ids import (
 )
 from ccserver.core.moment import Moment
 from ccserver.core.records import EndedBy, Outcome, PhoneState, ShownState, VisitOutcome
-from ccserver.core.settings import Exit, Settings
+from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WorkMode
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 VOICE = "voice"
+CONSULT = "consult"
+"""A consultation: the agent's leg is the caller, the interaction that it is about is the parent."""
+CALLBACK = "callback"
+"""Has no leg until an agent is reserved and the customer is dialled."""
+ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK})
+"""The kinds that take the agent's ear: they share the capacity of voice."""
 
 
 # --- legs and sessions ------------------------------------------------------------------------------------------------
@@ -40,6 +48,9 @@ class Role(Enum):
     CALLER = "caller"
     AGENT = "agent"
     FEATURE = "feature"
+    HEADSET = "headset"  # an agent's line that stays connected
+    GUEST = "guest"  # somebody outside the center: the target of a transfer
+    OWN = "own"  # a phone's own call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,9 @@ class Leg:
     """Observations in a row that did not show it."""
     doubt: str | None = None
     """The bridge that the last observation showed instead of ours; "" for none at all."""
+    is_parked: bool = False
+    keys: str = ""
+    """Typed on it outside any session, as far as they may begin one of `CallKeys`."""
 
 
 class Dialogue(Enum):
@@ -111,7 +125,11 @@ class After:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One agent's phone is being called for one interaction."""
+    """One agent's phone is being called for one interaction.
+
+    `waits`: the leg does not join by itself on answer, but parks for the core to join it. `is_joining`: it was chosen, and its
+    join is ordered; at most one offer of an interaction is.
+    """
 
     number: int
     agent: AgentId
@@ -121,6 +139,8 @@ class Offer:
     since: Moment
     why: str
     recording: str
+    waits: bool = False
+    is_joining: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +153,16 @@ class Visit:
     waiting_since_s: float
     """Monotonic; earlier than `entered` when the waiting time of an earlier visit counts."""
     rank: int
-    skills: tuple[SkillId, ...]
+    requires: Requirement
+    """The queue's and the interaction's own, at the present stage."""
+    stage: int = 0
+    """How many of the queue's relaxations and tiers have opened."""
+    priority: int = 0
+    only: AgentId | None = None
+    """Nobody else may take it: a direct call, or the preferred agent for as long as `only_until_s`."""
+    only_until_s: float | None = None
+    """None: for as long as it waits."""
+    announced_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +176,22 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapping:
+    """One agent's wrap-up of an interaction: several may wrap up what they handed on."""
+
+    agent: AgentId
+    queue: QueueId | None
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
+    """`leg` is the customer's; None for work without a line and for a callback that was not dialled yet."""
+
     id: InteractionId
     kind: str
     state: InteractionState
-    leg: LegId
+    leg: LegId | None
     did: str
     caller_number: str | None
     caller_name: str
@@ -166,15 +206,24 @@ class Interaction:
     tries: int = 0
     needs: tuple[SkillId, ...] = ()
     """Skills that its own choices require, beside those of the queue."""
+    requires: Requirement = EVERYBODY
+    """What its DID, its customer's data and its choices require beside them."""
+    priority: int | None = None
+    """None: that of the queue."""
+    owner: AgentId | None = None
+    is_vip: bool = False
+    parent: InteractionId | None = None
+    subject: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """What the IVR and the customer's data say; told with the notices."""
     hops: int = 0
     is_answered: bool = False
     after: After | None = None
     visit: Visit | None = None
-    offer: Offer | None = None
+    offers: tuple[Offer, ...] = ()
+    """Those that have not ended: several only where several phones ring."""
     talk: Talk | None = None
-    wrapping: AgentId | None = None
-    """The agent who is still in wrap-up for it."""
-    wrapping_since: Moment | None = None
+    wrapping: tuple[Wrapping, ...] = ()
     queue: QueueId | None = None
     agent: AgentId | None = None
     outcome: Outcome | None = None
@@ -183,13 +232,24 @@ class Interaction:
     disposition: DispositionId | None = None
     segments: int = 0
     visits: int = 0
-    offers: int = 0
+    offers_made: int = 0
     recordings: int = 0
+    transfers: int = 0
+    notices: int = 0
     wait_s: float = 0.0
     talk_s: float = 0.0
     faults: int = 0
     is_missing: bool = False
     """An agent who answered was joined with nobody: whether the caller is still there is about to be told."""
+
+    def offer_on(self, leg: LegId) -> Offer | None:
+        """The offer whose leg it is."""
+        return next((offer for offer in self.offers if offer.leg == leg), None)
+
+    def agents(self) -> frozenset[AgentId]:
+        """Everybody whose phone rings for it, who talks in it or wraps it up."""
+        talking = {self.talk.agent} if self.talk is not None else set()
+        return frozenset({*talking, *(o.agent for o in self.offers), *(w.agent for w in self.wrapping)})
 
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
@@ -231,6 +291,24 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """An agent's day, for the strategies and for the agent's own ear. Sums are of what is over."""
+
+    day: str = ""
+    """ISO date, in the site's time, that the sums are of."""
+    calls: int = 0
+    talk_s: float = 0.0
+    wrap_up_s: float = 0.0
+    missed: int = 0
+    logged_in_s: float = 0.0
+    logged_in_since_s: float | None = None
+    last_call_s: float = 0.0
+    """Monotonic; when the last talk ended."""
+    served: int = 0
+    """Counts every answered interaction for ever: the memory of ROUND_ROBIN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     id: AgentId
     presence: Presence = Presence.LOGGED_OUT
@@ -247,6 +325,16 @@ class Agent:
     """Not ready, once the current work is over."""
     leaves: bool = False
     """Logs out, once the current work is over."""
+    next_phone: PhoneId | None = None
+    """Moves there, once the current work is over."""
+    mode: WorkMode = WorkMode.DESK
+    line: LegId | None = None
+    """The headset's leg, while it is connected."""
+    skills: Mapping[SkillId, int] = field(default_factory=dict)
+    """Levels that a supervisor set for the time of this log-in, beside those of the settings."""
+    rests_until_s: float = 0.0
+    own_call: LegId | None = None
+    figures: Figures = Figures()
     pin_failures: int = 0
     locked_until_s: float = 0.0
     shown: Shown | None = None
@@ -266,15 +354,35 @@ class DeadlineKind(Enum):
     WRAP_UP = "wrap_up"  # of an agent
     SPARED = "spared"  # of an agent
     RELEASE = "release"  # of an agent: the phone did not become idle after our leg had ended
+    REST = "rest"  # of an agent
+    SHIFT = "shift"  # of an agent: it ends
+    LINE = "line"  # of an agent: the headset's line did not come back
     MAX_WAIT = "max_wait"  # of an interaction
     RING_GUARD = "ring_guard"  # of an interaction: the offer's leg neither answered nor ended
     RETURN = "return"  # of an interaction: the customer's leg did not come back
     LEAVE = "leave"  # of an interaction: its end was ordered and did not come
     MAX_TALK = "max_talk"  # of an interaction
+    STAGE = "stage"  # of an interaction: the next relaxation or tier opens
+    PREFERRED = "preferred"  # of an interaction: from now on anybody may take it
+    RING_MORE = "ring_more"  # of an interaction: one more phone
+    JOIN = "join"  # of an interaction: the join that was ordered did not happen
+    HOLD_REMINDER = "hold_reminder"  # of an interaction
+    HELD = "held"  # of an interaction: what it is held for did not come
+    CALLBACK = "callback"  # of an interaction: may be offered again
+    OVERFLOW = "overflow"  # of an interaction: the measures of its queue are taken again
+    CLOSING = "closing"  # of a queue: its hours end
 
 
-AGENT_DEADLINES = (DeadlineKind.WRAP_UP, DeadlineKind.SPARED, DeadlineKind.RELEASE)
-"""Those whose name is an agent's; all others are of an interaction."""
+AGENT_DEADLINES = (
+    DeadlineKind.WRAP_UP,
+    DeadlineKind.SPARED,
+    DeadlineKind.RELEASE,
+    DeadlineKind.REST,
+    DeadlineKind.SHIFT,
+    DeadlineKind.LINE,
+)
+QUEUE_DEADLINES = (DeadlineKind.CLOSING,)
+"""Those whose name is an agent's, and a queue's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
 
@@ -286,6 +394,9 @@ class Awaited(Enum):
     RING = "ring"
     HANG_UP = "hang_up"
     CONNECT = "connect"
+    DIAL = "dial"
+    JOIN = "join"
+    REDIRECT = "redirect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +415,45 @@ class QueueCounters:
     within_service_level: int = 0
     wait_s: float = 0.0
     """Of the answered ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A queue that was closed by hand. `prompt` is said to who calls and who waits."""
+
+    prompt: PromptId | None
+    by: str
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A number that a supervisor marked live."""
+
+    mark: NumberMark
+    note: str
+    by: str
+    at_utc_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenTo:
+    """Who spoke last to a customer's number."""
+
+    agent: AgentId
+    at_utc_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCall:
+    """A call that a phone makes by itself, while it lasts."""
+
+    leg: LegId
+    phone: PhoneId
+    agent: AgentId | None
+    to: str
+    kind: NumberKind
+    since: Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,9 +503,18 @@ class CenterState:
     version: str
     over: Mapping[LegId, float] = field(default_factory=dict)
     """Customers' legs that ended lately, by monotonic time."""
+    closed: Mapping[QueueId, Closed] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """By number."""
+    spoken_to: Mapping[str, SpokenTo] = field(default_factory=dict)
+    """By number, oldest first, at most `SPOKEN_TO_MAX`."""
+    own_calls: Mapping[LegId, OwnCall] = field(default_factory=dict)
+    lamps: Mapping[str, LampState] = field(default_factory=dict)
+    """As last ordered."""
 
 
-FORMAT = 1
+FORMAT = 2
+SPOKEN_TO_MAX = 20_000
 
 
 class Table(Generic[K, V]):
@@ -370,7 +529,7 @@ class Table(Generic[K, V]):
     def __getitem__(self, key: K) -> V:
         return self._rows[key]
 
-    def __contains__(self, key: K) -> bool:
+    def __contains__(self, key: K | None) -> bool:
         return key in self._rows
 
     def __iter__(self) -> Iterator[K]:
@@ -397,11 +556,11 @@ class Table(Generic[K, V]):
             self._undo.append(lambda: rows.__delitem__(key))
         rows[key] = value
 
-    def drop(self, key: K) -> None:
+    def drop(self, key: K | None) -> None:
         rows = self._rows
-        if key in rows:
-            old = rows.pop(key)
-            self._undo.append(lambda: rows.__setitem__(key, old))
+        if key is not None and key in rows:
+            known, old = key, rows.pop(key)
+            self._undo.append(lambda: rows.__setitem__(known, old))
 
     def copy(self) -> dict[K, V]:
         return dict(self._rows)

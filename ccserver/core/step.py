@@ -5,15 +5,21 @@ Engines hold the same `Step`; nobody else changes a table.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from ccserver.core.commands import (
     AnswerCall,
     Collect,
+    CollectNumber,
     CollectSecret,
     Command,
-    ConnectLegs,
+    DialOut,
     EndSession,
     HangUpLeg,
+    JoinLeg,
+    LampState,
+    RecordMessage,
+    RedirectLegs,
     RingAgent,
     Say,
     Store,
@@ -29,18 +35,23 @@ from ccserver.core.state import (
     Awaited,
     CenterState,
     Clockwork,
+    Closed,
     DeadlineKey,
     Deadlines,
     Interaction,
     Leg,
+    Mark,
     Outstanding,
+    OwnCall,
     Phone,
     QueueCounters,
     Session,
+    SpokenTo,
     Table,
 )
 
-Verb = Say | Collect | CollectSecret | WaitUntil
+Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil
+Order = AnswerCall | RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg
 
 
 class Step:
@@ -60,6 +71,11 @@ class Step:
         self.over: Table[LegId, float] = Table(undo, kept.over if kept else None)
         self.orphans: Table[LegId, int] = Table(undo, kept.orphans if kept else None)
         self.versions: Table[str, Settings] = Table(undo, kept.versions if kept else None)
+        self.closed: Table[QueueId, Closed] = Table(undo, kept.closed if kept else None)
+        self.marks: Table[str, Mark] = Table(undo, kept.marks if kept else None)
+        self.spoken_to: Table[str, SpokenTo] = Table(undo, kept.spoken_to if kept else None)
+        self.own_calls: Table[LegId, OwnCall] = Table(undo, kept.own_calls if kept else None)
+        self.lamps: Table[str, LampState] = Table(undo, kept.lamps if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
         self.deadlines = Deadlines(due)
         self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})
@@ -139,17 +155,27 @@ class Step:
             self.sessions.put(session.id, replace(session, is_ending=True, verb=None))
             self.emit(command)
 
-    def order(self, command: AnswerCall | RingAgent | HangUpLeg | ConnectLegs) -> None:
+    def order(self, command: Order) -> CommandId:
         """Emit a command whose answer is awaited."""
-        what, leg = Awaited.CONNECT, None
-        if isinstance(command, AnswerCall):
-            what, leg = Awaited.ANSWER, self.sessions[command.session].leg
-        elif isinstance(command, RingAgent):
-            what, leg = Awaited.RING, command.leg
-        elif isinstance(command, HangUpLeg):
-            what, leg = Awaited.HANG_UP, command.leg
+        leg: LegId | None
+        match command:
+            case AnswerCall():
+                what, leg = Awaited.ANSWER, self.sessions[command.session].leg
+            case RingAgent():
+                what, leg = Awaited.RING, command.leg
+            case DialOut():
+                what, leg = Awaited.DIAL, command.leg
+            case JoinLeg():
+                what, leg = Awaited.JOIN, command.leg
+            case RedirectLegs():
+                what, leg = Awaited.REDIRECT, command.moves[0].leg
+            case HangUpLeg():
+                what, leg = Awaited.HANG_UP, command.leg
+            case _:
+                assert_never(command)
         command_id = self.emit(command)
         self.outstanding.put(command_id, Outstanding(what=what, leg=leg, sent_s=self.now.mono_s))
+        return command_id
 
     def tell(self, fact: Fact) -> None:
         self.facts.append(fact)
@@ -174,9 +200,9 @@ class Step:
         self.interactions.put(interaction.id, interaction)
         self.touched_interactions[interaction.id] = None
 
-    def hang_up(self, leg: LegId, cause: int = 16) -> None:
+    def hang_up(self, leg: LegId | None, cause: int = 16) -> None:
         """Order the end of a leg, once."""
         known = self.legs.get(leg)
         if known is not None and not known.is_cancelled:
-            self.legs.put(leg, replace(known, is_cancelled=True))
-            self.order(HangUpLeg(leg=leg, cause=cause))
+            self.legs.put(known.id, replace(known, is_cancelled=True))
+            self.order(HangUpLeg(leg=known.id, cause=cause))

@@ -13,7 +13,7 @@ from ccserver.core.facts import AgentLegOver, OfferOver, TalkBegan, TalkHeld, Ta
 from ccserver.core.ids import AgentId, LegId, PhoneId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk
+from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk, Wrapping
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
 
@@ -61,7 +61,7 @@ class Talks:
     def offer(self, interaction: Interaction, agent: AgentId, phone: PhoneId, why: str) -> LegId:
         """Ring one agent. Returns the leg we asked for."""
         step, settings, visit = self.step, self.step.settings, interaction.visit
-        assert visit is not None
+        assert visit is not None and interaction.leg is not None
         counters = step.clockwork
         leg = LegId(settings.pbx, f"cc{settings.pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
         step.clockwork = replace(counters, next_leg=counters.next_leg + 1)
@@ -80,7 +80,7 @@ class Talks:
             ),
         )
         offer = Offer(
-            number=interaction.offers,
+            number=interaction.offers_made,
             agent=agent,
             phone=phone,
             leg=leg,
@@ -90,7 +90,9 @@ class Talks:
             recording=kept,
         )
         state = advance(INTERACTION, interaction.state, InteractionStep.OFFER)
-        self.ledger.put(replace(interaction, state=state, offer=offer, offers=interaction.offers + 1))
+        self.ledger.put(
+            replace(interaction, state=state, offers=(*interaction.offers, offer), offers_made=interaction.offers_made + 1)
+        )
         step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + config.ring_timeout_s + RING_GUARD_S)
         step.order(
             RingAgent(
@@ -114,24 +116,25 @@ class Talks:
     def expect_news_of(self, leg: Leg) -> bool:
         """The dial of an offer has failed, and no event spoke of its channel: give those a moment. False: it is no offer's."""
         interaction = self.step.interactions.get(leg.interaction)
-        if interaction is None or interaction.offer is None or interaction.offer.leg != leg.id:
+        if interaction is None or interaction.offer_on(leg.id) is None:
             return False
         self.step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, self.step.now.mono_s + NEWS_S)
         return True
 
-    def ring_guard_reached(self, interaction: Interaction) -> None:
-        if interaction.offer is not None:
-            self.step.hang_up(interaction.offer.leg)
+    def ring_guard_reached(self, offer: Offer) -> None:
+        self.step.hang_up(offer.leg)
 
-    def offer_ended(self, interaction: Interaction, outcome: OfferOutcome, *, is_leg_over: bool) -> None:
+    def offer_ended(self, interaction: Interaction, offer: Offer, outcome: OfferOutcome, *, is_leg_over: bool) -> None:
         """The offer ended without a talk; the next agent may be called only now that the leg's end is known."""
-        step, offer = self.step, interaction.offer
-        assert offer is not None
-        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
+        step = self.step
         self.ledger.store_offer(interaction, offer, outcome)
-        interaction = self.ledger.put(replace(step.interactions[interaction.id], offer=None))
+        interaction = step.interactions[interaction.id]
+        left = tuple(o for o in interaction.offers if o.leg != offer.leg)
+        interaction = self.ledger.put(replace(interaction, offers=left))
         step.tell(OfferOver(interaction.id, offer.agent, outcome, is_leg_over))
-        if interaction.state is InteractionState.OFFERED:
+        if not left:
+            step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
+        if interaction.state is InteractionState.OFFERED and not left:
             state = advance(INTERACTION, interaction.state, InteractionStep.OFFER_FAILED)
             self.ledger.put(replace(interaction, state=state))
         self.ledger.close_if_over(interaction.id)
@@ -139,11 +142,16 @@ class Talks:
     def entered_bridge(self, leg: Leg) -> None:
         """One leg is in a bridge; when the other is in the same one, the talk has begun."""
         interaction = self.step.interactions.get(leg.interaction)
-        if interaction is None or interaction.state is not InteractionState.OFFERED or interaction.offer is None:
+        if interaction is None or interaction.state is not InteractionState.OFFERED:
             return
-        caller, agent = self.step.legs.get(interaction.leg), self.step.legs.get(interaction.offer.leg)
-        if caller is not None and agent is not None and caller.bridge is not None and caller.bridge == agent.bridge:
-            self._talk_begins(interaction, interaction.offer)
+        caller = self.step.legs.get(interaction.leg)
+        if caller is None or caller.bridge is None:
+            return
+        for offer in interaction.offers:
+            agent = self.step.legs.get(offer.leg)
+            if agent is not None and agent.bridge == caller.bridge:
+                self._talk_begins(interaction, offer)
+                return
 
     def _talk_begins(self, interaction: Interaction, offer: Offer) -> None:
         step = self.step
@@ -152,7 +160,7 @@ class Talks:
         interaction = self.ledger.end_visit(step.interactions[interaction.id], VisitOutcome.ANSWERED, offer.agent)
         talk = Talk(agent=offer.agent, leg=offer.leg, queue=offer.queue, since=step.now, recording=offer.recording)
         state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
-        self.ledger.put(replace(interaction, state=state, offer=None, talk=talk, agent=offer.agent, after=None, ended_by=None))
+        self.ledger.put(replace(interaction, state=state, offers=(), talk=talk, agent=offer.agent, after=None, ended_by=None))
         max_talk_s = step.queue_settings(offer.queue, interaction).max_talk_s
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max_talk_s)
         step.tell(TalkBegan(interaction.id, offer.agent))
@@ -207,8 +215,7 @@ class Talks:
                 talk=None,
                 talk_s=interaction.talk_s + talk_s,
                 ended_by=by,
-                wrapping=talk.agent,
-                wrapping_since=now,
+                wrapping=(*interaction.wrapping, Wrapping(agent=talk.agent, queue=talk.queue, since=now)),
             )
         )
         step.deadlines.set(DeadlineKind.RETURN, interaction.id, now.mono_s + RETURN_S)
@@ -220,7 +227,8 @@ class Talks:
         interaction = self.step.interactions.get(leg.interaction)
         if leg.agent is None or leg.interaction is None:
             return
-        if interaction is not None and interaction.offer is not None and interaction.offer.leg == leg.id:
+        offer = interaction.offer_on(leg.id) if interaction is not None else None
+        if interaction is not None and offer is not None:
             if interaction.state is InteractionState.GONE:
                 outcome = OfferOutcome.CALLER_GONE
             elif by is EndedBy.PBX:
@@ -233,7 +241,7 @@ class Talks:
                 self.step.deadlines.set(DeadlineKind.RETURN, interaction.id, self.step.now.mono_s + RETURN_S)
             else:
                 outcome = offer_outcome(leg, cause, tech_cause)
-            self.offer_ended(interaction, outcome, is_leg_over=True)
+            self.offer_ended(interaction, offer, outcome, is_leg_over=True)
             return
         if interaction is not None and interaction.talk is not None and interaction.talk.leg == leg.id:
             if by is None and leg.is_cancelled:
@@ -258,10 +266,11 @@ class Talks:
         """The action failed and no channel came to be: this is the leg's only end."""
         interaction = self.step.interactions.get(leg.interaction)
         self.step.legs.drop(leg.id)
-        if interaction is not None and interaction.offer is not None and interaction.offer.leg == leg.id:
+        offer = interaction.offer_on(leg.id) if interaction is not None else None
+        if interaction is not None and offer is not None:
             if interaction.state is InteractionState.GONE:
                 outcome = OfferOutcome.CALLER_GONE
-            self.offer_ended(interaction, outcome, is_leg_over=True)
+            self.offer_ended(interaction, offer, outcome, is_leg_over=True)
 
     def max_talk_reached(self, interaction: Interaction) -> None:
         if interaction.talk is not None:

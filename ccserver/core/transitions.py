@@ -21,6 +21,7 @@ class InteractionState(Enum):
     WAITING = "waiting"  # in a queue
     OFFERED = "offered"  # in a queue, and one agent's phone is called
     TALKING = "talking"
+    HELD = "held"  # in the loop again, with music, while the agent consults or somebody else is called
     RETURNING = "returning"  # the talk is over, the customer's leg is on its way back into the loop
     LEAVING = "leaving"  # being released by us; its end is awaited
     GONE = "gone"  # the customer's leg is over; an agent may still wrap up
@@ -32,6 +33,7 @@ class InteractionStep(Enum):
     OFFER_FAILED = "offer_failed"
     BRIDGED = "bridged"
     TALK_OVER = "talk_over"
+    HOLD = "hold"
     REQUEUE = "requeue"
     BACK_TO_MENU = "back_to_menu"
     RELEASE = "release"
@@ -55,6 +57,14 @@ INTERACTION: Mapping[tuple[InteractionState, InteractionStep], InteractionState]
     (_I.OFFERED, _S.LEG_ENDED): _I.GONE,
     (_I.TALKING, _S.TALK_OVER): _I.RETURNING,
     (_I.TALKING, _S.LEG_ENDED): _I.GONE,
+    (_I.TALKING, _S.HOLD): _I.HELD,
+    (_I.HELD, _S.OFFER): _I.OFFERED,  # a transfer is completed, or nobody has the customer
+    (_I.HELD, _S.BRIDGED): _I.TALKING,  # back with the agent
+    (_I.HELD, _S.REQUEUE): _I.WAITING,
+    (_I.HELD, _S.BACK_TO_MENU): _I.MENU,  # the agent sent the customer into a flow
+    (_I.HELD, _S.RELEASE): _I.LEAVING,
+    (_I.HELD, _S.LEG_ENDED): _I.GONE,
+    (_I.MENU, _S.HOLD): _I.HELD,  # out of that flow
     (_I.RETURNING, _S.REQUEUE): _I.WAITING,
     (_I.RETURNING, _S.RELEASE): _I.LEAVING,
     (_I.RETURNING, _S.LEG_ENDED): _I.GONE,

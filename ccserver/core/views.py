@@ -59,7 +59,7 @@ class CallView:
 
     number: InteractionId
     state: str
-    leg: LegId
+    leg: LegId | None
     did: str
     caller_number: str | None
     caller_name: str
@@ -132,7 +132,7 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
             caller_name=i.caller_name,
             wait_s=now.mono_s - since_s,
             position=place,
-            ringing=i.offer.agent if i.offer else None,
+            ringing=i.offers[0].agent if i.offers else None,
         )
         for place, (_, since_s, i) in enumerate(there, start=1)
     )

@@ -8,14 +8,21 @@ import structlog
 from ccserver.core.commands import (
     AnswerCall,
     Collect,
+    CollectNumber,
     CollectSecret,
     Command,
     ConnectLegs,
+    ControlRecording,
+    DialOut,
     EndSession,
     HangUpLeg,
+    JoinLeg,
+    RecordMessage,
+    RedirectLegs,
     Reply,
     RingAgent,
     Say,
+    SetLamp,
     Store,
     WaitUntil,
 )
@@ -23,6 +30,8 @@ from ccserver.core.events import (
     CommandFailed,
     DigitsCollected,
     Event,
+    MessageRecorded,
+    NumberCollected,
     PromptEnded,
     SecretChecked,
     VerbEnd,
@@ -30,11 +39,9 @@ from ccserver.core.events import (
 )
 from ccserver.core.ids import CommandId
 from ccserver.core.records import Record
+from ccserver.core.settings import NumberKind
 
 log = structlog.stdlib.get_logger(__name__)
-
-Verb = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
-LegAction = RingAgent | HangUpLeg | ConnectLegs
 
 
 class Edge(Protocol):
@@ -79,9 +86,27 @@ class Performer:
         match command:
             case Store(record=record):
                 self._keep(command_id, record)
-            case RingAgent() | HangUpLeg() | ConnectLegs():
+            case (
+                RingAgent()
+                | DialOut()
+                | JoinLeg()
+                | RedirectLegs()
+                | HangUpLeg()
+                | ConnectLegs()
+                | ControlRecording()
+                | SetLamp()
+            ):
                 self._legs.perform(command_id, command)
-            case AnswerCall() | Say() | Collect() | CollectSecret() | WaitUntil() | EndSession():
+            case (
+                AnswerCall()
+                | Say()
+                | Collect()
+                | CollectNumber()
+                | CollectSecret()
+                | RecordMessage()
+                | WaitUntil()
+                | EndSession()
+            ):
                 self._sessions.perform(command_id, command)
             case Reply():
                 self._reply(command)
@@ -100,9 +125,15 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return WaitEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case CollectSecret():
             return SecretChecked(session=command.session, command=command_id, is_ok=None)
-        case AnswerCall() | RingAgent() | HangUpLeg() | ConnectLegs():
+        case AnswerCall() | RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg() | ConnectLegs():
             return CommandFailed(command=command_id, reason=reason)
-        case EndSession() | Store() | Reply():
+        case CollectNumber():
+            return NumberCollected(
+                session=command.session, command=command_id, end=VerbEnd.FAILED, digits="", number="", kind=NumberKind.UNKNOWN
+            )
+        case RecordMessage():
+            return MessageRecorded(session=command.session, command=command_id, end=VerbEnd.FAILED, duration_s=0.0)
+        case EndSession() | ControlRecording() | SetLamp() | Store() | Reply():
             return None
         case _:
             assert_never(command)

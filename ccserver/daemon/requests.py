@@ -160,12 +160,12 @@ def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
         "queue": interaction.visit.queue if interaction.visit else interaction.queue,
         "agent": interaction.talk.agent
         if interaction.talk
-        else (interaction.offer.agent if interaction.offer else interaction.agent),
+        else (interaction.offers[0].agent if interaction.offers else interaction.agent),
         "arrived_utc_s": interaction.arrived.utc_s,
         "wait_s": round(interaction.wait_s + waiting_s, 3),
         "talk_s": round(interaction.talk_s + (now.mono_s - interaction.talk.since.mono_s if interaction.talk else 0.0), 3),
-        "leg": interaction.leg.uniqueid,
-        "why_this_agent": interaction.offer.why if interaction.offer else None,
+        "leg": interaction.leg.uniqueid if interaction.leg else None,
+        "why_this_agent": interaction.offers[0].why if interaction.offers else None,
     }
 
 

@@ -1,0 +1,37 @@
+"""What is required of an agent: conditions on skills, held against what the agent can do."""
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from ccserver.core.ids import SkillId
+from ccserver.core.settings import EVERYBODY, AllOf, AnyOf, HasSkill, NoneOf, QueueSettings, Requirement
+
+
+def is_met(requirement: Requirement, skills: Mapping[SkillId, int]) -> bool:
+    """Whether somebody with these levels fulfils it. A level of 0 is the same as not having the skill."""
+    match requirement:
+        case HasSkill(skill=skill, level=level):
+            return skills.get(skill, 0) >= max(level, 1)
+        case AllOf(of=of):
+            return all(is_met(part, skills) for part in of)
+        case AnyOf(of=of):
+            return any(is_met(part, skills) for part in of)
+        case NoneOf(of=of):
+            return not any(is_met(part, skills) for part in of)
+        case _:
+            assert_never(requirement)
+
+
+def all_of(parts: Iterable[Requirement]) -> Requirement:
+    """Their conjunction in one stable form: the same parts in any order, and twice, give the same value."""
+    flat: set[Requirement] = set()
+    for part in parts:
+        flat.update(part.of if isinstance(part, AllOf) else (part,))
+    if not flat:
+        return EVERYBODY
+    return AllOf(tuple(sorted(flat, key=repr))) if len(flat) > 1 else flat.pop()
+
+
+def together(queue: QueueSettings, needs: Iterable[SkillId], own: Requirement) -> Requirement:
+    """What a queue and an interaction require together."""
+    return all_of([*map(HasSkill, queue.skills), queue.requires, *map(HasSkill, needs), own])
