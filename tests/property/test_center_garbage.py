@@ -8,10 +8,23 @@ from hypothesis import strategies as st
 from ccserver.core import events as ev
 from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, ReasonId, RequestId, SessionId
+from ccserver.core.ids import (
+    AgentId,
+    CommandId,
+    InteractionId,
+    LegId,
+    PhoneId,
+    PromptId,
+    QueueId,
+    ReasonId,
+    RequestId,
+    SessionId,
+    SkillId,
+)
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
 from ccserver.core.records import PhoneState
+from ccserver.core.settings import EVERYBODY, HasSkill, NoneOf, NumberKind, NumberMark
 from ccserver.core.state import CenterState
 from ccserver.sim.sample import DID, sample_center
 
@@ -66,12 +79,36 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "incarnation": st.integers(1, 5),
     "first_interaction": st.integers(1, 5).map(InteractionId),
     "settings": st.just(SETTINGS),
+    "transferrer": LEGS,
+    "second": LEGS,
+    "transferee": LEGS,
+    "target": LEGS,
+    "target_channel": TEXT,
+    "to": TEXT,
+    "number": TEXT,
+    "duration_s": st.floats(0, 100),
+    "by": TEXT,
+    "note": TEXT,
+    "subject": TEXT,
+    "skill": st.sampled_from([SkillId("sales"), SkillId("none")]),
+    "level": st.none() | st.integers(-1, 101),
+    "priority": st.integers(-1, 11),
+    "queue": st.sampled_from([*SETTINGS.queues, QueueId("none")]),
+    "prompt": st.none() | st.just(PromptId("cc-closed")),
+    "mark": st.none() | st.sampled_from(NumberMark),
+    "requires": st.sampled_from([EVERYBODY, HasSkill(SkillId("sales"), 50), NoneOf((HasSkill(SkillId("none")),))]),
+    "is_taken": st.booleans(),
 }
 SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RingEnded": {"is_ok": st.booleans(), "reason": st.integers(0, 8)},
     "CommandFailed": {"reason": TEXT},
     "InteractionFaulted": {"reason": TEXT, "interaction": st.none() | st.integers(0, 6).map(InteractionId)},
     "FeatureDialled": {"phone": st.none() | PHONES},
+    "OwnCallDialled": {"phone": st.none() | PHONES, "kind": st.sampled_from(NumberKind)},
+    "EmergencyDialled": {"phone": st.none() | PHONES},
+    "TransferAsked": {"kind": st.sampled_from(NumberKind)},
+    "NumberCollected": {"kind": st.sampled_from(NumberKind)},
+    "WorkRequested": {"kind": st.sampled_from(["mail", "voice", ""])},
 }
 KINDS = list(ev.Event.__args__)  # type: ignore[attr-defined]
 

@@ -20,7 +20,7 @@ from ccserver.core.records import (
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.settings import Exit, ExitKind, SpokenKind
+from ccserver.core.settings import AllOf, Exit, ExitKind, HasSkill, SpokenKind
 
 
 def outcomes(desk: Desk) -> list[VisitOutcome]:
@@ -38,7 +38,7 @@ def test_a_caller_goes_through_the_menu_into_the_queue() -> None:
     desk.types(caller, "2")
     offer = desk.ring()
     assert offer.number == "+34911222333" and offer.name == "Sales"
-    assert desk.center.snapshot().interactions[1].visit.skills == ("sales", "spanish")
+    assert desk.center.snapshot().interactions[1].visit.requires == AllOf((HasSkill("sales"), HasSkill("spanish")))
 
 
 def test_a_silent_caller_is_asked_again_and_then_leaves_by_the_no_input_exit() -> None:
@@ -491,7 +491,7 @@ def test_the_longest_idle_agent_is_offered_first() -> None:
     desk.log_in(1)
     desk.call()
     assert desk.ring().agent == "102"
-    assert "longest idle" in desk.center.snapshot().interactions[1].offer.why
+    assert "longest idle" in desk.center.snapshot().interactions[1].offers[0].why
 
 
 def test_a_caller_can_be_told_the_number_of_the_call() -> None:
