@@ -14,13 +14,20 @@ from ccserver.core.events import CallArrived, LinkLost, LinkUp, SettingsLoaded
 from ccserver.core.ids import InteractionId
 from ccserver.core.records import (
     AgentStateRecord,
+    AuditRecord,
+    CallbackRecord,
     FaultRecord,
     InteractionRecord,
+    MarkRecord,
+    MessageRecord,
+    NoticeRecord,
     OfferRecord,
+    OwnCallRecord,
     Record,
     RecordingRecord,
     RepairRecord,
     SegmentRecord,
+    TransferRecord,
     VisitRecord,
 )
 
@@ -81,7 +88,7 @@ def tell_record(record: Record) -> None:
                 caller=record.caller_number,
                 wait_s=round(record.wait_s, 3),
                 talk_s=round(record.talk_s, 3),
-                leg=record.leg.uniqueid,
+                leg=record.leg.uniqueid if record.leg else None,
             )
         case VisitRecord():
             log.info(
@@ -121,5 +128,35 @@ def tell_record(record: Record) -> None:
             log.warning("difference.repaired", kind=record.kind.value, what=record.what, interaction=record.interaction)
         case FaultRecord():
             log.error("interaction.faulted", interaction=record.interaction, reason=record.reason)
+        case TransferRecord():
+            log.info(
+                "transfer.ended",
+                interaction=record.interaction,
+                kind=record.kind.value,
+                agent=record.agent,
+                to=record.to,
+                outcome=record.outcome.value,
+            )
+        case OwnCallRecord():
+            log.info(
+                "own_call.ended", agent=record.agent, phone=record.phone, kind=record.kind.value, allowed=record.is_allowed
+            )
+        case CallbackRecord():
+            log.info(
+                "callback.ended",
+                interaction=record.interaction,
+                call=record.call,
+                queue=record.queue,
+                tries=record.tries,
+                outcome=record.outcome.value,
+            )
+        case MessageRecord():
+            log.info("message.left", interaction=record.interaction, path=record.path, duration_s=round(record.duration_s, 3))
+        case MarkRecord():
+            log.info("call.marked", interaction=record.interaction, agent=record.agent, what=record.what)
+        case AuditRecord():
+            log.info("act.done" if record.is_done else "act.refused", by=record.by, act=record.act, what=record.what)
+        case NoticeRecord():
+            log.debug("notice", interaction=record.interaction, kind=record.kind.value)
         case _:
             assert_never(record)

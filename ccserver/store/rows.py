@@ -1,5 +1,6 @@
 """From the core's records to rows, and nothing else."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -8,13 +9,20 @@ from sqlalchemy import Table
 from ccserver.core.ids import CommandId
 from ccserver.core.records import (
     AgentStateRecord,
+    AuditRecord,
+    CallbackRecord,
     FaultRecord,
     InteractionRecord,
+    MarkRecord,
+    MessageRecord,
+    NoticeRecord,
     OfferRecord,
+    OwnCallRecord,
     Record,
     RecordingRecord,
     RepairRecord,
     SegmentRecord,
+    TransferRecord,
     VisitRecord,
 )
 from ccserver.store import schema
@@ -45,8 +53,8 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
             row |= {
                 "interaction": record.interaction,
                 "kind": text(record.kind),
-                "pbx": text(record.leg.pbx),
-                "uniqueid": text(record.leg.uniqueid),
+                "pbx": text(record.leg.pbx) if record.leg else "",
+                "uniqueid": text(record.leg.uniqueid) if record.leg else "",
                 "did": text(record.did),
                 "caller_number": text(record.caller_number),
                 "caller_name": text(record.caller_name),
@@ -60,6 +68,7 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "ended_at": utc(record.ended_utc_s),
                 "wait_s": record.wait_s,
                 "talk_s": record.talk_s,
+                "parent": record.parent,
             }
             return schema.interactions, row
         case SegmentRecord():
@@ -84,6 +93,7 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "outcome": record.outcome.value,
                 "is_within_service_level": record.is_within_service_level,
                 "agent": text(record.agent),
+                "announced_wait_s": record.announced_wait_s,
             }
             return schema.queue_visits, row
         case OfferRecord():
@@ -135,5 +145,87 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
         case FaultRecord():
             row |= {"interaction": record.interaction, "reason": text(record.reason), "at": utc(record.at_utc_s)}
             return schema.faults, row
+        case TransferRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "kind": record.kind.value,
+                "agent": text(record.agent),
+                "target": text(record.to),
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+                "outcome": record.outcome.value,
+            }
+            return schema.transfers, row
+        case OwnCallRecord():
+            row |= {
+                "agent": text(record.agent),
+                "phone": text(record.phone),
+                "pbx": text(record.leg.pbx),
+                "uniqueid": text(record.leg.uniqueid),
+                "target": text(record.to),
+                "kind": record.kind.value,
+                "is_allowed": record.is_allowed,
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+            }
+            return schema.own_calls, row
+        case CallbackRecord():
+            row |= {
+                "interaction": record.interaction,
+                "call": record.call,
+                "queue": text(record.queue),
+                "number": text(record.number),
+                "confirmed_by": text(record.confirmed_by),
+                "asked_at": utc(record.asked_utc_s),
+                "tries": record.tries,
+                "outcome": record.outcome.value,
+                "ended_at": utc(record.ended_utc_s),
+            }
+            return schema.callbacks, row
+        case MessageRecord():
+            row |= {
+                "interaction": record.interaction,
+                "queue": text(record.queue),
+                "path": text(record.path),
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+            }
+            return schema.messages, row
+        case MarkRecord():
+            row |= {
+                "interaction": record.interaction,
+                "agent": text(record.agent),
+                "what": text(record.what),
+                "at": utc(record.at_utc_s),
+            }
+            return schema.marks, row
+        case AuditRecord():
+            row |= {
+                "by": text(record.by),
+                "act": text(record.act),
+                "what": text(record.what),
+                "is_done": record.is_done,
+                "at": utc(record.at_utc_s),
+                "interaction": record.interaction,
+                "agent": text(record.agent),
+            }
+            return schema.audit, row
+        case NoticeRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "kind": record.kind.value,
+                "at": utc(record.at_utc_s),
+                "caller_number": text(record.caller_number),
+                "caller_name": text(record.caller_name),
+                "did": text(record.did),
+                "language": text(record.language),
+                "queue": text(record.queue),
+                "agent": text(record.agent),
+                "phone": text(record.phone),
+                "data": json.dumps({key: text(value) for key, value in record.data.items()}, sort_keys=True),
+            }
+            return schema.notices, row
         case _:
             assert_never(record)

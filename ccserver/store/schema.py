@@ -25,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -99,8 +99,10 @@ interactions = _history(
     _required("ended_at", UtcTime()),
     _required("wait_s", Float),
     _required("talk_s", Float),
+    _optional("parent", BigInteger),
     Index(None, "interaction"),
     Index(None, "arrived_at"),
+    Index(None, "parent"),
     Index(None, "caller_number", "arrived_at"),
     Index(None, "agent", "arrived_at"),
 )
@@ -128,6 +130,7 @@ queue_visits = _history(
     _required("outcome", Text),
     _required("is_within_service_level", Boolean),
     _optional("agent", Text),
+    _optional("announced_wait_s", Float),
     Index(None, "interaction"),
     Index(None, "entered_at", "queue"),
 )
@@ -191,6 +194,98 @@ faults = _history(
     Index(None, "at"),
 )
 
+transfers = _history(
+    "transfers",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("kind", Text),
+    _required("agent", Text),
+    _required("target", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    _required("outcome", Text),
+    Index(None, "interaction"),
+)
+
+own_calls = _history(
+    "own_calls",
+    _optional("agent", Text),
+    _required("phone", Text),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _required("target", Text),
+    _required("kind", Text),
+    _required("is_allowed", Boolean),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    Index(None, "agent", "started_at"),
+)
+
+callbacks = _history(
+    "callbacks",
+    _required("interaction", BigInteger),
+    _required("call", BigInteger),
+    _required("queue", Text),
+    _required("number", Text),
+    _required("confirmed_by", Text),
+    _required("asked_at", UtcTime()),
+    _required("tries", Integer),
+    _required("outcome", Text),
+    _required("ended_at", UtcTime()),
+    Index(None, "interaction"),
+    Index(None, "call"),
+    Index(None, "number", "asked_at"),
+)
+
+messages = _history(
+    "messages",
+    _required("interaction", BigInteger),
+    _optional("queue", Text),
+    _required("path", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    Index(None, "interaction"),
+)
+
+marks = _history(
+    "marks",
+    _required("interaction", BigInteger),
+    _required("agent", Text),
+    _required("what", Text),
+    _required("at", UtcTime()),
+    Index(None, "interaction"),
+)
+
+audit = _history(
+    "audit",
+    _required("by", Text),
+    _required("act", Text),
+    _required("what", Text),
+    _required("is_done", Boolean),
+    _required("at", UtcTime()),
+    _optional("interaction", BigInteger),
+    _optional("agent", Text),
+    Index(None, "at"),
+)
+
+notices = _history(
+    "notices",
+    _optional("interaction", BigInteger),
+    _required("number", Integer),
+    _required("kind", Text),
+    _required("at", UtcTime()),
+    _optional("caller_number", Text),
+    _required("caller_name", Text),
+    _required("did", Text),
+    _required("language", Text),
+    _optional("queue", Text),
+    _optional("agent", Text),
+    _optional("phone", Text),
+    _required("data", Text),
+    Index(None, "interaction"),
+    Index(None, "at"),
+)
+
 recording_files = Table(
     "recording_files",
     METADATA,
@@ -212,4 +307,20 @@ projection = Table(
     _required("rows_written", BigInteger),
 )
 
-HISTORY = (interactions, segments, queue_visits, offers, agent_states, recordings, repairs, faults)
+HISTORY = (
+    interactions,
+    segments,
+    queue_visits,
+    offers,
+    agent_states,
+    recordings,
+    repairs,
+    faults,
+    transfers,
+    own_calls,
+    callbacks,
+    messages,
+    marks,
+    audit,
+    notices,
+)

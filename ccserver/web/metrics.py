@@ -16,15 +16,22 @@ from prometheus_client.registry import Collector
 
 from ccserver.core.records import (
     AgentStateRecord,
+    AuditRecord,
+    CallbackRecord,
     FaultRecord,
     InteractionRecord,
+    MarkRecord,
+    MessageRecord,
+    NoticeRecord,
     OfferRecord,
+    OwnCallRecord,
     Record,
     RecordingRecord,
     RepairRecord,
     SegmentKind,
     SegmentRecord,
     ShownState,
+    TransferRecord,
     VisitRecord,
 )
 
@@ -114,6 +121,17 @@ class CenterMetrics:
         self._offers = Counter(
             "ccserver_offers", "Offers to agents, by how they ended.", ["queue", "outcome"], registry=registry
         )
+        self._transfers = Counter(
+            "ccserver_transfers", "Attempts to hand a call on, by how they ended.", ["kind", "outcome"], registry=registry
+        )
+        self._callbacks = Counter(
+            "ccserver_callbacks", "Requests to be called back, by how they ended.", ["queue", "outcome"], registry=registry
+        )
+        self._own_calls = Counter(
+            "ccserver_own_calls", "Calls that agents' phones made by themselves.", ["kind", "decision"], registry=registry
+        )
+        self._messages = Counter("ccserver_messages", "Messages that callers left.", ["queue"], registry=registry)
+        self._notices = Counter("ccserver_notices", "Notices for the event stream.", ["kind"], registry=registry)
         self._recordings = Counter(
             "ccserver_recordings", "Recorded stretches that Asterisk was told to write.", registry=registry
         )
@@ -159,6 +177,18 @@ class CenterMetrics:
                 self._faults.inc()
             case AgentStateRecord():
                 self._agent_seconds.labels(record.state.value).inc(max(0.0, record.duration_s))
+            case TransferRecord():
+                self._transfers.labels(record.kind.value, record.outcome.value).inc()
+            case CallbackRecord():
+                self._callbacks.labels(record.queue, record.outcome.value).inc()
+            case OwnCallRecord():
+                self._own_calls.labels(record.kind.value, "allowed" if record.is_allowed else "refused").inc()
+            case MessageRecord():
+                self._messages.labels(record.queue or "").inc()
+            case NoticeRecord():
+                self._notices.labels(record.kind.value).inc()
+            case AuditRecord() | MarkRecord():
+                pass
             case _:
                 assert_never(record)
 
