@@ -15,12 +15,16 @@ from typing import Any
 
 from ccserver.core import events as ev
 from ccserver.core.agents import Agents
+from ccserver.core.callers import Callers
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Reply
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
+    BackToMenu,
     Disposed,
+    HandedOver,
     OfferOver,
+    SaidNothing,
     TalkBegan,
     TalkHeld,
     TalkOver,
@@ -32,6 +36,7 @@ from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
 from ccserver.core.pairing import Pairing
+from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.settings import Settings
@@ -84,14 +89,16 @@ class CallCenter:
         self.pairing = Pairing(step, self._agents)
         ledger = Ledger(step)
         self._talks = Talks(step, ledger)
-        self._interactions = Interactions(
+        callers = Callers(step, ledger)
+        self._queueing = Queueing(
             step,
             ledger,
-            self._talks,
+            callers,
             position=self.pairing.position,
             waiting_in=self.pairing.waiting_in,
             is_staffed=self.pairing.is_staffed,
         )
+        self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing)
         self._features = Features(step, self._agents)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
@@ -212,7 +219,7 @@ class CallCenter:
         for interaction_id in list(step.to_entertain):
             found = step.interactions.get(interaction_id)
             if found is not None:
-                self._interactions.entertain(found)
+                self._queueing.entertain(found)
         for agent_id in list(step.touched_agents):
             self._agents.show(agent_id)
 
@@ -238,6 +245,12 @@ class CallCenter:
 
     def _carry_one(self, fact: Any) -> None:
         match fact:
+            case SaidNothing():
+                self._interactions.verb_ended(self._step.interactions[fact.interaction])
+            case HandedOver():
+                self._interactions.caller_gone(fact.interaction, EndedBy.SYSTEM)
+            case BackToMenu():
+                self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.node)
             case TalkBegan():
                 self._agents.talk_began(fact)
             case TalkOver():
@@ -251,7 +264,7 @@ class CallCenter:
                 self._agents.offer_over(fact)
                 waiting = self._step.interactions.get(fact.interaction)
                 if waiting is not None:
-                    self._interactions.offer_over(waiting)
+                    self._queueing.offer_over(waiting)
             case AgentLegOver():
                 self._agents.leg_over(fact)
             case WrapUpOver():
@@ -340,7 +353,7 @@ class CallCenter:
             return
         step.about = interaction.id
         {
-            DeadlineKind.MAX_WAIT: self._interactions.max_wait_reached,
+            DeadlineKind.MAX_WAIT: self._queueing.max_wait_reached,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
@@ -364,7 +377,7 @@ class CallCenter:
             # Nobody knows what it was about: what is due now would raise again, for ever.
             while step.deadlines.take(step.now.mono_s) is not None:
                 pass
-        step.facts.clear()
+        step.facts = [fact for fact in step.facts if isinstance(fact, SaidNothing | HandedOver | BackToMenu)]
         self.pairing.rebuild()
 
     # --- the link and what it shows -----------------------------------------------------------------------------------

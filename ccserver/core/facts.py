@@ -2,11 +2,34 @@
 
 from dataclasses import dataclass
 
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PromptId, QueueId, RequestId, SessionId
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, NodeId, PromptId, QueueId, RequestId, SessionId
 from ccserver.core.records import OfferOutcome
 
 Origin = RequestId | SessionId
 """Who asked: somebody at the control socket (an int), or an agent's phone (a session)."""
+
+
+# --- from the customer's leg and the queue to interactions ------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class SaidNothing:
+    """There was nothing to say: what follows the prompt is due."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The customer's leg is the dialplan's now, and does not come back."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class BackToMenu:
+    """Out of a queue, on with a node of the flow it came from."""
+
+    interaction: InteractionId
+    node: NodeId
 
 
 # --- from interactions to agents --------------------------------------------------------------------------------------
@@ -77,4 +100,16 @@ class Answered:
     text: str
 
 
-Fact = TalkBegan | TalkOver | OfferOver | TalkHeld | AgentLegOver | WrapUpOver | Disposed | Answered
+Fact = (
+    SaidNothing
+    | HandedOver
+    | BackToMenu
+    | TalkBegan
+    | TalkOver
+    | OfferOver
+    | TalkHeld
+    | AgentLegOver
+    | WrapUpOver
+    | Disposed
+    | Answered
+)

@@ -6,22 +6,22 @@ and only the end of the leg means that the caller is gone. Each change of state 
 Which rule wins: the caller's end before everything; then the end of the agent's leg; then what a prompt or a digit says.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from ccserver.core import ivr, requirements, stats
-from ccserver.core.commands import AnswerCall, Collect, EndSession, Next, Say, WaitUntil
+from ccserver.core import ivr
+from ccserver.core.callers import LEAVE_S, Callers, prompt, spelled
+from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.events import CallArrived
-from ccserver.core.hours import is_open
-from ccserver.core.ids import AgentId, InteractionId, NodeId, PromptId, QueueId
+from ccserver.core.ids import AgentId, InteractionId, NodeId
 from ccserver.core.ledger import Ledger
+from ccserver.core.queueing import Queueing
 from ccserver.core.records import (
     EndedBy,
     Outcome,
     SegmentKind,
     VisitOutcome,
 )
-from ccserver.core.settings import AnswerPolicy, Exit, ExitKind, MenuNode, Requirement, Spoken, SpokenKind
+from ccserver.core.settings import AnswerPolicy, MenuNode, Spoken
 from ccserver.core.state import (
     AGENT_DEADLINES,
     VOICE,
@@ -31,41 +31,27 @@ from ccserver.core.state import (
     Dialogue,
     Interaction,
     Leg,
-    QueueCounters,
     Role,
     Session,
-    Visit,
 )
 from ccserver.core.step import Step
 from ccserver.core.talks import RETURN_S, Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
 
-LEAVE_S = 10.0
-"""How long a released leg may take to end before it is hung up."""
 NEXT_DIGIT_S = 3.0
 HUNG_UP_KEPT_S = 60.0
 NO_ROUTE, REJECTED = 3, 21
 
 
 class Interactions:
-    """`position` is an interaction's place in its queue; `is_staffed` whether anybody logged in could serve a class."""
+    """Calls, from the arrival to the end; the stay in a queue is `queueing`'s."""
 
-    def __init__(
-        self,
-        step: Step,
-        ledger: Ledger,
-        talks: Talks,
-        *,
-        position: Callable[[InteractionId], int],
-        waiting_in: Callable[[QueueId], int],
-        is_staffed: Callable[[QueueId, Requirement], bool],
-    ) -> None:
+    def __init__(self, step: Step, ledger: Ledger, talks: Talks, callers: Callers, queueing: Queueing) -> None:
         self.step = step
         self.ledger = ledger
         self.talks = talks
-        self._position = position
-        self._waiting_in = waiting_in
-        self._is_staffed = is_staffed
+        self.callers = callers
+        self.queueing = queueing
 
     # --- arrival ------------------------------------------------------------------------------------------------------
     def call_arrived(self, event: CallArrived) -> None:
@@ -126,12 +112,12 @@ class Interactions:
             step.end_session(EndSession(session=event.session, next=Next.HANG_UP))
         elif did is None or did.answer is AnswerPolicy.NEVER:
             interaction = self.ledger.put(replace(interaction, outcome=Outcome.REFUSED))
-            self._release(interaction, cause=REJECTED if did else NO_ROUTE)
+            self.callers.release(interaction, cause=REJECTED if did else NO_ROUTE)
         else:
             flow = settings.flows[did.flow]
             interaction = self.ledger.put(replace(interaction, flow=did.flow, node=flow.start))
             if did.answer is AnswerPolicy.AT_ONCE:
-                interaction = self._answer(interaction)
+                interaction = self.callers.answer(interaction)
             self._walk(interaction, flow.start)
 
     def _came_back(self, interaction: Interaction) -> None:
@@ -142,7 +128,7 @@ class Interactions:
             case InteractionState.WAITING | InteractionState.OFFERED:
                 interaction = self._found(interaction)
                 if interaction.after is not None and interaction.after.exit is not None:
-                    self._take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
+                    self.queueing.take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:
                     self.step.to_entertain[interaction.id] = None
             case InteractionState.TALKING:
@@ -151,15 +137,15 @@ class Interactions:
             case InteractionState.RETURNING:
                 self._returned(interaction)
             case InteractionState.LEAVING:
-                self._release(interaction)
+                self.callers.release(interaction)
             case InteractionState.GONE:
-                self._end_session(interaction)
+                self.callers.end_session(interaction)
 
     # --- the menu -----------------------------------------------------------------------------------------------------
     def _walk(self, interaction: Interaction, node: NodeId) -> None:
         settings = self.step.settings_of(interaction)
         if interaction.flow is None:
-            self._release(interaction)
+            self.callers.release(interaction)
             return
         walked = ivr.walk(
             settings.flows[interaction.flow],
@@ -188,17 +174,17 @@ class Interactions:
         match walked.act:
             case ivr.Speak() as act:
                 after = After(kind=AfterKind.NODE, target=act.next)
-                self._say(interaction, act.say, after, stop_digits="0123456789*#" if act.can_interrupt else "")
+                self.callers.say(interaction, act.say, after, stop_digits="0123456789*#" if act.can_interrupt else "")
             case ivr.Ask() as act:
                 self._ask(interaction, act.menu, act.menu.say)
             case ivr.Enqueue() as act:
-                self.enqueue(interaction, act.queue)
+                self.queueing.enqueue(interaction, act.queue)
             case ivr.HandOver() as act:
-                self._say(interaction, act.say, After(kind=AfterKind.EXTENSION, target=act.extension))
+                self.callers.say(interaction, act.say, After(kind=AfterKind.EXTENSION, target=act.extension))
             case ivr.Release() as act:
                 outcome = Outcome.LOST if act.is_too_long else Outcome.REFUSED
                 interaction = self.ledger.put(replace(interaction, outcome=outcome))
-                self._say(interaction, act.say, After(kind=AfterKind.LEAVE))
+                self.callers.say(interaction, act.say, After(kind=AfterKind.LEAVE))
 
     def _ask(self, interaction: Interaction, menu: MenuNode, say: tuple[Spoken, ...]) -> None:
         session = self.step.caller_session(interaction)
@@ -206,7 +192,7 @@ class Interactions:
             self.step.speak(
                 Collect(
                     session=session,
-                    say=_spelled(say, interaction),
+                    say=spelled(say, interaction),
                     language=interaction.language,
                     max_digits=max(map(len, menu.choices)),
                     first_timeout_s=menu.timeout_s,
@@ -231,6 +217,11 @@ class Interactions:
             # Leaving the menu starts its tries anew, also where it leads to itself.
             self._walk(self.ledger.put(replace(interaction, tries=0)), chosen.node)
 
+    def back_to_menu(self, interaction: Interaction, node: NodeId) -> None:
+        """Out of a queue, on with a node of the flow it came from."""
+        state = advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU)
+        self._walk(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), node)
+
     # --- what follows a prompt ----------------------------------------------------------------------------------------
     def verb_ended(self, interaction: Interaction) -> None:
         """The newest verb of the caller's session has ended, and it was no menu."""
@@ -245,112 +236,15 @@ class Interactions:
                 self._walk(interaction, NodeId(after.target))
             case AfterKind.EXIT:
                 if after.exit is not None:
-                    self._take_exit(interaction, after.exit)
+                    self.queueing.take_exit(interaction, after.exit)
             case AfterKind.LEAVE:
-                self._release(interaction)
+                self.callers.release(interaction)
             case AfterKind.EXTENSION:
-                self._hand_over(interaction, after.target)
+                self.callers.hand_over(interaction, after.target)
             case AfterKind.KEEP_WAITING:
-                self._wait(interaction)
+                self.queueing.wait(interaction)
 
-    # --- the queue ----------------------------------------------------------------------------------------------------
-    def enqueue(self, interaction: Interaction, queue: QueueId, *, rank: int = 1, waiting_since_s: float | None = None) -> None:
-        """Into a queue, or out of its door: closed, full, unstaffed."""
-        step, now = self.step, self.step.now
-        if interaction.state is InteractionState.MENU:
-            interaction = self.ledger.menu_segment(interaction)
-        what = InteractionStep.REQUEUE if interaction.state is InteractionState.RETURNING else InteractionStep.ENQUEUE
-        config = step.queue_settings(queue, interaction)
-        requires = requirements.together(config, interaction.needs, interaction.requires)
-        visit = Visit(
-            number=interaction.visits,
-            queue=queue,
-            entered=now,
-            waiting_since_s=now.mono_s if waiting_since_s is None else waiting_since_s,
-            rank=rank,
-            requires=requires,
-            priority=config.priority if interaction.priority is None else interaction.priority,
-        )
-        interaction = self.ledger.put(
-            replace(
-                interaction,
-                state=advance(INTERACTION, interaction.state, what),
-                queue=queue,
-                visit=visit,
-                visits=interaction.visits + 1,
-                hops=interaction.hops + 1,
-            )
-        )
-        step.queues.put(queue, stats.began(step.queues.get(queue) or QueueCounters()))
-        is_requeue = what is InteractionStep.REQUEUE
-        if config.hours is not None and not is_open(step.settings_of(interaction).hours[config.hours], now.utc_s):
-            self._refuse(interaction, VisitOutcome.REFUSED_CLOSED, config.on_closed)
-        elif not is_requeue and config.max_waiting is not None and self._waiting_in(queue) >= config.max_waiting:
-            self._refuse(interaction, VisitOutcome.REFUSED_FULL, config.on_full)
-        elif not is_requeue and config.on_unstaffed is not None and not self._is_staffed(queue, requires):
-            self._refuse(interaction, VisitOutcome.REFUSED_UNSTAFFED, config.on_unstaffed)
-        else:
-            if not interaction.is_answered:
-                interaction = self._answer(interaction)
-            if config.max_wait_s is not None:
-                step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
-            step.to_entertain[interaction.id] = None
-
-    def entertain(self, interaction: Interaction) -> None:
-        """Position, where the queue announces it, then music; asked once the matcher has had its say."""
-        if interaction.state not in (InteractionState.WAITING, InteractionState.OFFERED) or interaction.visit is None:
-            return
-        config = self.step.queue_settings(interaction.visit.queue, interaction)
-        if config.announce_position_every_s is None or interaction.state is InteractionState.OFFERED:
-            self._wait(interaction)
-            return
-        place = self._position(interaction.id)
-        if place == 1:
-            say: tuple[Spoken, ...] = (_prompt("cc-queue-next"),)
-        else:
-            say = (_prompt("cc-queue-position"), Spoken(SpokenKind.NUMBER, str(place)))
-        self._say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
-
-    def _wait(self, interaction: Interaction) -> None:
-        session = self.step.caller_session(interaction)
-        if session is not None and interaction.visit is not None:
-            config = self.step.queue_settings(interaction.visit.queue, interaction)
-            self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=config.announce_position_every_s))
-
-    def _refuse(self, interaction: Interaction, outcome: VisitOutcome, way: Exit) -> None:
-        self.ledger.end_visit(interaction, outcome)
-        self._take_exit(self.step.interactions[interaction.id], way)
-
-    def _take_exit(self, interaction: Interaction, way: Exit) -> None:
-        """Leave a queue by one of its exits. The visit is over already."""
-        if way.prompt is not None and self.step.caller_session(interaction) is not None:
-            after = After(kind=AfterKind.EXIT, exit=replace(way, prompt=None))
-            self._say(interaction, (Spoken(SpokenKind.PROMPT, way.prompt),), after)
-        elif way.kind is ExitKind.QUEUE and interaction.hops < self.step.settings.limits.hops_max:
-            self.enqueue(interaction, QueueId(way.target), waiting_since_s=self.step.now.mono_s - interaction.wait_s)
-        elif way.kind is ExitKind.EXTENSION:
-            self._hand_over(interaction, way.target)
-        elif way.kind is ExitKind.NODE and interaction.flow is not None:
-            state = advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU)
-            self._walk(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), NodeId(way.target))
-        else:
-            self._release(interaction)
-
-    def max_wait_reached(self, interaction: Interaction) -> None:
-        """The longest wait. While an agent's phone rings, that comes first: see `offer_over`."""
-        if interaction.state is InteractionState.WAITING and interaction.visit is not None:
-            way = self.step.queue_settings(interaction.visit.queue, interaction).on_max_wait
-            self._refuse(interaction, VisitOutcome.OVERFLOWED, way)
-
-    # --- offers -------------------------------------------------------------------------------------------------------
     # --- after an offer, after a talk ---------------------------------------------------------------------------------
-    def offer_over(self, interaction: Interaction) -> None:
-        """An offer ended without a talk. Who has waited too long by now leaves; while the phone rang, that came first."""
-        visit = interaction.visit
-        config = self.step.queue_settings(visit.queue, interaction) if visit is not None else None
-        if visit and config and config.max_wait_s and visit.entered.mono_s + config.max_wait_s <= self.step.now.mono_s:
-            self.max_wait_reached(interaction)
-
     def talk_over(self, interaction: Interaction) -> None:
         """The talk has ended, and it is known how."""
         if interaction.state is InteractionState.RETURNING and self.step.caller_session(interaction) is not None:
@@ -361,13 +255,13 @@ class Interactions:
         self.step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
         if interaction.ended_by is EndedBy.AGENT_LOST and interaction.queue is not None:
             since = self.step.now.mono_s - interaction.wait_s
-            self.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since)
+            self.queueing.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since)
             interaction = self.step.interactions[interaction.id]
             if interaction.visit is not None:
                 self.step.to_entertain.pop(interaction.id, None)
-                self._say(interaction, (_prompt("cc-call-lost"),), After(kind=AfterKind.KEEP_WAITING))
+                self.callers.say(interaction, (prompt("cc-call-lost"),), After(kind=AfterKind.KEEP_WAITING))
         else:
-            self._release(interaction)
+            self.callers.release(interaction)
 
     def return_reached(self, interaction: Interaction) -> None:
         """The customer's leg did not come back in time, or came back and the agent's leg did not end."""
@@ -399,7 +293,7 @@ class Interactions:
                 outcome = Outcome.LOST if is_lost else (interaction.outcome or Outcome.LEFT_IN_MENU)
                 interaction = replace(interaction, outcome=outcome)
             case InteractionState.WAITING | InteractionState.OFFERED:
-                interaction = self._leave_queue(interaction, is_lost=is_lost)
+                interaction = self.queueing.leave(interaction, is_lost=is_lost)
             case InteractionState.TALKING:
                 interaction = self.talks.talk_over(interaction, by)
             case InteractionState.RETURNING:
@@ -420,21 +314,6 @@ class Interactions:
             step.deadlines.clear(kind, interaction_id)
         self.ledger.close_if_over(interaction_id)
 
-    def _leave_queue(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
-        visit = interaction.visit
-        for offer in interaction.offers:
-            self.step.hang_up(offer.leg)
-        if visit is None:
-            return interaction
-        short_s = self.step.queue_settings(visit.queue, interaction).short_abandon_s
-        if is_lost:
-            outcome = VisitOutcome.LOST
-        elif self.step.now.mono_s - visit.waiting_since_s < short_s:
-            outcome = VisitOutcome.SHORT_ABANDONED
-        else:
-            outcome = VisitOutcome.ABANDONED
-        return self.ledger.end_visit(interaction, outcome)
-
     def wrap_up_over(self, interaction_id: InteractionId, agent: AgentId) -> None:
         interaction = self.step.interactions.get(interaction_id)
         wrapping = next((w for w in interaction.wrapping if w.agent == agent), None) if interaction is not None else None
@@ -452,34 +331,6 @@ class Interactions:
     def release_by_request(self, interaction: Interaction) -> None:
         self.step.hang_up(interaction.leg)
         self.ledger.put(replace(interaction, ended_by=interaction.ended_by or EndedBy.SYSTEM))
-
-    def _release(self, interaction: Interaction, cause: int = 16) -> None:
-        """Let the caller go; the interaction ends with the leg."""
-        if interaction.state is InteractionState.MENU:
-            interaction = self.ledger.menu_segment(interaction)
-        interaction = self.ledger.put(
-            replace(
-                interaction,
-                state=advance(INTERACTION, interaction.state, InteractionStep.RELEASE),
-                ended_by=interaction.ended_by or EndedBy.SYSTEM,
-                after=None,
-            )
-        )
-        self.step.deadlines.set(DeadlineKind.LEAVE, interaction.id, self.step.now.mono_s + LEAVE_S)
-        self._end_session(interaction, cause)
-
-    def _hand_over(self, interaction: Interaction, extension: str) -> None:
-        """To an extension of the dialplan. The call does not come back, so the interaction is over here."""
-        session = self.step.caller_session(interaction)
-        if session is None:
-            # Between two sessions; when it comes back, it is handed over.
-            way = Exit(kind=ExitKind.EXTENSION, target=extension)
-            self.ledger.put(replace(interaction, after=After(kind=AfterKind.EXIT, exit=way)))
-            return
-        self.ledger.put(replace(interaction, outcome=Outcome.OVERFLOWED, ended_by=EndedBy.SYSTEM))
-        self.step.end_session(EndSession(session=session, next=Next.EXTENSION, extension=extension))
-        self.step.legs.drop(interaction.leg)
-        self.caller_gone(interaction.id, EndedBy.SYSTEM)
 
     # --- after a fault ------------------------------------------------------------------------------------------------
     def to_safety(self, interaction: Interaction) -> None:
@@ -509,7 +360,7 @@ class Interactions:
         elif interaction.faults == 1 and interaction.queue is not None:
             since = step.now.mono_s - interaction.wait_s
             waiting = replace(interaction, state=InteractionState.WAITING, hops=0)
-            self.enqueue(self.ledger.put(waiting), interaction.queue, rank=0, waiting_since_s=since)
+            self.queueing.enqueue(self.ledger.put(waiting), interaction.queue, rank=0, waiting_since_s=since)
             interaction = step.interactions[interaction.id]
             alive = tuple(offer for offer in offers if offer.leg in step.legs)
             if interaction.visit is not None and alive:
@@ -518,35 +369,4 @@ class Interactions:
         else:
             leaving = self.ledger.put(replace(interaction, state=InteractionState.LEAVING, outcome=Outcome.LOST))
             step.deadlines.set(DeadlineKind.LEAVE, interaction.id, step.now.mono_s + LEAVE_S)
-            self._say(leaving, (_prompt("cc-error"),), After(kind=AfterKind.LEAVE))
-
-    # --- small things -------------------------------------------------------------------------------------------------
-    def _end_session(self, interaction: Interaction, cause: int = 16) -> None:
-        session = self.step.caller_session(interaction)
-        if session is not None:
-            self.step.end_session(EndSession(session=session, next=Next.HANG_UP, cause=cause))
-
-    def _answer(self, interaction: Interaction) -> Interaction:
-        session = self.step.caller_session(interaction)
-        if session is not None:
-            self.step.order(AnswerCall(session=session))
-        return self.ledger.put(replace(interaction, is_answered=True))
-
-    def _say(self, interaction: Interaction, say: tuple[Spoken, ...], after: After, stop_digits: str = "") -> None:
-        interaction = self.ledger.put(replace(interaction, after=after))
-        session = self.step.caller_session(interaction)
-        if not say:
-            self.verb_ended(interaction)
-        elif session is not None:
-            say = _spelled(say, interaction)
-            self.step.speak(Say(session=session, say=say, language=interaction.language, stop_digits=stop_digits))
-
-
-def _prompt(name: str) -> Spoken:
-    return Spoken(SpokenKind.PROMPT, PromptId(name))
-
-
-def _spelled(say: tuple[Spoken, ...], interaction: Interaction) -> tuple[Spoken, ...]:
-    """`say` with the interaction's own number in it, where it is asked for."""
-    number = Spoken(SpokenKind.DIGITS, str(interaction.id))
-    return tuple(number if piece.kind is SpokenKind.CALL_NUMBER else piece for piece in say)
+            self.callers.say(leaving, (prompt("cc-error"),), After(kind=AfterKind.LEAVE))

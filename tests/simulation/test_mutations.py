@@ -12,9 +12,9 @@ import pytest
 from ccserver.core import stats
 from ccserver.core.acd import Matcher
 from ccserver.core.agents import Agents
+from ccserver.core.callers import Callers
 from ccserver.core.center import CallCenter, StepFailed
 from ccserver.core.commands import Store
-from ccserver.core.interactions import Interactions
 from ccserver.core.records import OfferOutcome, VisitRecord
 from ccserver.core.state import DeadlineKind, Deadlines, Role
 from ccserver.core.step import Step
@@ -184,7 +184,7 @@ def forget_the_answers_to_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget_to_let_callers_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, Interactions, "_end_session")
+    without(monkeypatch, Callers, "end_session")
 
 
 def write_a_snapshot_without_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
