@@ -406,6 +406,10 @@ class QueueSettings:
     """The name on the agent's phone. Fields: {queue}, {number}, {name}, {vip}, {did}, {wait}, {call}."""
     hold_reminder_s: float | None = 60.0
     """The agent is reminded of a customer who is on hold for so long."""
+    lamp_waiting_above: int | None = None
+    """The queue's lamp, lit while somebody waits, blinks while more wait; None: never for their number."""
+    lamp_wait_above_s: float | None = None
+    """It blinks while the longest has waited longer; None: never for their time."""
 
 
 DIRECT = QueueId("direct")
@@ -648,5 +652,7 @@ class Settings:
     """Flows an agent can send a customer into, by the code typed after the key."""
     trunk: str = "carrier"
     """The PJSIP endpoint of the outside lines."""
+    timezone: str = "UTC"
+    """The site's: where a new day begins in the agents' figures."""
     recording_dir: str = ""
     """Where Asterisk writes the segments (an absolute path as Asterisk sees it); empty: nothing is recorded."""

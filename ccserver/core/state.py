@@ -276,6 +276,8 @@ class Work:
     leg: LegId | None
     since: Moment
     is_held: bool = False
+    is_consulting: bool = False
+    """The customer is held while the agent asks a colleague."""
     released_from: Phase | None = None
     """The phase before RELEASING: what is shown until the leg's end is known."""
 
@@ -334,6 +336,10 @@ class Agent:
     """Levels that a supervisor set for the time of this log-in, beside those of the settings."""
     rests_until_s: float = 0.0
     own_call: LegId | None = None
+    outside_calls: tuple[float, ...] = ()
+    """Monotonic times of the outside calls and transfers of the last hour, where the class of service limits them."""
+    last_caller: str | None = None
+    """The number of the customer of the present talk, or of the last; None also when it was withheld."""
     figures: Figures = Figures()
     pin_failures: int = 0
     locked_until_s: float = 0.0
@@ -356,6 +362,7 @@ class DeadlineKind(Enum):
     RELEASE = "release"  # of an agent: the phone did not become idle after our leg had ended
     REST = "rest"  # of an agent
     SHIFT = "shift"  # of an agent: it ends
+    DAY = "day"  # of an agent: a new day begins in the figures
     LINE = "line"  # of an agent: the headset's line did not come back
     MAX_WAIT = "max_wait"  # of an interaction
     RING_GUARD = "ring_guard"  # of an interaction: the offer's leg neither answered nor ended
@@ -371,6 +378,7 @@ class DeadlineKind(Enum):
     CALLBACK = "callback"  # of an interaction: may be offered again
     OVERFLOW = "overflow"  # of an interaction: the measures of its queue are taken again
     CLOSING = "closing"  # of a queue: its hours end
+    LAMP = "lamp"  # of a queue: how long the longest has waited is looked at again
 
 
 AGENT_DEADLINES = (
@@ -379,9 +387,10 @@ AGENT_DEADLINES = (
     DeadlineKind.RELEASE,
     DeadlineKind.REST,
     DeadlineKind.SHIFT,
+    DeadlineKind.DAY,
     DeadlineKind.LINE,
 )
-QUEUE_DEADLINES = (DeadlineKind.CLOSING,)
+QUEUE_DEADLINES = (DeadlineKind.CLOSING, DeadlineKind.LAMP)
 """Those whose name is an agent's, and a queue's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
