@@ -1,10 +1,14 @@
 """Opening hours: the one place where local time matters to the core."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ccserver.core.settings import OpeningHours
+
+DAYS_AHEAD = 366
+DAY_S = 86_400.0
+QUARTER_S = 900.0
 
 
 @lru_cache(maxsize=64)
@@ -19,3 +23,35 @@ def is_open(hours: OpeningHours, utc_s: float) -> bool:
         return False
     minute = local.hour * 60 + local.minute
     return any(start <= minute < end for start, end in hours.week[local.weekday()])
+
+
+def next_change(hours: OpeningHours, utc_s: float) -> float | None:
+    """The first instant after `utc_s` (POSIX seconds) at which `is_open` gives another answer; None: never within a year.
+
+    Local days are walked through one by one. Around a change of the clocks a local time may not exist or exist twice, so each candidate
+    is held against `is_open` itself, and the hours about such a change are looked at quarter by quarter.
+    """
+    zone = _zone(hours.timezone)
+    now_is_open = is_open(hours, utc_s)
+    day = datetime.fromtimestamp(utc_s, tz=UTC).astimezone(zone).date()
+    for ahead in range(DAYS_AHEAD):
+        for candidate_s in _boundaries(hours, day + timedelta(days=ahead), zone):
+            if candidate_s > utc_s and is_open(hours, candidate_s) is not now_is_open:
+                return candidate_s
+    return None
+
+
+def _boundaries(hours: OpeningHours, day: date, zone: ZoneInfo) -> list[float]:
+    """The instants of a local day at which something may change, in order."""
+    minutes = {0} if hours.closed_on else set[int]()
+    minutes.update(minute for span in hours.week[day.weekday()] for minute in span)
+    midnight = datetime(day.year, day.month, day.day)
+    instants = {
+        (midnight + timedelta(minutes=minute)).replace(tzinfo=zone, fold=fold).timestamp()
+        for minute in minutes
+        for fold in (0, 1)
+    }
+    start, end = ((midnight + timedelta(days=days)).replace(tzinfo=zone).timestamp() for days in (0, 1))
+    if end - start != DAY_S:
+        instants.update(start + QUARTER_S * n for n in range(int((end - start) // QUARTER_S) + 1))
+    return sorted(instants)

@@ -17,6 +17,7 @@ from ccserver.core.ledger import Ledger
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import (
     EndedBy,
+    NoticeKind,
     Outcome,
     SegmentKind,
     VisitOutcome,
@@ -103,7 +104,7 @@ class Interactions:
             arrived=step.now,
             menu_since=step.now,
         )
-        step.put_interaction(interaction)
+        interaction = self.ledger.notice(interaction, NoticeKind.ARRIVED)
         if event.leg in step.hung_up:
             # Two sockets: the end of the leg was read before its arrival.
             step.hung_up.drop(event.leg)
@@ -309,6 +310,7 @@ class Interactions:
                 ended_by=interaction.ended_by or by,
                 after=None,
             )
+            interaction = self.ledger.ended(interaction)
         self.ledger.put(interaction)
         for kind in (DeadlineKind.MAX_WAIT, DeadlineKind.RETURN, DeadlineKind.LEAVE, DeadlineKind.MAX_TALK):
             step.deadlines.clear(kind, interaction_id)
@@ -355,7 +357,8 @@ class Interactions:
             replace(interaction, faults=faults, offers=(), talk=None, wrapping=(), after=None, is_missing=False)
         )
         if not is_there:
-            self.ledger.put(replace(interaction, state=InteractionState.GONE, ended=interaction.ended or step.now))
+            if interaction.state is not InteractionState.GONE:
+                interaction = self.ledger.ended(replace(interaction, state=InteractionState.GONE, ended=step.now))
             self.ledger.close_if_over(interaction.id)
         elif interaction.faults == 1 and interaction.queue is not None:
             since = step.now.mono_s - interaction.wait_s

@@ -6,11 +6,13 @@ Each fact is told once, when it is over; nothing here decides what happens next.
 from dataclasses import replace
 
 from ccserver.core import stats
-from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
     EndedBy,
     InteractionRecord,
+    NoticeKind,
+    NoticeRecord,
     OfferOutcome,
     OfferRecord,
     Outcome,
@@ -31,6 +33,9 @@ OUTCOME_OF_VISIT = {
     VisitOutcome.REFUSED_FULL: Outcome.REFUSED,
     VisitOutcome.REFUSED_CLOSED: Outcome.REFUSED,
     VisitOutcome.REFUSED_UNSTAFFED: Outcome.REFUSED,
+    VisitOutcome.CALLED_BACK: Outcome.CALLED_BACK,
+    VisitOutcome.LEFT_MESSAGE: Outcome.LEFT_MESSAGE,
+    VisitOutcome.TRANSFERRED_OUT: Outcome.OVERFLOWED,
     VisitOutcome.LOST: Outcome.LOST,
 }
 
@@ -44,6 +49,41 @@ class Ledger:
     def put(self, interaction: Interaction) -> Interaction:
         self.step.put_interaction(interaction)
         return interaction
+
+    def notice(
+        self,
+        interaction: Interaction,
+        kind: NoticeKind,
+        *,
+        agent: AgentId | None = None,
+        phone: PhoneId | None = None,
+        **data: str,
+    ) -> Interaction:
+        """Tell those who follow the calls as they happen. `data` comes beside what is known of the customer."""
+        step = self.step
+        step.store(
+            NoticeRecord(
+                interaction=interaction.id,
+                number=interaction.notices,
+                kind=kind,
+                at_utc_s=step.now.utc_s,
+                caller_number=interaction.caller_number,
+                caller_name=interaction.caller_name,
+                did=interaction.did,
+                language=interaction.language,
+                queue=interaction.queue,
+                agent=agent,
+                phone=phone,
+                data={**interaction.data, **data},
+            )
+        )
+        return self.put(replace(interaction, notices=interaction.notices + 1))
+
+    def ended(self, interaction: Interaction) -> Interaction:
+        """The customer is gone: told once, when it is so."""
+        outcome = interaction.outcome or Outcome.LOST
+        by = interaction.ended_by or EndedBy.SYSTEM
+        return self.notice(interaction, NoticeKind.ENDED, agent=interaction.agent, outcome=outcome.value, ended_by=by.value)
 
     def menu_segment(self, interaction: Interaction) -> Interaction:
         where = f"{interaction.flow}/{interaction.node}" if interaction.flow else ""
@@ -116,6 +156,7 @@ class Ledger:
                 outcome=outcome,
                 is_within_service_level=is_within,
                 agent=agent,
+                announced_wait_s=visit.announced_wait_s,
             )
         )
         self.segment(interaction, SegmentKind.WAIT, visit.entered, queue=visit.queue, detail=outcome.value)
@@ -147,6 +188,7 @@ class Ledger:
                 ended_utc_s=ended.utc_s,
                 wait_s=interaction.wait_s,
                 talk_s=interaction.talk_s,
+                parent=interaction.parent,
             )
         )
         step.interactions.drop(interaction_id)

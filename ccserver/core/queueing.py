@@ -14,7 +14,7 @@ from ccserver.core.facts import BackToMenu
 from ccserver.core.hours import is_open
 from ccserver.core.ids import InteractionId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
-from ccserver.core.records import VisitOutcome
+from ccserver.core.records import NoticeKind, VisitOutcome
 from ccserver.core.settings import Exit, ExitKind, Requirement, Spoken, SpokenKind
 from ccserver.core.state import After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
 from ccserver.core.step import Step
@@ -82,6 +82,7 @@ class Queueing:
                 interaction = self.callers.answer(interaction)
             if config.max_wait_s is not None:
                 step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
+            self.ledger.notice(interaction, NoticeKind.QUEUED)
             step.to_entertain[interaction.id] = None
 
     def entertain(self, interaction: Interaction) -> None:

@@ -12,7 +12,7 @@ from ccserver.core.commands import RingAgent
 from ccserver.core.facts import AgentLegOver, OfferOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.ids import AgentId, LegId, PhoneId
 from ccserver.core.ledger import Ledger
-from ccserver.core.records import EndedBy, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
+from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
 from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk, Wrapping
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
@@ -93,6 +93,7 @@ class Talks:
         self.ledger.put(
             replace(interaction, state=state, offers=(*interaction.offers, offer), offers_made=interaction.offers_made + 1)
         )
+        self.ledger.notice(step.interactions[interaction.id], NoticeKind.RINGING, agent=agent, phone=phone)
         step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + config.ring_timeout_s + RING_GUARD_S)
         step.order(
             RingAgent(
@@ -160,7 +161,8 @@ class Talks:
         interaction = self.ledger.end_visit(step.interactions[interaction.id], VisitOutcome.ANSWERED, offer.agent)
         talk = Talk(agent=offer.agent, leg=offer.leg, queue=offer.queue, since=step.now, recording=offer.recording)
         state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
-        self.ledger.put(replace(interaction, state=state, offers=(), talk=talk, agent=offer.agent, after=None, ended_by=None))
+        interaction = replace(interaction, state=state, offers=(), talk=talk, agent=offer.agent, after=None, ended_by=None)
+        interaction = self.ledger.notice(interaction, NoticeKind.ANSWERED, agent=offer.agent, phone=offer.phone)
         max_talk_s = step.queue_settings(offer.queue, interaction).max_talk_s
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max_talk_s)
         step.tell(TalkBegan(interaction.id, offer.agent))
