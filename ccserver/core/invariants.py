@@ -14,6 +14,7 @@ from ccserver.core.requirements import is_met
 from ccserver.core.settings import Settings
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    ON_THE_LINE,
     Agent,
     CenterState,
     DeadlineKind,
@@ -102,7 +103,7 @@ def _interactions(state: CenterState) -> Iterator[str]:
                 yield f"{name}: its leg {it.leg.uniqueid} is not known"
             elif leg.interaction != it.id or leg.role is not Role.CALLER:
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
-        for ringing in (state.legs.get(offer.leg) for offer in it.offers):
+        for ringing in (state.legs.get(offer.leg) for offer in it.offers if offer.leg is not None):
             if it.state is InteractionState.GONE and ringing is not None and not ringing.is_cancelled:
                 yield f"{name}: agent {ringing.agent}'s phone goes on ringing for it"
         if it.id >= state.clockwork.next_interaction:
@@ -136,8 +137,11 @@ def _offers(state: CenterState) -> Iterator[str]:
             parts.append(("talk", it.talk, Phase.TALKING))
         for what, part, phase in parts:
             name = f"interaction {it.id}: its {what}"
-            leg_of = state.legs.get(part.leg)
-            if leg_of is None or leg_of.interaction != it.id or leg_of.agent != part.agent:
+            leg_of = state.legs.get(part.leg) if part.leg is not None else None
+            if part.leg is None:
+                if it.kind in ON_THE_LINE:
+                    yield f"{name} has no leg"
+            elif leg_of is None or leg_of.interaction != it.id or leg_of.agent != part.agent:
                 yield f"{name} names leg {part.leg.uniqueid}, which is not agent {part.agent}'s for it"
             if not _has_work(state, part.agent, it.id, phase):
                 yield f"{name} names agent {part.agent}, who is not {phase.value} for it"

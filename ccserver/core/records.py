@@ -181,7 +181,8 @@ class OfferRecord:
     queue: QueueId
     agent: AgentId
     phone: PhoneId
-    leg: LegId
+    leg: LegId | None
+    """None for work without a line."""
     offered_utc_s: float
     ring_s: float
     outcome: OfferOutcome

@@ -43,6 +43,11 @@ ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK})
 """The kinds that take the agent's ear: they share the capacity of voice."""
 
 
+def counted_as(kind: str) -> str:
+    """The kind whose capacity an interaction of `kind` takes."""
+    return VOICE if kind in ON_THE_LINE else kind
+
+
 # --- legs and sessions ------------------------------------------------------------------------------------------------
 class Role(Enum):
     CALLER = "caller"
@@ -134,7 +139,8 @@ class Offer:
     number: int
     agent: AgentId
     phone: PhoneId
-    leg: LegId
+    leg: LegId | None
+    """None: the work has no line, and the agent takes it on the screen."""
     queue: QueueId
     since: Moment
     why: str
@@ -156,7 +162,9 @@ class Visit:
     requires: Requirement
     """The queue's and the interaction's own, at the present stage."""
     stage: int = 0
-    """How many of the queue's relaxations and tiers have opened."""
+    """How many of the queue's relaxations have opened."""
+    tiers: int = 0
+    """How many of the queue's tiers have opened."""
     priority: int = 0
     only: AgentId | None = None
     """Nobody else may take it: a direct call, or the preferred agent for as long as `only_until_s`."""
@@ -167,8 +175,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
+    """`leg` is the agent's; None for work without a line."""
+
     agent: AgentId
-    leg: LegId
+    leg: LegId | None
     queue: QueueId
     since: Moment
     recording: str
@@ -307,7 +317,7 @@ class Figures:
     last_call_s: float = 0.0
     """Monotonic; when the last talk ended."""
     served: int = 0
-    """Counts every answered interaction for ever: the memory of ROUND_ROBIN."""
+    """Counts every answered interaction for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,6 +434,8 @@ class QueueCounters:
     within_service_level: int = 0
     wait_s: float = 0.0
     """Of the answered ones."""
+    last_served: AgentId | None = None
+    """Who took the last one: the memory of ROUND_ROBIN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,7 +197,7 @@ class Talks:
             detail=by.value,
         )
         interaction = step.interactions[interaction.id]
-        if talk.recording:
+        if talk.recording and talk.leg is not None:
             step.store(
                 RecordingRecord(
                     interaction=interaction.id,
