@@ -2,7 +2,7 @@
 
 Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
 `Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
-`projection` and `recording_files`.
+`projection`, `recording_files` and `feed_places`.
 
 States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
 since a row that the database refuses would be missing for ever.
@@ -296,6 +296,13 @@ recording_files = Table(
     _required("sha256", Text),
     _required("detail", Text),
     _required("finished_at", UtcTime()),
+)
+
+feed_places = Table(
+    "feed_places",
+    METADATA,
+    Column("reader", Text, primary_key=True),
+    _required("place", Text),
 )
 
 projection = Table(

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, Statement
 from sqlalchemy.sql.dml import Insert
 
 from ccserver.core.ids import CommandId
-from ccserver.core.records import Record
+from ccserver.core.records import NoticeRecord, Record
 from ccserver.store import schema
 from ccserver.store.rows import Cell, Row, row_of
 
@@ -45,7 +45,8 @@ class Writer:
     """Writes to `engine`, whose schema has been checked. `start` it, `append` from any one thread, `close` it.
 
     `on_error` hears, on the writer's thread, why a batch could not be written (it will be tried again; None when it worked
-    again). `on_refused` hears of a record that no attempt can write; that is a fault of ours, and the others go on.
+    again). `on_notices` hears there that notices have been committed. `on_refused` hears of a record that no attempt can write;
+    that is a fault of ours, and the others go on.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Writer:
         *,
         on_error: Callable[[Exception | None], None] | None = None,
         on_refused: Callable[[Told, Exception], None] | None = None,
+        on_notices: Callable[[], None] | None = None,
         batch_rows: int = BATCH_ROWS,
         batch_s: float = BATCH_S,
         batch_rows_max: int = BATCH_ROWS_MAX,
@@ -61,6 +63,7 @@ class Writer:
         self._engine = engine
         self._on_error = on_error
         self._on_refused = on_refused
+        self._on_notices = on_notices
         self._batch_rows = batch_rows
         self._batch_s = batch_s
         self._batch_rows_max = batch_rows_max
@@ -153,6 +156,8 @@ class Writer:
                 self.last_error = None
                 self._tell(None)
             self._settle(len(batch))
+            if self._on_notices is not None and any(isinstance(told.record, NoticeRecord) for told in batch):
+                self._on_notices()
 
     def _tell(self, error: Exception | None) -> None:
         if self._on_error is not None:

@@ -5,12 +5,20 @@ from dataclasses import replace
 from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PhoneId, QueueId
 from ccserver.core.records import (
     AgentStateRecord,
+    AuditRecord,
+    CallbackOutcome,
+    CallbackRecord,
     EndedBy,
     FaultRecord,
     InteractionRecord,
+    MarkRecord,
+    MessageRecord,
+    NoticeKind,
+    NoticeRecord,
     OfferOutcome,
     OfferRecord,
     Outcome,
+    OwnCallRecord,
     Record,
     RecordingRecord,
     RepairKind,
@@ -18,9 +26,13 @@ from ccserver.core.records import (
     SegmentKind,
     SegmentRecord,
     ShownState,
+    TransferKind,
+    TransferOutcome,
+    TransferRecord,
     VisitOutcome,
     VisitRecord,
 )
+from ccserver.core.settings import NumberKind
 
 NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 SALES = QueueId("sales")
@@ -111,6 +123,24 @@ def a_recording(number: int = 1, /, **changes: object) -> RecordingRecord:
     return replace(recording, **changes)
 
 
+def a_notice(interaction: int = 1, /, **changes: object) -> NoticeRecord:
+    notice = NoticeRecord(
+        interaction=InteractionId(interaction),
+        number=0,
+        kind=NoticeKind.RINGING,
+        at_utc_s=NOON_S,
+        caller_number="+493012345",
+        caller_name="Müller",
+        did="1000",
+        language=Language("de"),
+        queue=SALES,
+        agent=ANNA,
+        phone=PhoneId("PJSIP/1001"),
+        data={"order": "4711"},
+    )
+    return replace(notice, **changes)
+
+
 def one_of_each(number: int = 1) -> list[Record]:
     return [
         a_segment(number),
@@ -120,5 +150,40 @@ def one_of_each(number: int = 1) -> list[Record]:
         a_recording(number),
         RepairRecord(kind=RepairKind.LEG_GONE, what="main/1", at_utc_s=NOON_S, interaction=InteractionId(number)),
         FaultRecord(interaction=None, reason="KeyError: 7", at_utc_s=NOON_S),
+        TransferRecord(
+            interaction=InteractionId(number),
+            number=0,
+            kind=TransferKind.CONSULT,
+            agent=ANNA,
+            to="202",
+            started_utc_s=NOON_S,
+            duration_s=4.0,
+            outcome=TransferOutcome.DONE,
+        ),
+        OwnCallRecord(
+            agent=ANNA,
+            phone=PhoneId("PJSIP/1001"),
+            leg=LegId("main", "1767268800.9"),
+            to="0049301",
+            kind=NumberKind.INTERNATIONAL,
+            is_allowed=False,
+            started_utc_s=NOON_S,
+            duration_s=0.0,
+        ),
+        CallbackRecord(
+            interaction=InteractionId(number + 1),
+            call=InteractionId(number),
+            queue=SALES,
+            number="+493012345",
+            confirmed_by="1",
+            asked_utc_s=NOON_S,
+            tries=1,
+            outcome=CallbackOutcome.DONE,
+            ended_utc_s=NOON_S + 50,
+        ),
+        MessageRecord(interaction=InteractionId(number), queue=SALES, path="/m/1.wav", started_utc_s=NOON_S, duration_s=7.5),
+        MarkRecord(interaction=InteractionId(number), agent=ANNA, what="malicious", at_utc_s=NOON_S),
+        AuditRecord(by="root", act="queue.close", what="sales", is_done=True, at_utc_s=NOON_S),
+        a_notice(number),
         a_call(number),
     ]

@@ -135,9 +135,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_notices_at", "notices", ["at"])
     op.create_index("ix_notices_interaction", "notices", ["interaction"])
+    op.create_table(
+        "feed_places",
+        sa.Column("reader", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("reader", name="pk_feed_places"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("feed_places")
     op.drop_table("notices")
     op.drop_table("audit")
     op.drop_table("marks")
