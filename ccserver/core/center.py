@@ -171,6 +171,12 @@ class CallCenter:
         """Everything that is due, as one step."""
         return self.handle(ev.DeadlineReached(), now)
 
+    def listens_to(self, leg_id: LegId) -> bool:
+        """Whether digits typed on this leg are told as `LegDigit`: an agent's, outside any session of ours. Never a customer's,
+        and never one that is asked something: what is typed there may be a secret."""
+        leg = self._step.legs.get(leg_id)
+        return leg is not None and leg.role in (Role.AGENT, Role.HEADSET) and leg.session not in self._step.sessions
+
     def snapshot(self) -> CenterState:
         """The state as a value; shallow, since the records never change."""
         step = self._step

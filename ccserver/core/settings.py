@@ -346,6 +346,8 @@ class HeadsetNotice(Enum):
 class QueueSettings:
     name: str
     """As shown on the agent's phone."""
+    number: str | None = None
+    """Typed by agents who consult it or transfer to it; no agent's and no phone's. None: it cannot be reached so."""
     skills: tuple[SkillId, ...]
     """All of them are required, at any level."""
     requires: Requirement = EVERYBODY

@@ -27,7 +27,7 @@ from ccserver.core.ids import (
     SkillId,
 )
 from ccserver.core.moment import Moment
-from ccserver.core.records import EndedBy, Outcome, PhoneState, ShownState, VisitOutcome
+from ccserver.core.records import EndedBy, Outcome, PhoneState, ShownState, TransferKind, VisitOutcome
 from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WorkMode
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
@@ -84,6 +84,8 @@ class Leg:
     is_parked: bool = False
     keys: str = ""
     """Typed on it outside any session, as far as they may begin one of `CallKeys`."""
+    keyed_s: float = 0.0
+    """Monotonic; when the last of them was typed."""
 
 
 class Dialogue(Enum):
@@ -95,6 +97,7 @@ class Dialogue(Enum):
     LOGIN_PIN = "login_pin"
     REASON = "reason"
     LAST_WORDS = "last_words"  # one prompt, then the session ends
+    DESK = "desk"  # an agent's leg that was sent to the desk: what is asked of it depends on what it is there for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +185,76 @@ class Talk:
     queue: QueueId
     since: Moment
     recording: str
+    recorded_since: Moment | None = None
+    """When the recording began, if not with the talk."""
+    is_paused: bool = False
+    """The recording is: silence is written."""
+    is_released: bool = False
+    """The agent let the customer go."""
     held_since: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """Somebody outside the center who is called for the customer, or talks with them. `since`: the call, or the talk."""
+
+    leg: LegId
+    number: str
+    since: Moment
+
+
+class HandoverStage(Enum):
+    """How far the agent who talks (or talked) with the customer is with handing them on.
+
+    | stage      | interaction          | the agent's part | what must come                                                    |
+    |------------|----------------------|------------------|-------------------------------------------------------------------|
+    | ASKING     | HELD                 | kept             | the number, or nothing, typed at the desk                         |
+    | TELLING    | HELD                 | kept             | the end of a prompt at the desk                                   |
+    | CONSULTING | HELD                 | kept             | the child's end, or a key                                         |
+    | BACK       | HELD                 | kept, or the colleague's | both in one bridge                                        |
+    | ERRAND     | MENU                 | kept             | the flow's end                                                    |
+    | MEETING    | HELD                 | kept             | three in one room                                                 |
+    | DIALLING   | HELD                 | over             | the guest in one bridge with the customer                         |
+    | PLACED     | WAITING, OFFERED     | over             | an answer, in the queue or by the agent it was meant for          |
+    | RETURNED   | WAITING, OFFERED     | over             | the transferrer's answer                                          |
+    """
+
+    ASKING = "asking"
+    TELLING = "telling"
+    CONSULTING = "consulting"
+    BACK = "back"
+    ERRAND = "errand"
+    MEETING = "meeting"
+    DIALLING = "dialling"
+    PLACED = "placed"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """An interaction on its way from one agent to somebody else, or out of the talk for a while. See `HandoverStage`."""
+
+    stage: HandoverStage
+    kind: TransferKind | None
+    """None: an errand."""
+    agent: AgentId
+    """Who hands it on."""
+    queue: QueueId
+    """Where the customer goes when nobody has them."""
+    since: Moment
+    to: str = ""
+    """A queue, an agent or a number; empty until it is known."""
+    only: AgentId | None = None
+    """It was meant for this agent alone."""
+    child: InteractionId | None = None
+    """The consultation."""
+    say: PromptId | None = None
+    """What the agent is told before they are back with the customer."""
+    step: int = 0
+    """Of MEETING: how many of the moves into the room were ordered."""
+    flow: FlowId | None = None
+    node: NodeId | None = None
+    """Of ERRAND: where the customer was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +305,13 @@ class Interaction:
     offers: tuple[Offer, ...] = ()
     """Those that have not ended: several only where several phones ring."""
     talk: Talk | None = None
+    """Kept while the agent has the customer on hold."""
+    others: tuple[Talk, ...] = ()
+    """Further agents who talk with the customer, in a conference."""
+    guest: Guest | None = None
+    room: str = ""
+    """The conference in which they talk."""
+    handover: Handover | None = None
     wrapping: tuple[Wrapping, ...] = ()
     queue: QueueId | None = None
     agent: AgentId | None = None
@@ -256,9 +335,13 @@ class Interaction:
         """The offer whose leg it is."""
         return next((offer for offer in self.offers if offer.leg == leg), None)
 
+    def talks(self) -> tuple[Talk, ...]:
+        """Everybody's part in the talk."""
+        return (self.talk, *self.others) if self.talk is not None else ()
+
     def agents(self) -> frozenset[AgentId]:
         """Everybody whose phone rings for it, who talks in it or wraps it up."""
-        talking = {self.talk.agent} if self.talk is not None else set()
+        talking = {talk.agent for talk in self.talks()}
         return frozenset({*talking, *(o.agent for o in self.offers), *(w.agent for w in self.wrapping)})
 
     def can_be_offered(self) -> bool:

@@ -61,11 +61,15 @@ INTERACTION: Mapping[tuple[InteractionState, InteractionStep], InteractionState]
     (_I.HELD, _S.OFFER): _I.OFFERED,  # a transfer is completed, or nobody has the customer
     (_I.HELD, _S.BRIDGED): _I.TALKING,  # back with the agent
     (_I.HELD, _S.REQUEUE): _I.WAITING,
+    (_I.HELD, _S.TALK_OVER): _I.RETURNING,
     (_I.HELD, _S.BACK_TO_MENU): _I.MENU,  # the agent sent the customer into a flow
     (_I.HELD, _S.RELEASE): _I.LEAVING,
     (_I.HELD, _S.LEG_ENDED): _I.GONE,
     (_I.MENU, _S.HOLD): _I.HELD,  # out of that flow
+    (_I.MENU, _S.BRIDGED): _I.TALKING,  # fetched out of that flow
     (_I.RETURNING, _S.REQUEUE): _I.WAITING,
+    (_I.RETURNING, _S.HOLD): _I.HELD,  # the phone's own transfer: where to is being looked for
+    (_I.RETURNING, _S.BRIDGED): _I.TALKING,  # the phone's own transfer, told after the end of the phone's leg
     (_I.RETURNING, _S.RELEASE): _I.LEAVING,
     (_I.RETURNING, _S.LEG_ENDED): _I.GONE,
     (_I.LEAVING, _S.RELEASE): _I.LEAVING,  # its session ended and it came back into the loop before its hang-up
