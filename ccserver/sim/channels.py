@@ -4,12 +4,23 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from ccserver.core.commands import Collect, CollectSecret, RingAgent, Say, WaitUntil
+from ccserver.core.commands import (
+    Collect,
+    CollectNumber,
+    CollectSecret,
+    DialOut,
+    RecordingStep,
+    RecordMessage,
+    RingAgent,
+    Say,
+    WaitUntil,
+)
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.records import PhoneState
+from ccserver.core.settings import PhoneKind
 from ccserver.sim.agenda import Entry
 
-Asking = Say | Collect | CollectSecret | WaitUntil
+Asking = Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil
 
 
 class Person(Protocol):
@@ -32,18 +43,30 @@ class Person(Protocol):
 
 
 class Place(Enum):
-    """Where in the dialplan a channel is. The values are the names of the contexts."""
+    """Where in the dialplan a channel is: context and, where that tells more, extension."""
 
     INBOUND = "cc-call"
-    AGENT = "cc-agent"
+    AGENT = "cc-agent,ring"
+    PARK = "cc-agent,park"
+    DESK = "cc-agent,desk"
+    CONFERENCE = "cc-conference"
     FEATURE = "cc-phones"
+    OWN = "cc-internal"  # a phone's own call
+    CALLED = ""  # called by a phone: has no dialplan of its own
+    TRANSFER = "cc-xfer"
     ELSEWHERE = "cc-overflow"
+
+    @property
+    def context(self) -> str:
+        return self.value.partition(",")[0]
 
 
 @dataclass(slots=True, eq=False)
 class Phone:
     phone: PhoneId
     person: Person | None = None
+    number: str = ""
+    kind: PhoneKind = PhoneKind.DESK
     is_registered: bool = True
     is_in_own_call: bool = False
     is_refusing: bool = False
@@ -52,6 +75,8 @@ class Phone:
     shown: PhoneState = PhoneState.IDLE
 
     def state(self) -> PhoneState:
+        if self.kind is PhoneKind.EXTERNAL:
+            return PhoneState.UNKNOWN
         if not self.is_registered:
             return PhoneState.UNAVAILABLE
         if self.is_in_own_call:
@@ -77,25 +102,52 @@ class Channel:
     joined_s: float = 0.0
     retry: Entry | None = None
     first_entry_s: float = 0.0
-    # inbound
+    # a customer's
     did: str = ""
     number: str | None = None
     caller_name: str = ""
-    # feature
+    # a phone's own
     digits: str = ""
-    # agent
-    ring: RingAgent | None = None
+    """Dialled: a feature code without its `*`, or a number."""
+    partner: "Channel | None" = None
+    """Of a call between a phone and whom it calls: the other one."""
+    # of our making
+    is_ours: bool = False
+    """CC_LEG is set: a leg of an agent, or of somebody who was called for a customer."""
+    ring: RingAgent | DialOut | None = None
     ring_command: CommandId | None = None
     ring_timer: Entry | None = None
     is_outcome_told: bool = False
+    # variables of the join
+    caller_channel: str = ""
+    max_talk_s: float = 0.0
+    is_kept: bool = False
+    recording: str = ""
+    controls: list[RecordingStep] = field(default_factory=list)
+
+
+class BridgeKind(Enum):
+    TALK = "talk"
+    HOLDING = "holding"  # somebody waits there alone
+    CONFERENCE = "conference"
 
 
 @dataclass(slots=True, eq=False)
 class Bridge:
+    """A talk's members are the caller and, second, the leg that ran Bridge()."""
+
     name: str
-    caller: Channel
-    agent: Channel
+    kind: BridgeKind
+    members: list[Channel] = field(default_factory=list)
     limit: Entry | None = None
 
-    def other(self, channel: Channel) -> Channel:
-        return self.agent if channel is self.caller else self.caller
+    @property
+    def caller(self) -> Channel:
+        return self.members[0]
+
+    @property
+    def agent(self) -> Channel:
+        return self.members[1]
+
+    def others(self, channel: Channel) -> list[Channel]:
+        return [member for member in self.members if member is not channel]

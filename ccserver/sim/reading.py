@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ccserver.core.events import ChannelView
-from ccserver.sim.channels import Channel, Place
+from ccserver.sim.channels import BridgeKind, Channel, Place
 
 
 def read_channels(channels: Iterable[Channel]) -> tuple[ChannelView, ...]:
@@ -14,17 +14,20 @@ def read_channels(channels: Iterable[Channel]) -> tuple[ChannelView, ...]:
             is_up=channel.is_up,
             bridge=None if channel.bridge is None else channel.bridge.name,
             application=_application(channel),
-            context=channel.place.value,
+            context=channel.place.context,
         )
         for channel in channels
     )
 
 
+BRIDGED = {BridgeKind.HOLDING: "BridgeWait", BridgeKind.CONFERENCE: "ConfBridge"}
+
+
 def _application(channel: Channel) -> str:
     if channel.bridge is not None:
-        return "Bridge" if channel.place is Place.AGENT else "AGI"
+        return BRIDGED.get(channel.bridge.kind, "Bridge" if channel.place is Place.AGENT else "AGI")
     if channel.session is not None:
         return "AGI"
     if channel.place is Place.AGENT:
         return "AppDial2"
-    return "Dial" if channel.place is Place.ELSEWHERE else "MusicOnHold"
+    return "Dial" if channel.place in (Place.ELSEWHERE, Place.OWN) else "MusicOnHold"

@@ -2,19 +2,30 @@
 
 Verbs of a session are performed in order, each when the one before has ended. Those that wait for a person give way to a newer
 one: `Collect` and `CollectSecret` when they have spoken, `WaitUntil` at once; the newer one begins within a second, since Asterisk
-listens in slices that cannot be cut short. A session that breaks off takes its verbs with it: they have no end but
-`SessionClosed`.
+listens in slices that cannot be cut short. A message is recorded to its end. A session that breaks off takes its verbs with it:
+they have no end but `SessionClosed`.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Say, WaitUntil
+from ccserver.core.commands import (
+    AnswerCall,
+    Collect,
+    CollectNumber,
+    CollectSecret,
+    EndSession,
+    RecordMessage,
+    Say,
+    WaitUntil,
+)
 from ccserver.core.events import (
     CommandDone,
     DigitsCollected,
     Event,
+    MessageRecorded,
+    NumberCollected,
     PromptEnded,
     SecretChecked,
     SessionClosed,
@@ -25,11 +36,17 @@ from ccserver.core.ids import AgentId, CommandId, SessionId
 from ccserver.core.settings import Spoken
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.channels import Channel
+from ccserver.sim.numbers import read_number
 from ccserver.sim.wire import Wire
 
-Verb = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
+Collecting = Collect | CollectNumber | CollectSecret
+Verb = AnswerCall | Say | Collecting | RecordMessage | WaitUntil | EndSession
 
 PIN_LENGTH_MAX = 12
+NUMBER_LENGTH_MAX = 32
+MESSAGE_S = (1.0, 40.0)
+SAYS_NOTHING_RATIO = 0.1
+"""Of those who could leave a message."""
 SLICE_S = 1.0
 SPEECH_S = (0.3, 4.0)
 """How long a prompt may be: a tone of a test, a sentence."""
@@ -38,7 +55,19 @@ SPEECH_S = (0.3, 4.0)
 class _Session:
     """One connection. `typed` are digits no verb has taken yet."""
 
-    __slots__ = ("channel", "collected", "command", "id", "is_speaking", "slice", "timer", "typed", "verb", "waiting")
+    __slots__ = (
+        "channel",
+        "collected",
+        "command",
+        "id",
+        "is_speaking",
+        "recorded_since_s",
+        "slice",
+        "timer",
+        "typed",
+        "verb",
+        "waiting",
+    )
 
     def __init__(self, session: SessionId, channel: Channel) -> None:
         self.id = session
@@ -52,6 +81,7 @@ class _Session:
         self.is_speaking = False
         self.typed = ""
         self.collected = ""
+        self.recorded_since_s: float | None = None
 
     def forget(self) -> None:
         """No verb of it goes on."""
@@ -87,7 +117,9 @@ class VirtualAgi:
             AnswerCall: self._answer,
             Say: self._say,
             Collect: self._collect,
-            CollectSecret: self._collect_secret,
+            CollectNumber: self._collect,
+            CollectSecret: self._collect,
+            RecordMessage: self._record,
             WaitUntil: self._wait,
             EndSession: self._end_session,
         }
@@ -131,7 +163,7 @@ class VirtualAgi:
         session.waiting.append((command, verb))
         if session.verb is None:
             self._next(session)
-        elif isinstance(session.verb, WaitUntil | Collect | CollectSecret) and not session.is_speaking:
+        elif isinstance(session.verb, WaitUntil | Collecting) and not session.is_speaking:
             session.slice = self._agenda.after(self._chance.uniform(0.0, SLICE_S), self._slice_over, session)
             self._supersede(session)
 
@@ -181,7 +213,7 @@ class VirtualAgi:
 
     def _collect(self, session: _Session) -> None:
         verb = session.verb
-        assert isinstance(verb, Collect)
+        assert isinstance(verb, Collecting)
         session.is_speaking = True
         session.timer = self._agenda.after(self._speech_s(verb.say), self._listen, session)
         session.channel.person.asked(session.channel, verb)
@@ -190,41 +222,58 @@ class VirtualAgi:
 
     def _listen(self, session: _Session) -> None:
         verb = session.verb
-        assert isinstance(verb, Collect | CollectSecret)
+        assert isinstance(verb, Collecting)
         session.is_speaking = False
         if session.waiting and not session.typed:
             self._supersede(session)
             return
-        timeout_s = verb.first_timeout_s if isinstance(verb, Collect) else verb.timeout_s
+        timeout_s = verb.timeout_s if isinstance(verb, CollectSecret) else verb.first_timeout_s
         session.timer = self._agenda.after(timeout_s, self._timed_out, session)
         self._take_digits(session)
 
     def _timed_out(self, session: _Session) -> None:
-        verb = session.verb
-        if isinstance(verb, CollectSecret):
-            self._check_secret(session)
-        else:
-            self._collected(session, VerbEnd.TIMEOUT)
+        self._collected(session, VerbEnd.TIMEOUT)
 
     def _collected(self, session: _Session, end: VerbEnd) -> None:
-        digits = session.collected
-        self._finish(session, DigitsCollected(session=session.id, command=session.command, end=end, digits=digits))
+        """The end of a question, in the event of its kind. A secret is checked here and told to nobody."""
+        verb, digits, session.collected = session.verb, session.collected, ""
+        if isinstance(verb, CollectSecret):
+            is_superseded = end is VerbEnd.SUPERSEDED
+            is_ok = digits == self._pins.get(verb.agent) if digits and not is_superseded else None
+            self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok))
+        elif isinstance(verb, CollectNumber):
+            number, kind = read_number(digits)
+            given = NumberCollected(
+                session=session.id, command=session.command, end=end, digits=digits, number=number, kind=kind
+            )
+            self._finish(session, given)
+        else:
+            self._finish(session, DigitsCollected(session=session.id, command=session.command, end=end, digits=digits))
 
-    def _collect_secret(self, session: _Session) -> None:
+    def _record(self, session: _Session) -> None:
         verb = session.verb
-        assert isinstance(verb, CollectSecret)
-        session.is_speaking = True
-        session.timer = self._agenda.after(self._speech_s(verb.say), self._listen, session)
+        assert isinstance(verb, RecordMessage)
+        session.recorded_since_s = None
+        session.timer = self._agenda.after(self._speech_s(verb.say), self._beeped, session)
         session.channel.person.asked(session.channel, verb)
-        if session.verb is verb:
-            self._take_digits(session)
 
-    def _check_secret(self, session: _Session) -> None:
-        verb = session.verb
-        assert isinstance(verb, CollectSecret)
-        is_ok = session.collected == self._pins.get(verb.agent) if session.collected else None
-        session.collected = ""
-        self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok))
+    def _beeped(self, session: _Session) -> None:
+        """Somebody speaks, and is then silent; or never speaks."""
+        verb, chance = session.verb, self._chance
+        assert isinstance(verb, RecordMessage)
+        session.typed = ""
+        session.recorded_since_s = self._agenda.now_s
+        speaks_s = 0.0 if chance.random() < SAYS_NOTHING_RATIO else chance.uniform(*MESSAGE_S)
+        is_cut = speaks_s + verb.silence_s > verb.max_s
+        end = VerbEnd.TIMEOUT if is_cut or not speaks_s else VerbEnd.DONE
+        session.timer = self._agenda.after(
+            min(speaks_s + verb.silence_s, verb.max_s), self._recorded, session, end, min(speaks_s, verb.max_s)
+        )
+
+    def _recorded(self, session: _Session, end: VerbEnd, duration_s: float) -> None:
+        session.recorded_since_s = None
+        told = MessageRecorded(session=session.id, command=session.command, end=end, duration_s=duration_s)
+        self._finish(session, told)
 
     def _wait(self, session: _Session) -> None:
         verb = session.verb
@@ -244,10 +293,8 @@ class VirtualAgi:
         """The verb that is on gives way to the next one."""
         if isinstance(session.verb, WaitUntil):
             self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.SUPERSEDED))
-        elif isinstance(session.verb, Collect):
-            self._collected(session, VerbEnd.SUPERSEDED)
         else:
-            self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=None))
+            self._collected(session, VerbEnd.SUPERSEDED)
 
     def _slice_over(self, session: _Session) -> None:
         session.slice = None
@@ -266,7 +313,7 @@ class VirtualAgi:
         """Hand typed digits to the verb that is on, as far as it takes them."""
         verb = session.verb
         while session.typed and verb is not None and session.verb is verb:
-            if isinstance(verb, Collect | CollectSecret):
+            if isinstance(verb, Collecting):
                 if not self._take_for_collect(session, verb):
                     return
             elif isinstance(verb, Say):
@@ -281,12 +328,15 @@ class VirtualAgi:
                 if digit in verb.stop_digits:
                     end_of_wait = WaitEnded(session=session.id, command=session.command, end=VerbEnd.DIGIT, digit=digit)
                     self._finish(session, end_of_wait)
+            elif isinstance(verb, RecordMessage) and session.recorded_since_s is not None:
+                digit, session.typed = session.typed[0], session.typed[1:]
+                if digit in verb.stop_digits:
+                    self._recorded(session, VerbEnd.DIGIT, self._agenda.now_s - session.recorded_since_s)
             else:
                 return
 
-    def _take_for_collect(self, session: _Session, verb: Collect | CollectSecret) -> bool:
+    def _take_for_collect(self, session: _Session, verb: Collecting) -> bool:
         """Take one digit. False: the speech cannot be interrupted, so it stays typed ahead."""
-        is_secret = isinstance(verb, CollectSecret)
         if session.is_speaking and isinstance(verb, Collect) and not verb.can_interrupt:
             return False
         digit, session.typed = session.typed[0], session.typed[1:]
@@ -294,20 +344,19 @@ class VirtualAgi:
         if session.timer is not None:
             session.timer.cancel()
         if digit == (verb.terminator if isinstance(verb, Collect) else "#"):
-            if is_secret:
-                self._check_secret(session)
-            else:
-                self._collected(session, VerbEnd.DONE)
+            self._collected(session, VerbEnd.DONE)
             return True
         session.collected += digit
-        length_max = verb.max_digits if isinstance(verb, Collect) else PIN_LENGTH_MAX
         is_complete = isinstance(verb, Collect) and session.collected in verb.complete
-        if is_complete or len(session.collected) >= length_max:
-            if is_secret:
-                self._check_secret(session)
-            else:
-                self._collected(session, VerbEnd.DONE)
+        if is_complete or len(session.collected) >= _length_max(verb):
+            self._collected(session, VerbEnd.DONE)
             return True
-        next_timeout_s = verb.next_timeout_s if isinstance(verb, Collect) else verb.timeout_s
+        next_timeout_s = verb.timeout_s if isinstance(verb, CollectSecret) else verb.next_timeout_s
         session.timer = self._agenda.after(next_timeout_s, self._timed_out, session)
         return True
+
+
+def _length_max(verb: Collecting) -> int:
+    if isinstance(verb, Collect):
+        return verb.max_digits
+    return PIN_LENGTH_MAX if isinstance(verb, CollectSecret) else NUMBER_LENGTH_MAX

@@ -12,7 +12,6 @@ from ccserver.core.commands import (
     Collect,
     CollectSecret,
     Command,
-    ConnectLegs,
     EndSession,
     HangUpLeg,
     Reply,
@@ -139,8 +138,6 @@ class _Teller:
                 return said.leg
             case RingAgent():
                 return self._name(said.leg, "agent")
-            case ConnectLegs():
-                return self._channels.get(said.caller_channel)
             case CommandDone() | CommandFailed() | OutcomeUnknown():
                 return self._commands.get(said.command)
             case Store() | Reply():
