@@ -137,11 +137,13 @@ class AgiServer:
         elif isinstance(verb, AnswerCall):
             self._sink(CommandFailed(command=command, reason="the session is closed"))
 
-    def digit(self, leg: LegId, digit: str) -> None:
-        """AMI saw the end of a DTMF digit on `leg`. For legs that are in no session it means nothing here."""
+    def digit(self, leg: LegId, digit: str) -> bool:
+        """AMI saw the end of a DTMF digit on `leg`. Whether the leg is in a session, whose digit it then is."""
         session = self._by_leg.get(leg)
-        if session is not None:
-            session.conversation.digit_told(digit)
+        if session is None:
+            return False
+        session.conversation.digit_told(digit)
+        return True
 
     def ami_listens(self, is_listening: bool) -> None:
         """To be told at LinkUp and LinkLost: whether digits are told by AMI as well as by AGI."""

@@ -11,16 +11,36 @@ import unicodedata
 from collections.abc import Iterator
 from typing import assert_never
 
-from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
+from ccserver.core.commands import (
+    ControlRecording,
+    DialOut,
+    HangUpLeg,
+    JoinLeg,
+    LampState,
+    Move,
+    Place,
+    RecordingStep,
+    RedirectLegs,
+    RingAgent,
+    SetLamp,
+)
 from ccserver.core.ids import CommandId, LegId
 
-AmiCommand = RingAgent | HangUpLeg | ConnectLegs
+AmiCommand = RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg | ControlRecording | SetLamp
 ActionFields = tuple[tuple[str, str], ...]
 """In order, without ActionID; a key may come several times (`Variable`)."""
 
-AGENT_CONTEXT = "cc-agent"
-RING_EXTENSION = "ring"
 TRANSFER_CONTEXT = "cc-xfer"
+FORWARD_CONTEXT = "cc-forward"
+PLACES = {
+    Place.JOIN: ("cc-agent", "ring"),
+    Place.PARK: ("cc-agent", "park"),
+    Place.DESK: ("cc-agent", "desk"),
+    Place.LOOP: ("cc-call", "s"),
+}
+"""Context and extension of each place in our dialplan; a conference's extension holds its room."""
+CONFERENCE_CONTEXT = "cc-conference"
+LAMP_STATES = {LampState.OFF: "NOT_INUSE", LampState.LIT: "INUSE", LampState.BLINKING: "RINGING"}
 WITHHELD = "anonymous"
 
 NAME_MAX = 60
@@ -32,6 +52,8 @@ _PHONE = re.compile(r"PJSIP/[A-Za-z0-9_.@+-]{1,64}")
 _CHANNEL = re.compile(r"[A-Za-z0-9]{1,20}/[A-Za-z0-9_.@+:;/-]{1,100}")
 _UNIQUEID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _RECORDING = re.compile(r"/[A-Za-z0-9_./-]{1,300}")
+_ROOM = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_LAMP = re.compile(r"[a-z]{1,20}-[A-Za-z0-9_-]{1,60}")
 _ACTION_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,18})-([0-9]{1,6})", re.ASCII)
 _NUMBER_LETTERS = frozenset("0123456789+*#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-")
 # What a CallerID, a SIP display name or a dialplan expression could take for more than a letter.
@@ -53,49 +75,145 @@ def command_of(given: str) -> CommandId | None:
     return CommandId(int(match[2]), int(match[3])) if match else None
 
 
-def action_for(command: AmiCommand) -> ActionFields:
-    """The fields to send. Raises `ActionRefused`."""
+def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
+    """The actions to send, in order and in one go: Asterisk performs those of one link one after the other, so what the last
+    one needs is done by then. Raises `ActionRefused`."""
     match command:
         case RingAgent():
-            return tuple(_originate(command))
+            return (tuple(_ring(command)),)
+        case DialOut():
+            return (tuple(_dial(command)),)
+        case JoinLeg():
+            return tuple(_join(command))
+        case RedirectLegs():
+            return (tuple(_redirect(command.moves)),)
         case HangUpLeg():
             # A channel's name may be its id, known before the channel exists. A leading slash would be a pattern.
-            return (("Action", "Hangup"), ("Channel", _uniqueid(command.leg)), ("Cause", str(_cause(command.cause))))
-        case ConnectLegs():
-            # Names are matched by their beginning: only whole ones are safe.
-            first = _matching(_CHANNEL, "caller_channel", command.caller_channel)
-            second = _matching(_CHANNEL, "agent_channel", command.agent_channel)
-            return (("Action", "Bridge"), ("Channel1", first), ("Channel2", second), ("Tone", "no"))
+            return ((("Action", "Hangup"), ("Channel", _uniqueid(command.leg)), ("Cause", str(_cause(command.cause)))),)
+        case ControlRecording():
+            return (_control_recording(command),)
+        case SetLamp():
+            device = f"DEVICE_STATE(Custom:cc-{_matching(_LAMP, 'lamp', command.lamp)})"
+            return (_set_variable(device, LAMP_STATES[command.state]),)
         case _:
             assert_never(command)
 
 
-def _originate(ring: RingAgent) -> Iterator[tuple[str, str]]:
-    if not 0 < ring.ring_timeout_s <= RING_TIMEOUT_MAX_S:
-        raise ActionRefused(f"ring_timeout_s is {ring.ring_timeout_s}, not between 0 and {RING_TIMEOUT_MAX_S}")
-    if not 0 < ring.max_talk_s <= TALK_MAX_S:
-        raise ActionRefused(f"max_talk_s is {ring.max_talk_s}, not between 0 and {TALK_MAX_S}")
-    leg = _uniqueid(ring.leg)
-    yield "Action", "Originate"
-    yield "Channel", _matching(_PHONE, "phone", ring.phone)
-    yield "ChannelId", leg
-    yield "Context", AGENT_CONTEXT
-    yield "Exten", RING_EXTENSION
-    yield "Priority", "1"
-    yield "CallerID", f'"{shown_name(ring.name)}" <{shown_number(ring.number)}>'
-    yield "Timeout", str(math.ceil(ring.ring_timeout_s * 1000))
-    # Without Async the whole AMI session waits for the phone, the hang-up that should cancel it included.
-    yield "Async", "true"
-    yield "Variable", f"CC_CALLER={_matching(_CHANNEL, 'caller_channel', ring.caller_channel)}"
-    yield "Variable", f"CC_LEG={leg}"
-    yield "Variable", f"CC_REC={_recording(ring.recording)}"
-    yield "Variable", f"CC_MAX={math.ceil(ring.max_talk_s)}"
-    # A phone's own transfer (REFER) dials here, not in the phones' context, where outside lines are.
-    yield "Variable", f"__TRANSFER_CONTEXT={TRANSFER_CONTEXT}"
+def has_end(command: AmiCommand) -> bool:
+    """Whether the core is told what became of the command."""
+    return not isinstance(command, ControlRecording | SetLamp)
+
+
+def _ring(ring: RingAgent) -> Iterator[tuple[str, str]]:
+    if ring.place not in {Place.JOIN, Place.PARK, Place.DESK}:
+        raise ActionRefused(f"an agent's phone cannot be sent to {ring.place.value}")
+    yield from _originate(ring)
     if ring.auto_answer:
         # Makes differ; those two are understood by nearly all.
         yield "Variable", "PJSIP_HEADER(add,Call-Info)=<sip:127.0.0.1>;answer-after=0"
         yield "Variable", "PJSIP_HEADER(add,Alert-Info)=<http://www.notused.com>;info=alert-autoanswer;delay=0"
+
+
+def _dial(dial: DialOut) -> Iterator[tuple[str, str]]:
+    if dial.place is Place.CONFERENCE:
+        raise ActionRefused("nobody is called into a conference: they are sent there when they have answered")
+    yield from _originate(dial)
+
+
+def _originate(call: RingAgent | DialOut) -> Iterator[tuple[str, str]]:
+    if not 0 < call.ring_timeout_s <= RING_TIMEOUT_MAX_S:
+        raise ActionRefused(f"ring_timeout_s is {call.ring_timeout_s}, not between 0 and {RING_TIMEOUT_MAX_S}")
+    leg = _uniqueid(call.leg)
+    context, extension = PLACES[call.place]
+    yield "Action", "Originate"
+    yield "Channel", _matching(_PHONE, "phone", call.phone if isinstance(call, RingAgent) else call.to)
+    yield "ChannelId", leg
+    yield "Context", context
+    yield "Exten", extension
+    yield "Priority", "1"
+    yield "CallerID", f'"{shown_name(call.name)}" <{shown_number(call.number)}>'
+    yield "Timeout", str(math.ceil(call.ring_timeout_s * 1000))
+    # Without Async the whole AMI session waits for the phone, the hang-up that should cancel it included.
+    yield "Async", "true"
+    if call.place is Place.JOIN:
+        for name, value in _talk(call):
+            yield "Variable", f"{name}={value}"
+    if call.place is not Place.LOOP:
+        # What tells our legs from a customer's in the dialplan.
+        yield "Variable", f"CC_LEG={leg}"
+        # A phone's own transfer (REFER) dials here, not in the phones' context, where outside lines are.
+        yield "Variable", f"__TRANSFER_CONTEXT={TRANSFER_CONTEXT}"
+    # A phone that answers 302 is refused: else Asterisk would call whatever number it names.
+    yield "Variable", f"__FORWARD_CONTEXT={FORWARD_CONTEXT}"
+
+
+def _talk(command: RingAgent | DialOut | JoinLeg) -> Iterator[tuple[str, str]]:
+    """What `cc-agent,ring` reads: with whom to join, what to record, how long it may last."""
+    if not 0 < command.max_talk_s <= TALK_MAX_S:
+        raise ActionRefused(f"max_talk_s is {command.max_talk_s}, not between 0 and {TALK_MAX_S}")
+    # Names are matched by their beginning: only whole ones are safe.
+    yield "CC_CALLER", _matching(_CHANNEL, "caller_channel", command.caller_channel)
+    yield "CC_REC", _recording(command.recording)
+    yield "CC_MAX", str(math.ceil(command.max_talk_s))
+
+
+def _join(join: JoinLeg) -> Iterator[ActionFields]:
+    leg = _uniqueid(join.leg)
+    for name, value in _talk(join):
+        yield _set_variable(name, value, leg)
+    yield _set_variable("CC_KEEP", "1" if join.is_kept else "", leg)
+    context, extension = PLACES[Place.JOIN]
+    yield (
+        ("Action", "Redirect"),
+        ("Channel", leg),
+        ("Context", context),
+        ("Exten", extension),
+        ("Priority", "1"),
+    )
+
+
+def _redirect(moves: tuple[Move, ...]) -> Iterator[tuple[str, str]]:
+    """Both legs of a talk go in one action: with two, the first to leave would send the other through its dialplan."""
+    if not 1 <= len(moves) <= 2 or len({move.leg for move in moves}) != len(moves):
+        raise ActionRefused(f"{len(moves)} moves: one or two legs can be redirected in one stroke")
+    yield "Action", "Redirect"
+    for prefix, move in zip(("", "Extra"), moves, strict=False):
+        context, extension = _goal(move)
+        yield f"{prefix}Channel", _uniqueid(move.leg)
+        yield f"{prefix}Context", context
+        yield f"{prefix}Exten", extension
+        yield f"{prefix}Priority", "1"
+
+
+def _goal(move: Move) -> tuple[str, str]:
+    if move.place is Place.CONFERENCE:
+        return CONFERENCE_CONTEXT, f"room-{_matching(_ROOM, 'room', move.room)}"
+    if move.place is Place.JOIN:
+        raise ActionRefused("a leg is sent to its caller by JoinLeg, which says who that is")
+    return PLACES[move.place]
+
+
+def _control_recording(control: ControlRecording) -> ActionFields:
+    channel = ("Channel", _uniqueid(control.leg))
+    match control.what:
+        case RecordingStep.START:
+            path = _recording(control.recording)
+            if not path:
+                raise ActionRefused("recording names no path")
+            # As the dialplan does it: two files kept in step, only while bridged.
+            options = f"bt({path}-caller.wav)r({path}-agent.wav)"
+            return (("Action", "MixMonitor"), channel, ("Options", options))
+        case RecordingStep.PAUSE | RecordingStep.RESUME:
+            state = "1" if control.what is RecordingStep.PAUSE else "0"
+            return (("Action", "MixMonitorMute"), channel, ("Direction", "both"), ("State", state))
+        case _:
+            assert_never(control.what)
+
+
+def _set_variable(name: str, value: str, channel: str = "") -> ActionFields:
+    """Without a channel the variable is global, or a function such as DEVICE_STATE."""
+    of = (("Channel", channel),) if channel else ()
+    return (("Action", "Setvar"), *of, ("Variable", name), ("Value", value))
 
 
 def shown_name(name: str) -> str:

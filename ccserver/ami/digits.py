@@ -1,9 +1,11 @@
-"""Which `DTMFEnd` is a key that somebody pressed.
+"""Which `DTMFEnd` is a key that somebody pressed, and which keys can be meant for the core.
 
 Asterisk tells a key by a DTMFBegin and a DTMFEnd. When a phone changes its media (hold, unhold), the last RFC 4733 key can
 end again, once per change and without a beginning: seen with Asterisk 22. Keys sent by SIP INFO never have a beginning. So a
 leg that has begun a key must begin each; a leg that never did is believed.
 """
+
+from collections.abc import Iterable
 
 from ccserver.core.ids import LegId
 
@@ -30,3 +32,37 @@ class KeyFilter:
 
     def forget(self, leg: LegId) -> None:
         self._is_down.pop(leg, None)
+
+
+class BridgedLegs:
+    """Which legs are in a bridge, as this link's own events tell it.
+
+    A key may be read late. What was typed in an AGI session (a PIN, say) comes before the leg's next BridgeEnter in the stream, so
+    on a leg that is in no bridge no key is one of a talk, whatever else is known by now.
+    """
+
+    def __init__(self) -> None:
+        self._is_bridged: dict[LegId, bool] = {}
+
+    def entered(self, leg: LegId) -> None:
+        self._put(leg, True)
+
+    def left(self, leg: LegId) -> None:
+        self._put(leg, False)
+
+    def seen(self, legs: Iterable[LegId]) -> None:
+        """A reading of the PBX shows these in a bridge. What events told of a leg is newer."""
+        for leg in legs:
+            if leg not in self._is_bridged:
+                self._put(leg, True)
+
+    def forget(self, leg: LegId) -> None:
+        self._is_bridged.pop(leg, None)
+
+    def has(self, leg: LegId) -> bool:
+        return self._is_bridged.get(leg, False)
+
+    def _put(self, leg: LegId, is_bridged: bool) -> None:
+        if leg not in self._is_bridged and len(self._is_bridged) >= LEGS_MAX:
+            del self._is_bridged[next(iter(self._is_bridged))]
+        self._is_bridged[leg] = is_bridged

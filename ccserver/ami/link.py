@@ -22,8 +22,8 @@ from panoramisk.actions import Action
 from panoramisk.message import Message
 from twisted.internet.defer import Deferred, gatherResults
 
-from ccserver.ami.actions import ActionRefused, AmiCommand, action_for, action_id, command_of
-from ccserver.ami.digits import LEGS_MAX, KeyFilter
+from ccserver.ami.actions import ActionFields, ActionRefused, AmiCommand, action_id, actions_for, command_of, has_end
+from ccserver.ami.digits import LEGS_MAX, BridgedLegs, KeyFilter
 from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
 from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, translate
@@ -31,8 +31,10 @@ from ccserver.core.events import (
     CommandDone,
     CommandFailed,
     Event,
+    LegDigit,
     LegEnded,
     LegEnteredBridge,
+    LegLeftBridge,
     LegStranded,
     LinkLost,
     LinkUp,
@@ -119,8 +121,10 @@ class _Answer:
 class AmiLink:
     """One Asterisk's manager interface.
 
-    `sink` takes core events, `digit_sink` the keys pressed on legs. `clock` drives the time-outs; `mono_s` is the center's
-    monotonic clock, for `PbxObserved.asked_at_s`. `phones` are those whose state is of interest, asked anew each time.
+    `sink` takes core events, `digit_sink` the keys pressed on legs, and says whether an AGI session took them. A key that none
+    took becomes a `LegDigit` where the core `listens_to` the leg and it is in a bridge. `clock` drives the time-outs; `mono_s`
+    is the center's monotonic clock, for `PbxObserved.asked_at_s`. `phones` are those whose state is of interest, asked anew
+    each time.
     """
 
     outstanding_max = 1000
@@ -135,7 +139,8 @@ class AmiLink:
         pbx: str,
         incarnation: int,
         sink: Callable[[Event], None],
-        digit_sink: Callable[[LegId, str], None],
+        digit_sink: Callable[[LegId, str], bool],
+        listens_to: Callable[[LegId], bool] = lambda leg: False,
         clock: Clock,
         mono_s: Callable[[], float],
         phones: Callable[[], Collection[PhoneId]],
@@ -154,7 +159,9 @@ class AmiLink:
         self._manager: _Manager | None = None
         self._connection: _Connection | None = None
         self._asked: dict[str, _Asked] = {}
+        self._listens_to = listens_to
         self._keys = KeyFilter()
+        self._bridged = BridgedLegs()
         self._leaving: dict[LegId, None] = {}
         """Legs whose far end has hung up and whose end is not told yet."""
         self._watch: Timer | None = None
@@ -203,16 +210,31 @@ class AmiLink:
     def perform(self, command_id: CommandId, command: AmiCommand) -> None:
         """Sends one command. Its end reaches the sink, possibly before this returns; nothing is ever sent twice."""
         if not self._is_up:
-            self._failed(command_id, f"no link to the manager of {self._pbx}")
+            self._failed(command_id, f"no link to the manager of {self._pbx}", is_told=has_end(command))
         elif len(self._asked) >= self.outstanding_max:
-            self._failed(command_id, f"{len(self._asked)} actions wait for an answer of {self._pbx}")
+            reason = f"{len(self._asked)} actions wait for an answer of {self._pbx}"
+            self._failed(command_id, reason, is_told=has_end(command))
         else:
-            given = action_id(self._incarnation, command_id)
             try:
-                self._ask(given, action_for(command), self._times.answer_s, lambda answer: self._settle(command_id, answer))
+                self._send(command_id, actions_for(command), is_told=has_end(command))
             except (ActionRefused, FieldRefused) as refused:
                 self.counts.actions_refused += 1
-                self._failed(command_id, str(refused))
+                self._failed(command_id, str(refused), is_told=has_end(command))
+
+    def _send(self, command_id: CommandId, actions: tuple[ActionFields, ...], *, is_told: bool) -> None:
+        """Sends the actions of one command together. It ends with the last one's answer, and fails with any of them."""
+        given = action_id(self._incarnation, command_id)
+        ids = [f"{given}.{place}" for place in range(1, len(actions))] + [given]
+        messages = [encode((*fields, ("ActionID", each))) for each, fields in zip(ids, actions, strict=True)]
+        answers: list[_Answer | None] = []
+
+        def answered(answer: _Answer | None) -> None:
+            answers.append(answer)
+            if len(answers) == len(actions):
+                self._settle(command_id, answers, is_told=is_told)
+
+        for each, message in zip(ids, messages, strict=True):
+            self._await(each, message, self._times.answer_s, answered)
 
     def observe(self) -> Deferred[bool]:
         """Reads the whole PBX. True when the sink got a `PbxObserved`; False (and no event) when any of it failed."""
@@ -233,6 +255,7 @@ class AmiLink:
                 done.callback(self._no_observation(str(why)))
                 return
             self.counts.observations += 1
+            self._bridged.seen(view.leg for view in observed.channels if view.bridge is not None)
             self._tell(observed)
             done.callback(True)
 
@@ -251,8 +274,18 @@ class AmiLink:
         is_list: bool = False,
     ) -> None:
         """Sends an action and calls `done` exactly once: with the answer, or with None when there will be none."""
+        self._await(given, encode((*fields, ("ActionID", given))), timeout_s, done, is_list=is_list)
+
+    def _await(
+        self,
+        given: str,
+        message: bytes,
+        timeout_s: float,
+        done: Callable[["_Answer | None"], None],
+        *,
+        is_list: bool = False,
+    ) -> None:
         assert self._connection is not None
-        message = encode((*fields, ("ActionID", given)))
         timer = self._clock.callLater(timeout_s, self._unanswered, given)
         self._asked[given] = _Asked(done, timer, [] if is_list else None)
         self.counts.actions_sent += 1
@@ -270,17 +303,23 @@ class AmiLink:
             self.counts.actions_unanswered += 1
             asked.done(None)
 
-    def _settle(self, command_id: CommandId, answer: "_Answer | None") -> None:
-        if answer is None:
-            self._tell(OutcomeUnknown(command=command_id))
-        elif answer.response.get("Response") == "Success":
+    def _settle(self, command_id: CommandId, answers: list["_Answer | None"], *, is_told: bool) -> None:
+        refusals = [answer.response for answer in answers if answer and answer.response.get("Response") != "Success"]
+        if None in answers:
+            if is_told:
+                self._tell(OutcomeUnknown(command=command_id))
+        elif refusals:
+            reason = _printable(refusals[0].get("Message", "")) or "refused without a reason"
+            self._failed(command_id, reason, is_told=is_told)
+        elif is_told:
             self._tell(CommandDone(command=command_id))
-        else:
-            self._failed(command_id, _printable(answer.response.get("Message", "")) or "refused without a reason")
 
-    def _failed(self, command_id: CommandId, reason: str) -> None:
+    def _failed(self, command_id: CommandId, reason: str, *, is_told: bool) -> None:
         self.counts.actions_failed += 1
-        self._tell(CommandFailed(command=command_id, reason=reason))
+        if is_told:
+            self._tell(CommandFailed(command=command_id, reason=reason))
+        else:
+            _log.warning("pbx %s did not take a lamp or a step of a recording: %s", self._pbx, reason)
 
     def _list(self, action: str) -> Deferred[Listing | None]:
         listed: Deferred[Listing | None] = Deferred()
@@ -349,7 +388,7 @@ class AmiLink:
             return
         if isinstance(fact, DigitPressed):
             if self._keys.is_pressed(fact.leg):
-                self._guarded(self._digit_sink, fact.leg, fact.digit)
+                self._guarded(self._pressed, fact)
             else:
                 self.counts.keys_repeated += 1
         elif isinstance(fact, KeyDown):
@@ -366,13 +405,23 @@ class AmiLink:
         else:
             if isinstance(fact, LegEnded):
                 self._keys.forget(fact.leg)
+                self._bridged.forget(fact.leg)
                 self._leaving.pop(fact.leg, None)
+            elif isinstance(fact, LegEnteredBridge):
+                self._bridged.entered(fact.leg)
+            elif isinstance(fact, LegLeftBridge):
+                self._bridged.left(fact.leg)
             self._tell(fact)
             if isinstance(fact, LegEnteredBridge) and fact.leg in self._leaving:
                 # Bridge() takes the caller out of AGI by a masquerade. A BYE in just that moment is acknowledged, told as
                 # HangupRequest, and then lost: no Hangup follows, and the agent would talk to nobody until the RTP time-out.
                 del self._leaving[fact.leg]
                 self._tell(LegStranded(leg=fact.leg))
+
+    def _pressed(self, key: DigitPressed) -> None:
+        is_taken = self._digit_sink(key.leg, key.digit)
+        if not is_taken and self._bridged.has(key.leg) and self._listens_to(key.leg):
+            self._tell(LegDigit(leg=key.leg, digit=key.digit))
 
     def _booted(self, fact: LinkUp) -> None:
         if self._is_up:
@@ -471,6 +520,7 @@ class AmiLink:
         self._connection = None
         _cancel(self._watch)
         was_up, self._is_up = self._is_up, False
+        self._bridged = BridgedLegs()
         for given in list(self._asked):
             asked = self._take(given)
             if asked is not None:

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 from ccserver.ami.actions import command_of
 from ccserver.core.events import (
+    EmergencyDialled,
     Event,
     LegAnswered,
     LegEnded,
     LegEnteredBridge,
     LegHeld,
     LegLeftBridge,
+    LegParked,
     LegRinging,
     LegStarted,
+    LegsTransferred,
     LegUnheld,
     LinkUp,
     PhoneStateChanged,
@@ -66,6 +69,7 @@ Translated = Event | DigitPressed | FarEndGone | KeyDown | Garbled | None
 # Longest sensible ones: Asterisk's own limits are 80 for a channel's name and 150 for its Uniqueid.
 _NAME_MAX = 160
 _BRIDGE_MAX = 80
+_EMERGENCY_MAX = 20
 
 PHONE_STATES: Mapping[str, PhoneState] = {
     "NOT_INUSE": PhoneState.IDLE,
@@ -218,7 +222,44 @@ def _dtmf_end(fields: Mapping[str, str], scene: Scene) -> Translated:
     return DigitPressed(_leg(fields, scene), digit)
 
 
+def _attended_transfer(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # Told for each attempt. Only two talks of two become one talk: from a conference or an application there is no target.
+    if fields.get("Result") != "Success" or not fields.get("TransfereeUniqueid") or not fields.get("TransferTargetUniqueid"):
+        return None
+    return LegsTransferred(
+        transferrer=LegId(scene.pbx, _text(fields, "OrigTransfererUniqueid")),
+        second=LegId(scene.pbx, _text(fields, "SecondTransfererUniqueid")),
+        transferee=LegId(scene.pbx, _text(fields, "TransfereeUniqueid")),
+        target=LegId(scene.pbx, _text(fields, "TransferTargetUniqueid")),
+        target_channel=_text(fields, "TransferTargetChannel"),
+    )
+
+
+def _user_event(fields: Mapping[str, str], scene: Scene) -> Translated:
+    reader = USER_EVENTS.get(fields.get("UserEvent", ""))
+    return reader(fields, scene) if reader is not None else None
+
+
+def _parked(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return LegParked(leg=_leg(fields, scene))
+
+
+def _emergency(fields: Mapping[str, str], scene: Scene) -> Translated:
+    # A channel's name is its endpoint's, a dash and eight hexadecimal digits.
+    phone = PhoneId(_text(fields, "Channel").rpartition("-")[0])
+    return EmergencyDialled(
+        leg=_leg(fields, scene), phone=phone if phone in scene.phones else None, to=_text(fields, "To", _EMERGENCY_MAX)
+    )
+
+
+USER_EVENTS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
+    "CCEmergency": _emergency,
+    "CCParked": _parked,
+}
+"""Those of our dialplan."""
+
 READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
+    "AttendedTransfer": _attended_transfer,
     "BridgeEnter": _bridge_enter,
     "BridgeLeave": _bridge_leave,
     "DTMFBegin": _dtmf_begin,
@@ -232,5 +273,6 @@ READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "Newstate": _new_state,
     "OriginateResponse": _originate_response,
     "Unhold": _unhold,
+    "UserEvent": _user_event,
 }
 """Every event that is read, and by what. What is not here is dropped before it is decoded."""

@@ -214,14 +214,6 @@ class HangUpLeg:
     cause: int = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectLegs:
-    """AMI Bridge of two legs that both wait."""
-
-    caller_channel: str
-    agent_channel: str
-
-
 class RecordingStep(Enum):
     START = "start"
     PAUSE = "pause"  # silence is written: the length stays right
@@ -283,7 +275,6 @@ Command = (
     | JoinLeg
     | RedirectLegs
     | HangUpLeg
-    | ConnectLegs
     | ControlRecording
     | SetLamp
     | Store

@@ -11,7 +11,6 @@ from ccserver.core.commands import (
     CollectNumber,
     CollectSecret,
     Command,
-    ConnectLegs,
     ControlRecording,
     DialOut,
     EndSession,
@@ -86,16 +85,7 @@ class Performer:
         match command:
             case Store(record=record):
                 self._keep(command_id, record)
-            case (
-                RingAgent()
-                | DialOut()
-                | JoinLeg()
-                | RedirectLegs()
-                | HangUpLeg()
-                | ConnectLegs()
-                | ControlRecording()
-                | SetLamp()
-            ):
+            case RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg() | ControlRecording() | SetLamp():
                 self._legs.perform(command_id, command)
             case (
                 AnswerCall()
@@ -125,7 +115,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return WaitEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case CollectSecret():
             return SecretChecked(session=command.session, command=command_id, is_ok=None)
-        case AnswerCall() | RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg() | ConnectLegs():
+        case AnswerCall() | RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg():
             return CommandFailed(command=command_id, reason=reason)
         case CollectNumber():
             return NumberCollected(

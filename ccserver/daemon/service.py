@@ -197,8 +197,8 @@ class Service:
     def _mono_s(self) -> float:
         return self._clock.now().mono_s
 
-    def _digit(self, leg: LegId, digit: str) -> None:
-        self._agi.digit(leg, digit)
+    def _digit(self, leg: LegId, digit: str) -> bool:
+        return self._agi.digit(leg, digit)
 
     def _phones(self) -> Collection[PhoneId]:
         return self._center.settings.phones.keys()

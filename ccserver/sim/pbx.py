@@ -11,7 +11,7 @@ Here is what people do and what befalls the PBX; where legs go is `dialplan`'s, 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import Command, ConnectLegs, LampState, Reply, Store
+from ccserver.core.commands import Command, LampState, Reply, Store
 from ccserver.core.events import (
     ChannelView,
     EmergencyDialled,
@@ -276,7 +276,7 @@ class VirtualPbx:
 
     # --- what the core commands ---------------------------------------------------------------------------------------
     def perform(self, command_id: CommandId, command: Command) -> None:
-        if isinstance(command, Store | Reply | ConnectLegs):
+        if isinstance(command, Store | Reply):
             raise TypeError(f"{type(command).__name__} is no matter of the PBX")
         if isinstance(command, ACTIONS):
             self._ami.perform(command_id, command)

@@ -104,9 +104,9 @@ class Edge:
         if isinstance(event, LinkUp):
             self.events.append(event)
 
-    def _digit(self, leg: LegId, digit: str) -> None:
+    def _digit(self, leg: LegId, digit: str) -> bool:
         self.told.append(digit)
-        self.server.digit(leg, digit)
+        return self.server.digit(leg, digit)
 
     async def next(self, kind: type[E], deadline_s: float = 8.0) -> E:
         """The next event of this kind after the last one waited for."""

@@ -18,7 +18,7 @@ from harness.fastagi import FastAgi, Session
 from harness.waiting import until
 
 from ccserver.ami.link import AmiLink, LinkTimes
-from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
+from ccserver.core.commands import HangUpLeg, RingAgent
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
@@ -78,6 +78,10 @@ class Edge:
     digits: list[tuple[LegId, str]] = field(default_factory=list)
     link: AmiLink = field(init=False)
 
+    def take_digit(self, leg: LegId, digit: str) -> bool:
+        self.digits.append((leg, digit))
+        return False
+
     def of(self, kind: type[Any], leg: LegId | None = None) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind) and (leg is None or event.leg == leg)]
 
@@ -107,7 +111,7 @@ async def edge(pbx: Asterisk, *, secret: str | None = None) -> AsyncIterator[Edg
         pbx="pbx",
         incarnation=3,
         sink=made.events.append,
-        digit_sink=lambda leg, digit: made.digits.append((leg, digit)),
+        digit_sink=made.take_digit,
         clock=_LoopClock(),
         mono_s=lambda: asyncio.get_running_loop().time(),
         phones=lambda: PHONES,
@@ -300,38 +304,6 @@ async def test_cancel_while_it_rings_and_hang_up_what_is_gone(pbx: Asterisk, pho
         assert CommandDone(command=CommandId(6, 1)) in ami.events
         ami.link.perform(CommandId(6, 2), HangUpLeg(leg=leg))
         assert await ami.got(CommandFailed) == CommandFailed(command=CommandId(6, 2), reason="No such channel")
-
-
-async def test_two_legs_that_wait_are_connected(pbx: Asterisk, phones: PhoneProcess) -> None:
-    """Two callers held by AGI stand for legs that wait."""
-    async with edge(pbx) as ami:
-        await ami.got(LinkUp)
-        async with FastAgi(AGI_PORT) as agi:
-            sessions: list[Session] = []
-
-            async def serve(session: Session) -> None:
-                if len(sessions) < 2:
-                    sessions.append(session)
-                    await session.hold_the_line()
-                else:
-                    await session.next_is("bye")
-                    session.close()
-
-            agi.handler = serve
-            callers = [
-                await phones.trunk_caller(name, number=number) for name, number in (("a", "+1555001"), ("b", "+1555002"))
-            ]
-            for caller in callers:
-                await caller.call("5551000")
-                await caller.wait("up")
-            ami.link.perform(
-                CommandId(7, 0), ConnectLegs(caller_channel=sessions[0].channel, agent_channel=sessions[1].channel)
-            )
-            await ami.got(CommandDone)
-            await ami.got(LegEnteredBridge, count=2)
-            assert len({event.bridge for event in ami.of(LegEnteredBridge)}) == 1
-            await callers[0].hangup()
-            await ami.got(LegEnded, count=2)
 
 
 @pytest.mark.parametrize("method", ["rfc4733", "info"])

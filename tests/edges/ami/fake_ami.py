@@ -147,8 +147,14 @@ class Bench:
     link: AmiLink
     events: list[Event] = field(default_factory=list)
     digits: list[tuple[LegId, str]] = field(default_factory=list)
+    in_session: set[LegId] = field(default_factory=set)
+    listened_to: set[LegId] = field(default_factory=set)
     fails_on: type[Event] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take_digit(self, leg: LegId, digit: str) -> bool:
+        self.digits.append((leg, digit))
+        return leg in self.in_session
 
     def take(self, event: Event) -> None:
         self.events.append(event)
@@ -197,7 +203,8 @@ async def linked(fake: FakeAmi | None = None, *, times: LinkTimes = QUICK, is_li
         pbx="pbx",
         incarnation=7,
         sink=lambda event: bench.take(event),  # noqa: PLW0108
-        digit_sink=lambda leg, digit: bench.digits.append((leg, digit)),
+        digit_sink=lambda leg, digit: bench.take_digit(leg, digit),  # noqa: PLW0108
+        listens_to=lambda leg: leg in bench.listened_to,
         clock=clock,
         mono_s=lambda: 1000.0,
         phones=lambda: PHONES,

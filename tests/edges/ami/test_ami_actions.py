@@ -6,9 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccserver.ami.actions import ActionRefused, action_for, action_id, command_of, shown_name, shown_number
+from ccserver.ami.actions import (
+    ActionFields,
+    ActionRefused,
+    AmiCommand,
+    action_id,
+    actions_for,
+    command_of,
+    shown_name,
+    shown_number,
+)
 from ccserver.ami.protocol import FieldRefused, encode
-from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
+from ccserver.core.commands import (
+    ControlRecording,
+    DialOut,
+    HangUpLeg,
+    JoinLeg,
+    LampState,
+    Move,
+    Place,
+    RecordingStep,
+    RedirectLegs,
+    RingAgent,
+    SetLamp,
+)
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
 from ccserver.core.talks import MAX_TALK_GUARD_S
 
@@ -29,8 +50,35 @@ RING = RingAgent(
 )
 
 
+JOIN = JoinLeg(
+    leg=RING.leg,
+    channel="PJSIP/1001-00000002",
+    caller=RING.caller,
+    caller_channel=RING.caller_channel,
+    recording=RING.recording,
+    max_talk_s=60.0,
+)
+DIAL = DialOut(
+    leg=RING.leg,
+    interaction=RING.interaction,
+    to=PhoneId("PJSIP/+34911234567@carrier"),
+    number="+12025550123",
+    name="",
+    ring_timeout_s=20.0,
+    place=Place.LOOP,
+)
+TO_LOOP = Move(leg=RING.caller, channel=RING.caller_channel, place=Place.LOOP)
+TO_DESK = Move(leg=RING.leg, channel="PJSIP/1001-00000002", place=Place.DESK)
+TO_ROOM = Move(leg=RING.leg, channel="PJSIP/1001-00000002", place=Place.CONFERENCE, room="17")
+
+
+def the_action(command: AmiCommand) -> ActionFields:
+    (only,) = actions_for(command)
+    return only
+
+
 def test_ring_agent_is_one_async_originate() -> None:
-    assert action_for(RING) == (
+    assert the_action(RING) == (
         ("Action", "Originate"),
         ("Channel", "PJSIP/1001"),
         ("ChannelId", "ccpbx-000007-00000001"),
@@ -41,15 +89,16 @@ def test_ring_agent_is_one_async_originate() -> None:
         ("Timeout", "2500"),
         ("Async", "true"),
         ("Variable", "CC_CALLER=PJSIP/trunk-00000001"),
-        ("Variable", "CC_LEG=ccpbx-000007-00000001"),
         ("Variable", "CC_REC=/var/spool/asterisk/ccserver/2026/1-1"),
         ("Variable", "CC_MAX=60"),
+        ("Variable", "CC_LEG=ccpbx-000007-00000001"),
         ("Variable", "__TRANSFER_CONTEXT=cc-xfer"),
+        ("Variable", "__FORWARD_CONTEXT=cc-forward"),
     )
 
 
 def test_auto_answer_asks_in_both_ways_phones_know() -> None:
-    headers = [value for key, value in action_for(replace(RING, auto_answer=True)) if "PJSIP_HEADER" in value]
+    headers = [value for key, value in the_action(replace(RING, auto_answer=True)) if "PJSIP_HEADER" in value]
     assert [header.partition("=")[0] for header in headers] == [
         "PJSIP_HEADER(add,Call-Info)",
         "PJSIP_HEADER(add,Alert-Info)",
@@ -57,27 +106,92 @@ def test_auto_answer_asks_in_both_ways_phones_know() -> None:
 
 
 def test_nothing_is_recorded_and_nobody_is_named_when_so_asked() -> None:
-    fields = action_for(replace(RING, recording="", number=None, name=""))
+    fields = the_action(replace(RING, recording="", number=None, name=""))
     assert ("Variable", "CC_REC=") in fields
     assert ("CallerID", '"" <anonymous>') in fields
 
 
 def test_the_longest_talk_of_the_settings_and_a_moment_more_is_accepted() -> None:
-    assert ("Variable", "CC_MAX=86405") in action_for(replace(RING, max_talk_s=86400.0 + MAX_TALK_GUARD_S))
+    assert ("Variable", "CC_MAX=86405") in the_action(replace(RING, max_talk_s=86400.0 + MAX_TALK_GUARD_S))
 
 
-def test_hang_up_and_connect() -> None:
-    assert action_for(HangUpLeg(leg=RING.leg, cause=17)) == (
+def test_hang_up() -> None:
+    assert the_action(HangUpLeg(leg=RING.leg, cause=17)) == (
         ("Action", "Hangup"),
         ("Channel", "ccpbx-000007-00000001"),
         ("Cause", "17"),
     )
-    assert action_for(ConnectLegs(caller_channel="PJSIP/trunk-00000001", agent_channel="PJSIP/1001-00000002")) == (
-        ("Action", "Bridge"),
-        ("Channel1", "PJSIP/trunk-00000001"),
-        ("Channel2", "PJSIP/1001-00000002"),
-        ("Tone", "no"),
+
+
+@pytest.mark.parametrize("place", [Place.PARK, Place.DESK])
+def test_a_phone_that_rings_beside_others_or_outside_is_not_joined_on_answer(place: Place) -> None:
+    fields = the_action(replace(RING, place=place))
+    assert {("Context", "cc-agent"), ("Exten", place.value)} <= set(fields)
+    assert not any("CC_CALLER" in value or "CC_REC" in value for _, value in fields)
+
+
+def test_somebody_who_is_called_back_arrives_as_a_customer() -> None:
+    fields = the_action(DIAL)
+    assert {("Context", "cc-call"), ("Exten", "s"), ("Channel", "PJSIP/+34911234567@carrier")} <= set(fields)
+    assert [value for key, value in fields if key == "Variable"] == ["__FORWARD_CONTEXT=cc-forward"]
+
+
+def test_the_target_of_a_transfer_is_joined_on_answer() -> None:
+    fields = the_action(replace(DIAL, place=Place.JOIN, caller_channel="PJSIP/trunk-00000001", max_talk_s=60.0))
+    assert {("Exten", "ring"), ("Variable", "CC_CALLER=PJSIP/trunk-00000001")} <= set(fields)
+
+
+def test_join_leg_says_with_whom_before_it_sends_the_leg_there() -> None:
+    leg = ("Channel", "ccpbx-000007-00000001")
+    assert actions_for(replace(JOIN, is_kept=True)) == (
+        (("Action", "Setvar"), leg, ("Variable", "CC_CALLER"), ("Value", "PJSIP/trunk-00000001")),
+        (("Action", "Setvar"), leg, ("Variable", "CC_REC"), ("Value", "/var/spool/asterisk/ccserver/2026/1-1")),
+        (("Action", "Setvar"), leg, ("Variable", "CC_MAX"), ("Value", "60")),
+        (("Action", "Setvar"), leg, ("Variable", "CC_KEEP"), ("Value", "1")),
+        (("Action", "Redirect"), leg, ("Context", "cc-agent"), ("Exten", "ring"), ("Priority", "1")),
     )
+
+
+def test_a_leg_that_is_not_kept_forgets_that_it_once_was() -> None:
+    assert actions_for(JOIN)[3][2:] == (("Variable", "CC_KEEP"), ("Value", ""))
+
+
+def test_both_legs_of_a_talk_part_in_one_stroke() -> None:
+    assert the_action(RedirectLegs(moves=(TO_LOOP, TO_DESK))) == (
+        ("Action", "Redirect"),
+        ("Channel", "1700000000.1"),
+        ("Context", "cc-call"),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("ExtraChannel", "ccpbx-000007-00000001"),
+        ("ExtraContext", "cc-agent"),
+        ("ExtraExten", "desk"),
+        ("ExtraPriority", "1"),
+    )
+
+
+def test_a_conference_is_a_room_of_its_own_context() -> None:
+    assert {("Context", "cc-conference"), ("Exten", "room-17")} <= set(the_action(RedirectLegs(moves=(TO_ROOM,))))
+
+
+@pytest.mark.parametrize(
+    ("state", "value"), [(LampState.OFF, "NOT_INUSE"), (LampState.LIT, "INUSE"), (LampState.BLINKING, "RINGING")]
+)
+def test_a_lamp_is_a_device_state(state: LampState, value: str) -> None:
+    assert the_action(SetLamp(lamp="queue-sales", state=state)) == (
+        ("Action", "Setvar"),
+        ("Variable", "DEVICE_STATE(Custom:cc-queue-sales)"),
+        ("Value", value),
+    )
+
+
+def test_a_recording_is_begun_muted_and_heard_again() -> None:
+    control = ControlRecording(leg=RING.leg, channel="PJSIP/1001-00000002", what=RecordingStep.START, recording="/rec/7-2")
+    leg = ("Channel", "ccpbx-000007-00000001")
+    assert the_action(control) == (("Action", "MixMonitor"), leg, ("Options", "bt(/rec/7-2-caller.wav)r(/rec/7-2-agent.wav)"))
+    for what, state in ((RecordingStep.PAUSE, "1"), (RecordingStep.RESUME, "0")):
+        muted = the_action(replace(control, what=what, recording=""))
+        assert muted == (("Action", "MixMonitorMute"), leg, ("Direction", "both"), ("State", state))
 
 
 @pytest.mark.parametrize(
@@ -106,23 +220,39 @@ def test_hang_up_and_connect() -> None:
         HangUpLeg(leg=LegId("pbx", "/^PJSIP/")),
         HangUpLeg(leg=LegId("pbx", "all,x")),
         HangUpLeg(leg=LegId("pbx", "1.1"), cause=999),
-        ConnectLegs(caller_channel="", agent_channel="PJSIP/a-1"),
-        ConnectLegs(caller_channel="PJSIP/a-1", agent_channel="a-1"),
+        replace(RING, place=Place.LOOP),
+        replace(JOIN, caller_channel=""),
+        replace(JOIN, caller_channel="a-1"),
+        replace(JOIN, leg=LegId("pbx", "")),
+        replace(JOIN, max_talk_s=0.0),
+        replace(DIAL, to=PhoneId("PJSIP/1&PJSIP/2")),
+        replace(DIAL, place=Place.CONFERENCE),
+        replace(DIAL, place=Place.JOIN),
+        RedirectLegs(moves=()),
+        RedirectLegs(moves=(TO_LOOP, TO_LOOP)),
+        RedirectLegs(moves=(TO_LOOP, TO_DESK, TO_ROOM)),
+        RedirectLegs(moves=(replace(TO_DESK, place=Place.JOIN),)),
+        RedirectLegs(moves=(replace(TO_ROOM, room=""),)),
+        RedirectLegs(moves=(replace(TO_ROOM, room="a,1"),)),
+        SetLamp(lamp="queue-sales)", state=LampState.LIT),
+        SetLamp(lamp="", state=LampState.LIT),
+        ControlRecording(leg=RING.leg, channel="", what=RecordingStep.START),
+        ControlRecording(leg=RING.leg, channel="", what=RecordingStep.START, recording="/a)r(/etc/b"),
     ],
 )
-def test_what_asterisk_could_misread_is_refused(bad: RingAgent | HangUpLeg | ConnectLegs) -> None:
+def test_what_asterisk_could_misread_is_refused(bad: AmiCommand) -> None:
     with pytest.raises(ActionRefused):
-        action_for(bad)
+        actions_for(bad)
 
 
 @given(st.text(), st.text() | st.none(), st.text(max_size=30), st.text(max_size=30))
 def test_no_text_adds_a_field_an_action_or_a_variable(name: str, number: str | None, channel: str, recording: str) -> None:
     try:
-        sent = encode(action_for(replace(RING, name=name, number=number)))
+        sent = encode(the_action(replace(RING, name=name, number=number)))
     except ActionRefused:
         return
     lines = sent.decode().split("\r\n")
-    plain = encode(action_for(RING)).decode().split("\r\n")
+    plain = encode(the_action(RING)).decode().split("\r\n")
     assert [line for line in lines if not line.startswith("CallerID")] == [
         line for line in plain if not line.startswith("CallerID")
     ]
@@ -131,7 +261,7 @@ def test_no_text_adds_a_field_an_action_or_a_variable(name: str, number: str | N
     assert not set("$[]{}\\|`") & set(shown)
     for changed in ({"caller_channel": f"PJSIP/{channel}"}, {"recording": f"/{recording}"}):
         try:
-            fields = action_for(replace(RING, **changed))  # type: ignore[arg-type]
+            fields = the_action(replace(RING, **changed))  # type: ignore[arg-type]
         except ActionRefused:
             continue
         variables = [value for key, value in fields if key == "Variable"]

@@ -8,10 +8,11 @@ from fake_ami import QUICK, Action, Bench, FakeAmi, linked, message, run
 
 from ccserver.ami.digits import LEGS_MAX, KeyFilter
 from ccserver.ami.link import AmiLink, LinkTimes
-from ccserver.core.commands import ConnectLegs, HangUpLeg, RingAgent
+from ccserver.core.commands import HangUpLeg, JoinLeg, LampState, Move, Place, RedirectLegs, RingAgent, SetLamp
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
+    LegDigit,
     LegEnded,
     LegEnteredBridge,
     LegStarted,
@@ -77,6 +78,13 @@ def device_row(action: Action, device: str, state: str) -> bytes:
 
 def answers_all(fake: FakeAmi, action: Action) -> None:
     fake.answer(action, Message="Originate successfully queued")
+
+
+def refuses_setvar(fake: FakeAmi, action: Action) -> None:
+    if action["Action"] == ["Setvar"]:
+        fake.answer(action, "Error", Message="No such channel")
+    else:
+        answers_all(fake, action)
 
 
 def answers_lists(fake: FakeAmi, action: Action) -> None:
@@ -412,6 +420,83 @@ def test_a_key_that_ends_again_after_a_hold_counts_once() -> None:
     run(scenario)
 
 
+def key(uniqueid: str, digit: str) -> bytes:
+    return message(Event="DTMFEnd", Uniqueid=uniqueid, Digit=digit, Direction="Received")
+
+
+def bridge(uniqueid: str, what: str = "BridgeEnter") -> bytes:
+    return message(Event=what, Uniqueid=uniqueid, BridgeUniqueid="b-1")
+
+
+def test_a_key_in_a_talk_reaches_the_core_from_legs_it_listens_to_and_from_no_other() -> None:
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+            agent = LegId("pbx", "1.1")
+            bench.listened_to = {agent}
+            bench.fake.send(bridge("1.1") + bridge("1.2") + key("1.2", "9") + key("1.1", "*"))
+            assert await bench.got(LegDigit) == LegDigit(leg=agent, digit="*")
+
+    run(scenario)
+
+
+def test_a_key_typed_in_a_session_never_reaches_the_core_not_even_late() -> None:
+    """A PIN, say. The session may be over by the time the key is read; the leg's next bridge then is not yet read."""
+
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+            agent = LegId("pbx", "1.1")
+            bench.listened_to, bench.in_session = {agent}, {agent}
+            bench.fake.send(bridge("1.1") + bridge("1.1", "BridgeLeave") + key("1.1", "4"))
+            await bench.until(lambda: len(bench.digits) == 1)
+            bench.in_session = set()
+            bench.fake.send(key("1.1", "7") + bridge("1.1") + key("1.1", "*"))
+            await bench.got(LegDigit)
+            assert bench.of(LegDigit) == [LegDigit(leg=agent, digit="*")]
+
+    run(scenario)
+
+
+def test_join_leg_ends_with_its_redirect_and_fails_with_any_of_its_actions() -> None:
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+            bench.fake.behaviour = answers_all
+            join = JoinLeg(
+                leg=LegId("pbx", "ccpbx-000001-00000001"),
+                channel="PJSIP/1001-00000002",
+                caller=LegId("pbx", "1.1"),
+                caller_channel="PJSIP/trunk-00000001",
+                recording="",
+                max_talk_s=60.0,
+            )
+            bench.link.perform(CommandId(1, 0), join)
+            assert await bench.got(CommandDone) == CommandDone(command=CommandId(1, 0))
+            assert [action["Action"] for action in bench.fake.actions] == [["Setvar"]] * 4 + [["Redirect"]]
+            bench.fake.behaviour = refuses_setvar
+            bench.link.perform(CommandId(2, 0), join)
+            failed = await bench.got(CommandFailed)
+            assert failed == CommandFailed(command=CommandId(2, 0), reason="No such channel")
+            assert len(bench.of(CommandDone)) == 1
+
+    run(scenario)
+
+
+def test_a_lamp_that_cannot_be_set_is_counted_and_has_no_end() -> None:
+    async def scenario() -> None:
+        async with linked() as bench:
+            await bench.got(LinkUp)
+            bench.fake.behaviour = refuses_setvar
+            bench.link.perform(CommandId(1, 0), SetLamp(lamp="agent-101", state=LampState.LIT))
+            await bench.until(lambda: bench.link.counts.actions_failed == 1)
+            bench.link.perform(CommandId(1, 1), SetLamp(lamp="no lamp", state=LampState.LIT))
+            assert bench.link.counts.actions_refused == 1
+            assert not bench.of(CommandFailed)
+
+    run(scenario)
+
+
 def test_a_leg_that_began_a_key_must_begin_each() -> None:
     keys = KeyFilter()
     by_info, by_rtp = LegId("pbx", "1.1"), LegId("pbx", "1.2")
@@ -495,7 +580,8 @@ def test_a_command_that_could_break_out_is_not_sent() -> None:
             bench.fake.behaviour = answers_all
             await bench.got(LinkUp)
             bench.link.perform(CommandId(1, 0), ring(name="x\r\n\r\nAction: Originate"))
-            bench.link.perform(CommandId(1, 1), ConnectLegs(caller_channel="PJSIP/a\r\nX: y", agent_channel="PJSIP/b-1"))
+            bad = Move(leg=LegId("pbx", "1.1"), channel="PJSIP/a-1", place=Place.CONFERENCE, room="a\r\nX: y")
+            bench.link.perform(CommandId(1, 1), RedirectLegs(moves=(bad,)))
             bench.link.perform(CommandId(1, 2), hang_up(1))
             await bench.got(CommandDone)
             assert [failed.command for failed in bench.of(CommandFailed)] == [CommandId(1, 0), CommandId(1, 1)]
