@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from ccserver.core.ids import InteractionId, LegId
 
 
-def path(directory: str, interaction: InteractionId, leg: LegId, utc_s: float) -> str:
+def path(directory: str, interaction: InteractionId, leg: LegId, utc_s: float, stretch: int = 0) -> str:
     """The path, without ending, of the recording of `leg`; "" when there is no directory: nothing is recorded.
 
-    A folder for each day, in UTC: `<directory>/2026/11/22/<interaction>-<leg>`.
+    A folder for each day, in UTC: `<directory>/2026/11/22/<interaction>-<leg>`. `stretch` counts the recordings of the interaction
+    before: the same leg may be recorded again after a hold, and must not write over its own file.
     """
     if not directory:
         return ""
     day = datetime.fromtimestamp(utc_s, tz=UTC).strftime("%Y/%m/%d")
-    return f"{directory}/{day}/{interaction}-{leg.uniqueid}"
+    again = f"-{stretch}" if stretch else ""
+    return f"{directory}/{day}/{interaction}-{leg.uniqueid}{again}"

@@ -189,8 +189,12 @@ class Talk:
     """When the recording began, if not with the talk."""
     is_paused: bool = False
     """The recording is: silence is written."""
+    is_recorded: bool = False
+    """It was before the customer was put on hold, and will be again."""
     is_released: bool = False
     """The agent let the customer go."""
+    counted_from_s: float | None = None
+    """Monotonic; from when on it counts as the customer's talking time, if not from `since`."""
     held_since: Moment | None = None
 
 

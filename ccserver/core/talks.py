@@ -183,11 +183,22 @@ class Talks:
 
     def talk_over(self, interaction: Interaction, by: EndedBy) -> Interaction:
         """The talk has ended; the customer's leg is about to come back, unless it is gone."""
-        step, now, talk = self.step, self.step.now, interaction.talk
-        assert talk is not None
+        step = self.step
+        assert interaction.talk is not None
+        if interaction.talk.is_released and by is EndedBy.SYSTEM:
+            by = EndedBy.AGENT
         step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
+        for talk in reversed(interaction.talks()):
+            interaction = self.part_over(interaction, talk, by)
+        state = advance(INTERACTION, interaction.state, InteractionStep.TALK_OVER)
+        interaction = self.ledger.put(replace(interaction, state=state, ended_by=by))
+        step.deadlines.set(DeadlineKind.RETURN, interaction.id, step.now.mono_s + RETURN_S)
+        return interaction
+
+    def part_over(self, interaction: Interaction, talk: Talk, by: EndedBy) -> Interaction:
+        """One agent's part in the talk is over, and the agent wraps up; the interaction's state stays as it is."""
+        step, now = self.step, self.step.now
         self.ledger.hold_segment(interaction, talk)
-        talk_s = now.mono_s - talk.since.mono_s
         self.ledger.segment(
             step.interactions[interaction.id],
             SegmentKind.TALK,
@@ -196,33 +207,43 @@ class Talks:
             agent=talk.agent,
             detail=by.value,
         )
-        interaction = step.interactions[interaction.id]
-        if talk.recording and talk.leg is not None:
-            step.store(
-                RecordingRecord(
-                    interaction=interaction.id,
-                    number=interaction.recordings,
-                    agent=talk.agent,
-                    leg=talk.leg,
-                    path=talk.recording,
-                    started_utc_s=talk.since.utc_s,
-                    duration_s=talk_s,
-                )
-            )
-            interaction = replace(interaction, recordings=interaction.recordings + 1)
+        interaction = self.recording_over(step.interactions[interaction.id], talk)
+        # In a conference the customer's time counts once: the first agent's, and from their going on the next one's.
+        is_first = interaction.talk is not None and interaction.talk.agent == talk.agent
+        left = [t for t in interaction.talks() if t.agent != talk.agent]
+        counted_s = talk.since.mono_s if talk.counted_from_s is None else talk.counted_from_s
+        if is_first and left:
+            left[0] = replace(left[0], counted_from_s=now.mono_s)
         interaction = self.ledger.put(
             replace(
                 interaction,
-                state=advance(INTERACTION, interaction.state, InteractionStep.TALK_OVER),
-                talk=None,
-                talk_s=interaction.talk_s + talk_s,
-                ended_by=by,
+                talk=left[0] if left else None,
+                others=tuple(left[1:]),
+                talk_s=interaction.talk_s + (now.mono_s - counted_s if is_first else 0.0),
                 wrapping=(*interaction.wrapping, Wrapping(agent=talk.agent, queue=talk.queue, since=now)),
             )
         )
-        step.deadlines.set(DeadlineKind.RETURN, interaction.id, now.mono_s + RETURN_S)
+        step.deadlines.clear(DeadlineKind.HOLD_REMINDER, interaction.id)
         step.tell(TalkOver(interaction.id, talk.agent, talk.queue, by is EndedBy.AGENT_LOST))
         return interaction
+
+    def recording_over(self, interaction: Interaction, talk: Talk) -> Interaction:
+        """The stretch that was being recorded is complete."""
+        if not talk.recording or talk.leg is None:
+            return interaction
+        since = talk.recorded_since or talk.since
+        self.step.store(
+            RecordingRecord(
+                interaction=interaction.id,
+                number=interaction.recordings,
+                agent=talk.agent,
+                leg=talk.leg,
+                path=talk.recording,
+                started_utc_s=since.utc_s,
+                duration_s=self.step.now.mono_s - since.mono_s,
+            )
+        )
+        return self.ledger.put(replace(interaction, recordings=interaction.recordings + 1))
 
     def agent_leg_ended(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
         """`by` is given when it is known otherwise (the PBX is gone)."""
