@@ -1,20 +1,21 @@
-"""The agents: who is there, ready or not, at which phone, with which work.
+"""The agents' work: offers, talks, wrap-up and rest, and the state that people see.
 
-Presence is what the person declares; phases are what the system observes of each work item; the state that is shown is
-derived from both and the phone. Which rule wins, first to last: work, logged out, not ready, unreachable, own call, back-off, ready.
-
-The idle clock starts at log-in, at ready, and when wrap-up is over; offers that were not taken do not touch it.
+Presence is what the person declares (`attendance`); phases are what the system observes of each work item; the state that is shown is
+derived from both and the phone. Which rule wins, first to last: work, logged out, not ready, unreachable, own call, resting,
+back-off, ready.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
-from ccserver.core.facts import AgentLegOver, Answered, Disposed, OfferOver, Origin, TalkBegan, TalkHeld, TalkOver, WrapUpOver
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, PromptId, QueueId, ReasonId
+from ccserver.core import figures, idle_clock, wrap_up
+from ccserver.core.attendance import Attendance
+from ccserver.core.facts import AgentLegOver, Disposed, OfferOver, Origin, TalkBegan, TalkHeld, TalkOver, WrapUpOver
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AgentStateRecord, OfferOutcome, PhoneState, ShownState
-from ccserver.core.state import VOICE, Agent, DeadlineKind, Presence, Shown, Work
-from ccserver.core.step import Step
+from ccserver.core.settings import IdleReset, QueueSettings, WrapUpKind
+from ccserver.core.state import CONSULT, VOICE, Agent, DeadlineKind, Presence, Shown, Work
 from ccserver.core.transitions import PHASE, Phase, PhaseStep, advance
 
 CAPACITY = {VOICE: 1}
@@ -36,6 +37,8 @@ def shown_state(agent: Agent, phone: PhoneState, now_s: float) -> ShownState:
             case Phase.RINGING:
                 return ShownState.RINGING
             case Phase.TALKING:
+                if work.is_consulting:
+                    return ShownState.CONSULTING
                 return ShownState.ON_HOLD if work.is_held else ShownState.TALKING
             case Phase.WRAP_UP:
                 return ShownState.WRAP_UP
@@ -54,26 +57,17 @@ def shown_state(agent: Agent, phone: PhoneState, now_s: float) -> ShownState:
             assert_never(agent.presence)
     if phone is PhoneState.UNAVAILABLE:
         return ShownState.UNREACHABLE
-    if phone in IN_USE:
+    if agent.own_call is not None or phone in IN_USE:
         return ShownState.ON_OWN_CALL
+    if agent.rests_until_s > now_s:
+        return ShownState.RESTING
     return ShownState.BACK_OFF if agent.spared_until_s > now_s else ShownState.READY
 
 
-class Agents:
-    """Changes agents, on request and by what happens to their work."""
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
+class Agents(Attendance):
+    """What happens to agents' work, and what is seen of it."""
 
     # --- questions ----------------------------------------------------------------------------------------------------
-    def get(self, agent: AgentId) -> Agent:
-        """The agent's record; one who was never seen is logged out."""
-        return self.step.agents.get(agent) or Agent(id=agent, shown_since=self.step.now)
-
-    def phone_state(self, agent: Agent) -> PhoneState:
-        phone = self.step.phones.get(agent.phone)
-        return phone.state if phone is not None else PhoneState.UNKNOWN
-
     def shown(self, agent: Agent) -> ShownState:
         return shown_state(agent, self.phone_state(agent), self.step.now.mono_s)
 
@@ -83,84 +77,51 @@ class Agents:
         is_there = is_known and agent.phone is not None and has_room(agent, VOICE)
         return is_there and self.shown(agent) is ShownState.READY
 
-    def at_phone(self, phone: PhoneId) -> Agent | None:
-        """Who is logged in there."""
-        return self.step.agents.get(self.step.agent_at.get(phone))
-
-    # --- what people ask for ------------------------------------------------------------------------------------------
-    def log_in(self, origin: Origin, agent_id: AgentId, phone: PhoneId) -> None:
-        agent, other = self.get(agent_id), self.at_phone(phone)
-        if agent_id not in self.step.settings.agents:
-            self._answer(origin, False, "cc-login-failed", f"agent {agent_id} does not exist")
-        elif phone not in self.step.settings.phones:
-            self._answer(origin, False, "cc-not-allowed", f"phone {phone} is not one of the settings' phones")
-        elif other is not None and other.id != agent_id:
-            self._answer(origin, False, "cc-login-phone-in-use", f"agent {other.id} is logged in at {phone}")
-        elif agent.work and agent.phone != phone:
-            self._answer(origin, False, "cc-not-allowed", f"agent {agent_id} is busy at {agent.phone}")
-        else:
-            if agent.presence is Presence.LOGGED_OUT or agent.phone != phone:
-                agent = replace(agent, idle_since_s=self.step.now.mono_s, missed=0, spared_until_s=0.0)
-                self.step.put_agent(
-                    replace(agent, presence=Presence.READY, reason=None, phone=phone, leaves=False, next_reason=None)
-                )
-            self._answer(origin, True, "cc-login-done", f"agent {agent_id} is logged in at {phone}")
-
-    def log_out(self, origin: Origin, agent_id: AgentId) -> None:
-        agent = self.get(agent_id)
-        if agent.presence is Presence.LOGGED_OUT:
-            self._answer(origin, False, "cc-not-logged-in", f"agent {agent_id} is not logged in")
-        elif self._is_working(agent):
-            self.step.put_agent(replace(agent, leaves=True, next_reason=None))
-            self._answer(origin, True, "cc-will-pause", f"agent {agent_id} is logged out after the present work")
-        else:
-            self._leave(agent)
-            self._answer(origin, True, "cc-logged-out", f"agent {agent_id} is logged out")
-
-    def not_ready(self, origin: Origin, agent_id: AgentId, reason: ReasonId) -> None:
-        agent = self.get(agent_id)
-        if agent.presence is Presence.LOGGED_OUT:
-            self._answer(origin, False, "cc-not-logged-in", f"agent {agent_id} is not logged in")
-        elif reason not in self.step.settings.reasons:
-            self._answer(origin, False, "cc-reason-unknown", f"there is no reason {reason}")
-        elif self._is_working(agent):
-            self.step.put_agent(replace(agent, next_reason=reason))
-            self._answer(origin, True, "cc-will-pause", f"agent {agent_id} is not ready ({reason}) after the present work")
-        else:
-            self.step.put_agent(replace(agent, presence=Presence.NOT_READY, reason=reason))
-            self._answer(origin, True, "cc-not-ready", f"agent {agent_id} is not ready ({reason})")
-
-    def ready(self, origin: Origin, agent_id: AgentId) -> None:
-        agent = self.get(agent_id)
-        if agent.presence is Presence.LOGGED_OUT:
-            self._answer(origin, False, "cc-not-logged-in", f"agent {agent_id} is not logged in")
-            return
-        if agent.presence is Presence.NOT_READY:
-            agent = replace(agent, presence=Presence.READY, reason=None, idle_since_s=self.step.now.mono_s)
-        agent = replace(agent, next_reason=None, leaves=False, missed=0, spared_until_s=0.0)
-        self.step.deadlines.clear(DeadlineKind.SPARED, agent_id)
-        self.step.put_agent(agent)
-        self._answer(origin, True, "cc-ready", f"agent {agent_id} is ready")
-
+    # --- wrap-up, on request ------------------------------------------------------------------------------------------
     def end_wrap_up(self, origin: Origin, agent_id: AgentId) -> None:
+        """Where the queue wants a disposition first, that alone ends it."""
         work = self._wrapping(self.get(agent_id))
         if work is None:
-            self._answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
+            self.answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
+        elif wrap_up.needs_disposition(self._queue_of(work)):
+            self.answer(origin, False, "cc-disposition-needed", f"queue {work.queue} wants a disposition first")
         else:
-            self._answer(origin, True, "cc-wrap-up-ended", f"agent {agent_id}: wrap-up is over")
+            self.answer(origin, True, "cc-wrap-up-ended", f"agent {agent_id}: wrap-up is over")
             self.wrap_up_over(agent_id)
+
+    def extend_wrap_up(self, origin: Origin, agent_id: AgentId) -> None:
+        """Once more the time that the queue gives, as long as its longest time allows."""
+        work = self._wrapping(self.get(agent_id))
+        if work is None:
+            self.answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
+            return
+        queue, due_s = self._queue_of(work), self.wrap_up_due_s(agent_id)
+        until_s = min(due_s + queue.wrap_up_s, work.since.mono_s + wrap_up.longest_s(queue))
+        if queue.wrap_up is not WrapUpKind.EXTENDABLE:
+            self.answer(origin, False, "cc-not-allowed", f"wrap-up of queue {work.queue} cannot be extended")
+        elif until_s <= due_s:
+            self.answer(origin, False, "cc-wrap-up-longest", f"wrap-up of queue {work.queue} cannot be longer")
+        else:
+            self.step.deadlines.set(DeadlineKind.WRAP_UP, agent_id, until_s)
+            left_s = until_s - self.step.now.mono_s
+            self.answer(origin, True, "cc-wrap-up-extended", f"agent {agent_id}: wrap-up goes on for {left_s:.0f} s")
+
+    def wrap_up_due_s(self, agent_id: AgentId) -> float:
+        """When the present wrap-up ends (monotonic); now, if there is none."""
+        due_s = self.step.deadlines.table.get((DeadlineKind.WRAP_UP, str(agent_id)))
+        return self.step.now.mono_s if due_s is None else due_s
 
     def dispose(self, origin: Origin, agent_id: AgentId, code: str) -> None:
         """A disposition by its code: it ends the wrap-up."""
         work = self._wrapping(self.get(agent_id))
         if work is None:
-            self._answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
+            self.answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
             return
         found = self.disposition(work.queue, code)
         if found is None:
-            self._answer(origin, False, "cc-disposition-unknown", f"queue {work.queue} has no disposition with that code")
+            self.answer(origin, False, "cc-disposition-unknown", f"queue {work.queue} has no disposition with that code")
             return
-        self._answer(origin, True, "cc-disposition-done", f"disposition {found} is kept")
+        self.answer(origin, True, "cc-disposition-done", f"disposition {found} is kept")
         self.step.tell(Disposed(work.interaction, found))
         self.wrap_up_over(agent_id)
 
@@ -176,36 +137,65 @@ class Agents:
         self.step.put_agent(replace(agent, work=(*agent.work, work)))
 
     def talk_began(self, fact: TalkBegan) -> None:
-        agent = self.get(fact.agent)
-        self._change(replace(agent, missed=0), fact.interaction, PhaseStep.BRIDGED)
+        agent, work = self._find(fact.agent, fact.interaction)
+        interaction = self.step.interactions.get(fact.interaction)
+        agent = replace(agent, missed=0)
+        if work is not None and work.kind != CONSULT and interaction is not None:
+            agent = replace(agent, figures=figures.answered(agent.figures), last_caller=interaction.caller_number)
+        self._change(agent, fact.interaction, PhaseStep.BRIDGED)
 
     def talk_held(self, fact: TalkHeld) -> None:
         agent, work = self._find(fact.agent, fact.interaction)
         if work is not None:
             self._put_work(agent, replace(work, is_held=fact.is_held))
 
-    def talk_over(self, fact: TalkOver, wrap_up_s: float) -> None:
+    def consulting(self, agent_id: AgentId, interaction: InteractionId, *, is_consulting: bool) -> None:
+        """The customer is held while the agent asks a colleague, or no longer."""
+        agent, work = self._find(agent_id, interaction)
+        if work is not None:
+            self._put_work(agent, replace(work, is_consulting=is_consulting))
+
+    def talk_over(self, fact: TalkOver, queue: QueueSettings) -> None:
+        """The agent's part of a talk is over; `queue` says what comes then. A line that broke leaves nothing to wrap up."""
         agent, work = self._find(fact.agent, fact.interaction)
         if work is None:
             return
+        now = self.step.now
+        talk_s = now.mono_s - work.since.mono_s
+        counted = figures.talk_over(agent.figures, talk_s, now, is_counted=work.kind != CONSULT)
+        agent = replace(agent, figures=counted)
+        self.step.put_agent(agent)
         if fact.is_lost:
             self._spare(agent, self.step.settings.offers.busy_back_off_s)
             self._finish(fact.agent, fact.interaction)
             self.step.tell(WrapUpOver(fact.interaction, fact.agent, None))
             return
+        is_alone = self._wrapping(agent) is None
         self._change(agent, fact.interaction, PhaseStep.TALK_OVER)
+        wrap_up_s = wrap_up.first_s(queue)
         if wrap_up_s > 0:
-            self.step.deadlines.set(DeadlineKind.WRAP_UP, fact.agent, self.step.now.mono_s + wrap_up_s)
+            due_s = now.mono_s + wrap_up_s
+            self.step.deadlines.set(
+                DeadlineKind.WRAP_UP, fact.agent, due_s if is_alone else max(due_s, self.wrap_up_due_s(fact.agent))
+            )
         else:
-            self.wrap_up_over(fact.agent)
+            self._wrapped_up(fact.agent, fact.interaction)
 
     def wrap_up_over(self, agent_id: AgentId) -> None:
-        """By time, by code or by a disposition."""
-        work = self._wrapping(self.get(agent_id))
+        """By time, by code or by a disposition: of everything, since there is one clock."""
+        for work in self.get(agent_id).work:
+            if work.phase is Phase.WRAP_UP:
+                self._wrapped_up(agent_id, work.interaction)
+
+    def _wrapped_up(self, agent_id: AgentId, interaction: InteractionId) -> None:
+        agent, work = self._find(agent_id, interaction)
         if work is not None:
-            self.step.deadlines.clear(DeadlineKind.WRAP_UP, agent_id)
-            self._finish(agent_id, work.interaction)
-            self.step.tell(WrapUpOver(work.interaction, agent_id, work.leg))
+            spent_s = self.step.now.mono_s - work.since.mono_s
+            self.step.put_agent(replace(agent, figures=figures.wrapped_up(agent.figures, spent_s)))
+            self._finish(agent_id, interaction)
+            if self._wrapping(self.get(agent_id)) is None:
+                self.step.deadlines.clear(DeadlineKind.WRAP_UP, agent_id)
+            self.step.tell(WrapUpOver(interaction, agent_id, work.leg))
 
     def offer_over(self, fact: OfferOver) -> None:
         """An offer without a talk: back-off, and not ready after so many in a row."""
@@ -274,16 +264,12 @@ class Agents:
         )
 
     # --- inside -------------------------------------------------------------------------------------------------------
-    def _answer(self, origin: Origin, is_ok: bool, prompt: str, text: str) -> None:
-        self.step.tell(Answered(origin, is_ok, PromptId(prompt), text))
-
-    @staticmethod
-    def _is_working(agent: Agent) -> bool:
-        return any(w.phase is not Phase.RELEASING for w in agent.work)
-
     @staticmethod
     def _wrapping(agent: Agent) -> Work | None:
         return next((w for w in agent.work if w.phase is Phase.WRAP_UP), None)
+
+    def _queue_of(self, work: Work) -> QueueSettings:
+        return self.step.queue_settings(work.queue, self.step.interactions[work.interaction])
 
     def _find(self, agent_id: AgentId, interaction: InteractionId) -> tuple[Agent, Work | None]:
         agent = self.get(agent_id)
@@ -297,7 +283,9 @@ class Agents:
         work = next(w for w in agent.work if w.interaction == interaction)
         phase = advance(PHASE, work.phase, what)
         shown_as = work.released_from or (work.phase if phase is Phase.RELEASING else None)
-        self._put_work(agent, replace(work, phase=phase, since=self.step.now, is_held=False, released_from=shown_as))
+        self._put_work(
+            agent, replace(work, phase=phase, since=self.step.now, is_held=False, is_consulting=False, released_from=shown_as)
+        )
 
     def _spare(self, agent: Agent, back_off_s: float) -> Agent:
         until = self.step.now.mono_s + back_off_s
@@ -309,6 +297,8 @@ class Agents:
     def _missed(self, agent: Agent) -> Agent:
         rules = self.step.settings.offers
         missed = agent.missed + 1
+        agent = replace(agent, figures=figures.missed(agent.figures))
+        agent = idle_clock.after(agent, IdleReset.MISSED, self.step.settings, self.step.now.mono_s)
         if rules.missed_before_not_ready and missed >= rules.missed_before_not_ready:
             return replace(agent, missed=0, presence=Presence.NOT_READY, reason=rules.missed_reason)
         return replace(agent, missed=missed)
@@ -318,13 +308,22 @@ class Agents:
         agent, work = self._find(agent_id, interaction)
         if work is None:
             return
-        if work.phase is Phase.WRAP_UP:
-            agent = replace(agent, idle_since_s=self.step.now.mono_s)
+        if work.phase in (Phase.TALKING, Phase.WRAP_UP):
+            agent = self._served(agent, work)
         if work.leg is not None:
             self._change(agent, interaction, PhaseStep.DONE)
         else:
             self.step.put_agent(replace(agent, work=tuple(w for w in agent.work if w.interaction != interaction)))
-        self._settle(agent_id)
+        self.settle(agent_id)
+
+    def _served(self, agent: Agent, work: Work) -> Agent:
+        """The idle clock starts, and the rest."""
+        step, config = self.step, self.step.settings.agents.get(agent.id)
+        agent = idle_clock.after_work(agent, work, step.settings, step.now.mono_s)
+        if config is not None and config.min_rest_s > 0 and work.kind != CONSULT:
+            agent = replace(agent, rests_until_s=step.now.mono_s + config.min_rest_s)
+            step.deadlines.set(DeadlineKind.REST, agent.id, agent.rests_until_s)
+        return agent
 
     def _leg_over(self, agent_id: AgentId, interaction: InteractionId) -> None:
         agent, work = self._find(agent_id, interaction)
@@ -339,49 +338,10 @@ class Agents:
         else:
             self.released(agent_id)
 
-    def _settle(self, agent_id: AgentId) -> None:
-        """What was put off until the work is over."""
-        agent = self.get(agent_id)
-        if self._is_working(agent):
-            return
-        if agent.leaves:
-            self._leave(agent)
-        elif agent.next_reason is not None:
-            kept = replace(agent, presence=Presence.NOT_READY, reason=agent.next_reason, next_reason=None)
-            self.step.put_agent(kept)
-
-    def _leave(self, agent: Agent) -> None:
-        self.step.deadlines.clear(DeadlineKind.SPARED, agent.id)
-        self.step.put_agent(
-            replace(
-                agent,
-                presence=Presence.LOGGED_OUT,
-                reason=None,
-                phone=None,
-                leaves=False,
-                next_reason=None,
-                missed=0,
-                spared_until_s=0.0,
-            )
-        )
-
-    # --- PINs ---------------------------------------------------------------------------------------------------------
-    def is_locked(self, agent_id: AgentId) -> bool:
-        return self.get(agent_id).locked_until_s > self.step.now.mono_s
-
-    def pin_checked(self, agent_id: AgentId, is_ok: bool) -> None:
-        """Count wrong PINs; lock the account after so many in a row."""
-        agent, limits = self.get(agent_id), self.step.settings.limits
-        failures = 0 if is_ok else agent.pin_failures + 1
-        agent = replace(agent, pin_failures=failures)
-        if failures >= limits.max_pin_tries:
-            agent = replace(agent, pin_failures=0, locked_until_s=self.step.now.mono_s + limits.pin_lock_s)
-        self.step.put_agent(agent)
-
     def forget_work(self, agent_id: AgentId, interaction: InteractionId) -> None:
         """After a fault: the agent is free of this interaction, whatever phase it was in."""
         agent = self.get(agent_id)
         self.step.deadlines.clear(DeadlineKind.WRAP_UP, agent_id)
         kept = tuple(w for w in agent.work if w.interaction != interaction)
         self.step.put_agent(replace(agent, work=kept, idle_since_s=self.step.now.mono_s))
-        self._settle(agent_id)
+        self.settle(agent_id)

@@ -262,7 +262,7 @@ class CallCenter:
             case TalkOver():
                 interaction = self._step.interactions[fact.interaction]
                 config = self._step.queue_settings(fact.queue, interaction)
-                self._agents.talk_over(fact, config.wrap_up_s)
+                self._agents.talk_over(fact, config)
                 self._interactions.talk_over(self._step.interactions[fact.interaction])
             case TalkHeld():
                 self._agents.talk_held(fact)
@@ -336,6 +336,7 @@ class CallCenter:
         for agent_id in event.settings.agents:
             if agent_id not in step.agents:
                 step.put_agent(self._agents.get(agent_id))
+            self._agents.set_clocks(agent_id)
         self.pairing.rebuild()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
@@ -352,6 +353,10 @@ class CallCenter:
                 self._agents.wrap_up_over(agent_id)
             elif kind is DeadlineKind.RELEASE:
                 self._agents.released(agent_id)
+            elif kind is DeadlineKind.SHIFT:
+                self._agents.shift_over(agent_id)
+            elif kind is DeadlineKind.DAY:
+                self._agents.day_began(agent_id)
             step.touched_agents[agent_id] = None
             return
         interaction = step.interactions.get(InteractionId(int(name)))

@@ -7,11 +7,12 @@ The code is matched as the longest one that begins the dialled digits; what foll
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ccserver.core import figures
 from ccserver.core.agents import Agents
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
 from ccserver.core.events import FeatureDialled
 from ccserver.core.facts import Answered
-from ccserver.core.ids import AgentId, PhoneId, PromptId, SessionId
+from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.records import ShownState
 from ccserver.core.settings import Spoken, SpokenKind
 from ccserver.core.state import Dialogue, Leg, Role, Session
@@ -27,8 +28,10 @@ STATE_PROMPT = {
     ShownState.LOGGED_OUT: "cc-state-logged-out",
     ShownState.NOT_READY: "cc-state-not-ready",
     ShownState.WRAP_UP: "cc-state-wrap-up",
+    ShownState.RESTING: "cc-state-resting",
     ShownState.TALKING: "cc-state-talking",
     ShownState.ON_HOLD: "cc-state-talking",
+    ShownState.CONSULTING: "cc-state-talking",
 }
 """All other states are those of an agent who is ready (who asks is on an own call just now)."""
 
@@ -72,6 +75,8 @@ class Features:
             codes.end_wrap_up: self._end_wrap_up,
             codes.state: self._state,
             codes.disposition: self._disposition,
+            codes.figures: self._figures,
+            codes.extend_wrap_up: self._extend_wrap_up,
         }
         found = max((c for c in table if event.digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -108,6 +113,28 @@ class Features:
         if agent is not None:
             self.agents.end_wrap_up(session.id, agent)
 
+    def _extend_wrap_up(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self.agents.extend_wrap_up(session.id, agent)
+
+    def _figures(self, session: Session, phone: PhoneId, argument: str) -> None:
+        """Today's calls, and the minutes in them."""
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            today = figures.as_of(self.agents.get(agent).figures, self.step.now, self.step.settings.timezone)
+            minutes = round(today.talk_s / 60)
+            self._say_last(
+                session.id,
+                (
+                    _prompt("cc-figures-calls"),
+                    Spoken(SpokenKind.NUMBER, str(today.calls)),
+                    _prompt("cc-figures-minutes"),
+                    Spoken(SpokenKind.NUMBER, str(minutes)),
+                ),
+                self._language_of(agent),
+            )
+
     def _state(self, session: Session, phone: PhoneId, argument: str) -> None:
         agent = self._agent_at(session, phone)
         if agent is not None:
@@ -128,7 +155,7 @@ class Features:
         if work is None or config is None or not config.dispositions:
             self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
             return
-        left_s = max(1.0, config.wrap_up_s - (self.step.now.mono_s - work.since.mono_s))
+        left_s = max(1.0, self.agents.wrap_up_due_s(agent.id) - self.step.now.mono_s) if agent is not None else 1.0
         codes = [self.step.settings.dispositions[d].code for d in config.dispositions]
         prompt = "cc-disposition-unknown" if is_again else "cc-disposition-ask"
         self._collect(session, Dialogue.WRAP_UP, prompt, max(map(len, codes)), first_timeout_s=left_s)
@@ -188,15 +215,20 @@ class Features:
 
     def answered(self, fact: Answered, session: SessionId) -> None:
         """A request of this session was answered: say so."""
-        if session in self.step.sessions:
-            self.last_words(session, fact.prompt)
+        known = self.step.sessions.get(session)
+        if known is not None:
+            is_in = fact.is_ok and known.agent is not None
+            language = self._language_of(known.agent) if is_in else self._language(known)
+            self._say_last(session, (_prompt(fact.prompt),), language)
 
     def last_words(self, session_id: SessionId, prompt: str) -> None:
         """One prompt, then the end."""
+        self._say_last(session_id, (_prompt(prompt),), self._language(self.step.sessions[session_id]))
+
+    def _say_last(self, session_id: SessionId, say: tuple[Spoken, ...], language: Language) -> None:
         session = self.step.sessions[session_id]
         self.step.sessions.put(session_id, replace(session, dialogue=Dialogue.LAST_WORDS))
-        language = self.step.settings.default_language
-        self.step.speak(Say(session=session_id, say=(_prompt(prompt),), language=language))
+        self.step.speak(Say(session=session_id, say=say, language=language))
 
     def prompt_ended(self, session: Session) -> None:
         if session.dialogue is Dialogue.LAST_WORDS:
@@ -204,11 +236,26 @@ class Features:
 
     # --- inside -------------------------------------------------------------------------------------------------------
     def _agent_at(self, session: Session, phone: PhoneId) -> AgentId | None:
+        """Who is logged in there; nobody: said so. The session is about them from now on, also after they log out."""
         agent = self.agents.at_phone(phone)
         if agent is None:
             self.last_words(session.id, "cc-not-logged-in")
             return None
+        self.step.sessions.put(session.id, replace(session, agent=agent.id))
         return agent.id
+
+    def _language(self, session: Session) -> Language:
+        """The agent's. Who types a number and a PIN hears the default until both are right: a language would tell that the
+        number is somebody's."""
+        leg = self.step.legs.get(session.leg)
+        is_unknown = session.dialogue in (Dialogue.LOGIN_AGENT, Dialogue.LOGIN_PIN)
+        agent = None if is_unknown else session.agent or (leg.agent if leg is not None else None)
+        return self._language_of(agent)
+
+    def _language_of(self, agent: AgentId | None) -> Language:
+        settings = self.step.settings
+        config = settings.agents.get(agent) if agent is not None else None
+        return (config.language if config is not None else None) or settings.default_language
 
     def _collect(
         self,
@@ -223,7 +270,7 @@ class Features:
             Collect(
                 session=session.id,
                 say=(_prompt(prompt),),
-                language=self.step.settings.default_language,
+                language=self._language(session),
                 max_digits=max_digits,
                 first_timeout_s=first_timeout_s,
                 next_timeout_s=NEXT_DIGIT_S,

@@ -1,4 +1,4 @@
-"""Opening hours: the one place where local time matters to the core."""
+"""Opening hours and days: the one place where local time matters to the core."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -39,6 +39,21 @@ def next_change(hours: OpeningHours, utc_s: float) -> float | None:
             if candidate_s > utc_s and is_open(hours, candidate_s) is not now_is_open:
                 return candidate_s
     return None
+
+
+def next_close(hours: OpeningHours, utc_s: float) -> float | None:
+    """When they close next, after the next opening if they are closed at `utc_s`; None: never within a year of that."""
+    change = next_change(hours, utc_s)
+    return change if change is None or is_open(hours, utc_s) else next_change(hours, change)
+
+
+def local_day(timezone: str, utc_s: float) -> tuple[str, float, float]:
+    """The local day that `utc_s` is in: its ISO date, when it began and when the next begins (POSIX seconds)."""
+    zone = _zone(timezone)
+    today = datetime.fromtimestamp(utc_s, tz=UTC).astimezone(zone).date()
+    midnight = datetime(today.year, today.month, today.day)
+    start, end = ((midnight + timedelta(days=days)).replace(tzinfo=zone).timestamp() for days in (0, 1))
+    return today.isoformat(), start, end
 
 
 def _boundaries(hours: OpeningHours, day: date, zone: ZoneInfo) -> list[float]:

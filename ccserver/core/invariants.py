@@ -72,12 +72,13 @@ def is_free(agent: Agent, state: CenterState, settings: Settings) -> bool:
         return False
     phone = state.phones.get(agent.phone)
     is_usable = phone is None or phone.state in (PhoneState.IDLE, PhoneState.UNKNOWN)
-    return is_usable and agent.spared_until_s <= state.moment.mono_s
+    is_spared = max(agent.spared_until_s, agent.rests_until_s) > state.moment.mono_s
+    return is_usable and agent.own_call is None and not is_spared
 
 
 def _is_due(agent: Agent, state: CenterState) -> bool:
-    """The back-off is over, but its deadline has not been handled yet: free or not, both are right."""
-    return (DeadlineKind.SPARED, agent.id) in state.deadlines
+    """The back-off or the rest is over, but its deadline has not been handled yet: free or not, both are right."""
+    return any((kind, str(agent.id)) in state.deadlines for kind in (DeadlineKind.SPARED, DeadlineKind.REST))
 
 
 def _interactions(state: CenterState) -> Iterator[str]:
