@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ccserver.config import ConfigurationRejected, check, load
+from ccserver.config.prompts import SYSTEM_PROMPTS
 
 HERE = Path(__file__).parent
 
@@ -26,7 +27,7 @@ def broken_files() -> list[Broken]:
         case = Broken(name.removeprefix("# "))
         parts = {"-": case.old, "+": case.new, "=": case.problems, "~": case.warnings}
         for line in lines:
-            parts[line[0]].append(line[2:])
+            parts[line[0]].append(line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)))
         cases.append(case)
     return cases
 
