@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from ccserver.config.checks import check_document
-from ccserver.config.edges import AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary
+from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
 from ccserver.config.prompts import complete_library
 from ccserver.config.schema import Reader
@@ -202,7 +202,26 @@ def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
         prompts=library(document.prompts, document),
         voices={language: section.voice for language, section in document.languages.items()},
         log_level=document.log.level.value,
+        api=_api(document, secrets),
+        webhooks=tuple(
+            WebhookEdge(
+                name=name,
+                url=hook.url,
+                secret=secrets.read(("webhooks", name, "secret_file"), hook.secret_file),
+                kinds=hook.kinds,
+                timeout_s=hook.timeout_s,
+            )
+            for name, hook in document.webhooks.items()
+        ),
     )
+
+
+def _api(document: Document, secrets: _Secrets) -> ApiEdge | None:
+    section = document.api
+    if section is None:
+        return None
+    token = secrets.read(("api", "token_file"), section.token_file)
+    return ApiEdge(address=section.address, port=section.port, token=token)
 
 
 def library(own: PromptLibrary, document: Document) -> PromptLibrary:

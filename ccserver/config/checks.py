@@ -217,12 +217,18 @@ def _machine(document: Document, reader: Reader) -> None:
             taken.setdefault(section.ami_port, "asterisk.ami_port")
         if document.metrics.port in taken:
             _port_taken(reader, ("metrics", "port"), document.metrics.port, taken[document.metrics.port])
+        taken.setdefault(document.metrics.port, "metrics.port")
+        if document.api is not None and document.api.port in taken:
+            _port_taken(reader, ("api", "port"), document.api.port, taken[document.api.port])
         if not _is_loopback(section.agi_host):
             reader.warn(
                 ("asterisk", "agi_host"), "expected a loopback address, got another (everybody who reaches it can try words)"
             )
     if not _is_loopback(document.metrics.address):
         reader.warn(("metrics", "address"), "expected a loopback address, got another (everybody who reaches it can read)")
+    if document.api is not None and not _is_loopback(document.api.address):
+        message = "expected a loopback address, got another (tokens and numbers go over it in the clear: put TLS in front)"
+        reader.warn(("api", "address"), message)
     if len(str(document.control_socket)) > _MAX_SOCKET_PATH:
         length = len(str(document.control_socket))
         message = f"expected a path of at most {_MAX_SOCKET_PATH} characters, got {length}"

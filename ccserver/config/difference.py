@@ -8,8 +8,8 @@ from ccserver.config.build import Configuration
 from ccserver.config.edges import PromptSource
 from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
 
-_NEEDS_RESTART = ("asterisk", "database", "metrics", "recording", "state_dir", "control_socket")
-_SECRET = ("ami_secret", "agi_secret", "url", "pin_hashes")
+_NEEDS_RESTART = ("asterisk", "database", "metrics", "api", "webhooks", "recording", "state_dir", "control_socket")
+_SECRET = ("ami_secret", "agi_secret", "token", "secret", "url", "pin_hashes")
 # In the settings for the core's sake; the edges tell the same.
 _TOLD_ELSEWHERE = frozenset({"content_hash", "pbx", "recording_dir"})
 _AFTERWARDS = {

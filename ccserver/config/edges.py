@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ccserver.core.ids import AgentId, Language, PromptId
+from ccserver.core.records import NoticeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,26 @@ class MetricsEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiEdge:
+    """Where the event stream listens."""
+
+    address: str
+    port: int
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEdge:
+    """An address that is told what happens. `kinds` empty: everything."""
+
+    name: str
+    url: str
+    secret: str = field(repr=False)
+    kinds: tuple[NoticeKind, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSource:
     """One prompt in one language: a recorded file, or a text to be spoken. `voice` is espeak-ng's name, "" for the
     language's own. The file wins."""
@@ -100,3 +121,5 @@ class EdgeSettings:
     voices: Mapping[Language, str]
     """The espeak-ng voice of each spoken language."""
     log_level: str = "info"
+    api: ApiEdge | None = None
+    webhooks: tuple[WebhookEdge, ...] = ()

@@ -13,6 +13,7 @@ from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, Recor
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Reference, Text
+from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
 from ccserver.core.ids import (
     AgentId,
     DispositionId,
@@ -109,6 +110,8 @@ class Document:
     database: DatabaseSection
     recording: RecordingEdge | None
     metrics: MetricsEdge
+    api: ApiSection | None
+    webhooks: Mapping[str, WebhookSection]
     log: LogSection
     state_dir: Path
     control_socket: Path
@@ -451,6 +454,13 @@ top = Group(
         Field("database", database, "Where history is kept.", default=DatabaseSection()),
         Field("recording", recording, "Where recordings are; without it nothing is recorded.", default=None),
         Field("metrics", metrics, "For Prometheus.", default=MetricsEdge()),
+        Field("api", api, "The event stream for other systems; without it there is none.", default=None),
+        Field(
+            "webhooks",
+            _table("a webhook", "crm", str, webhook, "webhooks", max_items=20),
+            "Addresses that are told what happens.",
+            default={},
+        ),
         Field("log", log, "What is logged.", default=LogSection()),
         Field("state_dir", FilePath("a folder"), "Where ccserver keeps its journal.", default=Path("/var/lib/ccserver")),
         Field(

@@ -40,6 +40,7 @@ from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
 from ccserver.daemon.journal import Journal
 from ccserver.daemon.lock import StateDirectory
+from ccserver.daemon.notices import Notices
 from ccserver.daemon.notify import ServiceManager
 from ccserver.daemon.observer import Observer
 from ccserver.daemon.performer import Performer
@@ -87,7 +88,13 @@ class Service:
         self._directory = StateDirectory(edges.state_dir)
         self._store = Store(edges.database.url)
         self._store.require_schema()
-        self._writer = Writer(self._store.engine, on_error=self._history_failed, on_refused=_record_refused)
+        self._notices = Notices(self._store, loop, edges.api, edges.webhooks)
+        self._writer = Writer(
+            self._store.engine,
+            on_error=self._history_failed,
+            on_refused=_record_refused,
+            on_notices=self._notices.told,
+        )
         self._writer.start()
         self._merger = self._make_merger()
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
@@ -217,6 +224,7 @@ class Service:
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
+        self._stop_listening.extend(await self._notices.start())
         if self._merger is not None:
             self._merger.start()
         self._ami.start()
@@ -234,6 +242,7 @@ class Service:
         log.info("daemon.stopping")
         self._observer.link_lost()
         self._driver.stop()
+        self._notices.end_streams()
         if self._trace is not None:
             self._trace.close()
         for loop in self._loops:
@@ -252,6 +261,7 @@ class Service:
         """On a thread: everything that waits for a disk."""
         if self._merger is not None:
             self._merger.close(FLUSH_S)
+        self._notices.close()
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:
             log.warning("history.behind", backlog=self._writer.backlog, mend="it is written from the journal at the next start")
@@ -466,6 +476,7 @@ class Service:
                     "Visits offered, less those that ended, less those that wait: always 0.",
                     difference,
                 ),
+                **self._notices.gauges(),
             },
             counters={
                 "ccserver_ami_links_lost": ("Manager links that were lost.", counts.lost),
@@ -478,6 +489,7 @@ class Service:
                 "ccserver_history_batches_failed": ("Batches the database did not take at first.", self._writer.failed_batches),
                 "ccserver_history_rows_refused": ("Records that no database would take.", self._writer.refused_rows),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
+                **self._notices.counters(),
             },
         )
 
