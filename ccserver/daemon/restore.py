@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from ccserver.core import codec
 from ccserver.core.center import CallCenter
 from ccserver.core.commands import Command, Store
 from ccserver.core.events import DeadlineReached, SettingsLoaded
@@ -13,7 +12,7 @@ from ccserver.core.ids import CommandId
 from ccserver.core.moment import Moment
 from ccserver.core.records import Record
 from ccserver.core.settings import Settings
-from ccserver.core.state import CenterState
+from ccserver.core.upgrade import read_state
 from ccserver.daemon.journal import Restored
 
 log = structlog.stdlib.get_logger(__name__)
@@ -33,12 +32,15 @@ class Revived:
 
 def revive(restored: Restored, settings: Settings, keep: Keep) -> Revived:
     """Rebuild the center. Commands that were given then are not given again: after CenterStarted their outcome is unknown,
-    and the first reading of the PBX settles it. Only the records are told once more, for a history that missed them."""
+    and the first reading of the PBX settles it. Only the records are told once more, for a history that missed them.
+
+    A snapshot of an older release is brought up to date; raises ValueError for one of a newer release.
+    """
     for warning in restored.warnings:
         log.warning("journal.damaged", what=warning)
     center, last = CallCenter(_first_settings(restored) or settings), None
     if restored.state is not None:
-        state = codec.load(CenterState, restored.state)
+        state = read_state(restored.state)
         center, last = CallCenter.restore(state), state.moment
     for seq, moment, event, run in restored.inputs:
         last = moment
