@@ -16,13 +16,14 @@ from typing import Any
 from ccserver.core import events as ev
 from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
-from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Reply
+from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
     BackToMenu,
     Disposed,
     HandedOver,
+    JoinFailed,
     OfferOver,
     SaidNothing,
     TalkBegan,
@@ -33,13 +34,15 @@ from ccserver.core.facts import (
 from ccserver.core.features import Features
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
+from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
+from ccserver.core.offers import Offers
 from ccserver.core.pairing import Pairing
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
-from ccserver.core.settings import Settings
+from ccserver.core.settings import RINGS_SEVERAL, Settings
 from ccserver.core.state import (
     AGENT_DEADLINES,
     FORMAT,
@@ -88,7 +91,9 @@ class CallCenter:
         self._agents = Agents(step)
         self.pairing = Pairing(step, self._agents)
         ledger = Ledger(step)
-        self._talks = Talks(step, ledger)
+        self._joins = Joins(step)
+        self._offers = Offers(step, ledger, self._joins)
+        self._talks = Talks(step, ledger, self._offers)
         callers = Callers(step, ledger)
         self._queueing = Queueing(
             step,
@@ -116,6 +121,7 @@ class CallCenter:
             ev.LegLeftBridge: self._leg_left_bridge,
             ev.LegHeld: self._leg_held,
             ev.LegUnheld: self._leg_unheld,
+            ev.LegParked: self._leg_parked,
             ev.LegStranded: self._leg_stranded,
             ev.LegEnded: self._leg_ended,
             ev.PhoneStateChanged: self._phone_state_changed,
@@ -232,7 +238,7 @@ class CallCenter:
     def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
         agent = self._step.agents[agent_id]
         assert agent.phone is not None and interaction.visit is not None
-        leg = self._talks.offer(interaction, agent_id, agent.phone, why)
+        leg = self._offers.ring(interaction, agent_id, agent.phone, why, place=self._place(interaction))
         work = Work(
             interaction=interaction.id,
             kind=interaction.kind,
@@ -242,6 +248,12 @@ class CallCenter:
             since=self._step.now,
         )
         self._agents.reserve(agent_id, work)
+
+    def _place(self, interaction: Interaction) -> Place:
+        """Where a desk phone goes on that answers: joined at once, where no other can ring for it."""
+        assert interaction.visit is not None
+        config = self._step.queue_settings(interaction.visit.queue, interaction)
+        return Place.PARK if config.strategy in RINGS_SEVERAL or interaction.leg is None else Place.JOIN
 
     def _carry(self) -> None:
         """Facts, in the order they were told; a fact may tell others."""
@@ -273,6 +285,8 @@ class CallCenter:
                     self._queueing.offer_over(waiting)
             case AgentLegOver():
                 self._agents.leg_over(fact)
+            case JoinFailed():
+                self._join_failed(fact)
             case WrapUpOver():
                 self._interactions.wrap_up_over(fact.interaction, fact.agent)
                 self._let_go(fact.leg)
@@ -283,6 +297,11 @@ class CallCenter:
                 self._answered(fact)
             case _:
                 raise TypeError(f"nobody carries {type(fact).__name__}")
+
+    def _join_failed(self, fact: JoinFailed) -> None:
+        interaction = self._step.interactions.get(fact.interaction)
+        if interaction is not None and interaction.offer_on(fact.leg) is not None:
+            self._offers.join_failed(interaction, fact.leg)
 
     def _answered(self, fact: Answered) -> None:
         if isinstance(fact.origin, str):
@@ -366,6 +385,7 @@ class CallCenter:
         {
             DeadlineKind.MAX_WAIT: self._queueing.max_wait_reached,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
+            DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
             DeadlineKind.MAX_TALK: self._talks.max_talk_reached,
@@ -472,6 +492,7 @@ class CallCenter:
             leg = replace(leg, bridge=event.bridge, state=LegState.UP)
             self._step.legs.put(leg.id, leg)
             self._talks.entered_bridge(leg)
+            self._joins.entered_bridge(leg)
 
     def _leg_left_bridge(self, event: ev.LegLeftBridge) -> None:
         leg = self._heard(event.leg)
@@ -487,6 +508,13 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is not None:
             self._talks.held(leg, is_held=False)
+
+    def _leg_parked(self, event: ev.LegParked) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None and leg.role is Role.AGENT:
+            leg = replace(leg, state=LegState.UP, bridge=None, is_parked=True)
+            self._step.legs.put(leg.id, leg)
+            self._offers.parked(leg)
 
     def _leg_stranded(self, event: ev.LegStranded) -> None:
         leg = self._heard(event.leg)
@@ -513,6 +541,7 @@ class CallCenter:
     def _leg_is_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
         step = self._step
         step.legs.drop(leg.id)
+        self._joins.leg_over(leg)
         for command_id, awaited in step.outstanding.items():
             if awaited.leg == leg.id and awaited.what is Awaited.HANG_UP:
                 step.outstanding.drop(command_id)
@@ -546,7 +575,9 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         if awaited.what is Awaited.RING and leg.state is LegState.DIALLED:
-            self._talks.ring_failed(leg, OfferOutcome.FAILED)
+            self._offers.ring_failed(leg, OfferOutcome.FAILED)
+        elif awaited.what is Awaited.JOIN:
+            self._joins.command_failed(leg, event.reason)
 
     def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""
@@ -560,7 +591,7 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
-        if not self._talks.expect_news_of(leg):
+        if not self._offers.expect_news_of(leg):
             self._no_channel_came(leg)
 
     def _ring_guard_reached(self, interaction: Interaction) -> None:
@@ -568,15 +599,16 @@ class CallCenter:
             leg = self._step.legs.get(offer.leg)
             if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:
                 self._no_channel_came(leg)
-            else:
-                self._talks.ring_guard_reached(offer)
+        left = self._step.interactions.get(interaction.id)
+        if left is not None:
+            self._offers.guard_reached(left)
 
     def _no_channel_came(self, leg: Leg) -> None:
         """The phone could not even be called: it has no contact."""
         if leg.phone is not None and not leg.is_cancelled:
             self._step.phones.put(leg.phone, Phone(state=PhoneState.UNAVAILABLE, changed_s=self._step.now.mono_s))
             self._agents.phone_changed(leg.phone)
-        self._talks.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
+        self._offers.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
 
     # --- AGI sessions -------------------------------------------------------------------------------------------------
     def _call_arrived(self, event: ev.CallArrived) -> None:

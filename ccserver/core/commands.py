@@ -134,6 +134,7 @@ class Place(Enum):
 class RingAgent:
     """Originate to the agent's phone. On answer the leg goes to `place`: JOIN (Asterisk itself joins agent and caller), PARK (several
     phones ring, and the core joins one) or DESK (an external phone: the person is asked for the key 1, so that no voicemail answers).
+    `caller` is None, and `caller_channel` "", for a customer who is dialled only when the agent waits.
 
     `number` (None: withheld) and `name` are shown on the phone: printable, bounded. `recording` is a path without ending, or
     "" for none.
@@ -144,7 +145,7 @@ class RingAgent:
     agent: AgentId
     phone: PhoneId
     queue: QueueId
-    caller: LegId
+    caller: LegId | None
     caller_channel: str
     number: str | None
     name: str

@@ -73,6 +73,33 @@ class AgentLegOver:
     leg: LegId
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A join that was ordered by `Joins.join` has happened: both are in one bridge."""
+
+    interaction: InteractionId
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class JoinFailed:
+    """It did not happen. `is_leg_over`: the leg has ended; else it is somewhere, and who ordered the join decides about it."""
+
+    interaction: InteractionId
+    leg: LegId
+    is_leg_over: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferParked:
+    """An agent has accepted an offer, and there is no customer to join yet: one who is called back is dialled now."""
+
+    interaction: InteractionId
+    agent: AgentId
+    leg: LegId
+
+
 # --- from agents to interactions and the matcher ----------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class WrapUpOver:
@@ -109,6 +136,9 @@ Fact = (
     | OfferOver
     | TalkHeld
     | AgentLegOver
+    | Joined
+    | JoinFailed
+    | OfferParked
     | WrapUpOver
     | Disposed
     | Answered

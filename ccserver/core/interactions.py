@@ -14,6 +14,7 @@ from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.events import CallArrived
 from ccserver.core.ids import AgentId, InteractionId, NodeId
 from ccserver.core.ledger import Ledger
+from ccserver.core.offers import RETURN_S
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import (
     EndedBy,
@@ -36,7 +37,7 @@ from ccserver.core.state import (
     Session,
 )
 from ccserver.core.step import Step
-from ccserver.core.talks import RETURN_S, Talks
+from ccserver.core.talks import Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
 
 NEXT_DIGIT_S = 3.0
@@ -314,7 +315,9 @@ class Interactions:
         self.ledger.put(interaction)
         for kind in (DeadlineKind.MAX_WAIT, DeadlineKind.RETURN, DeadlineKind.LEAVE, DeadlineKind.MAX_TALK):
             step.deadlines.clear(kind, interaction_id)
-        self.ledger.close_if_over(interaction_id)
+        self.talks.offers.withdraw_all(interaction)
+        if interaction_id in step.interactions:
+            self.ledger.close_if_over(interaction_id)
 
     def wrap_up_over(self, interaction_id: InteractionId, agent: AgentId) -> None:
         interaction = self.step.interactions.get(interaction_id)

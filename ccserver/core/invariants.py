@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ccserver.core.acd import ClassKey, Matcher
-from ccserver.core.ids import AgentId, InteractionId, PhoneId
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
 from ccserver.core.settings import Settings
@@ -127,11 +127,7 @@ def _has_work(state: CenterState, agent: AgentId, interaction: InteractionId, ph
 
 
 def _offers(state: CenterState) -> Iterator[str]:
-    """One agent per interaction, one leg that could run Bridge(caller): a second would take the caller out of the first."""
-    agent_legs: Counter[InteractionId] = Counter()
-    for leg in state.legs.values():
-        if leg.role is Role.AGENT and leg.interaction is not None:
-            agent_legs[leg.interaction] += 1
+    """One agent per interaction, one leg that could be joined: a second would take the caller out of the first."""
     for it in state.interactions.values():
         parts: list[tuple[str, Offer | Talk, Phase]] = [("offer", offer, Phase.RINGING) for offer in it.offers]
         if it.talk is not None:
@@ -146,8 +142,23 @@ def _offers(state: CenterState) -> Iterator[str]:
                 yield f"{name} names leg {part.leg.uniqueid}, which is not agent {part.agent}'s for it"
             if not _has_work(state, part.agent, it.id, phase):
                 yield f"{name} names agent {part.agent}, who is not {phase.value} for it"
-        if (it.offers or it.talk) and agent_legs[it.id] > max(1, sum(offer.waits for offer in it.offers)):
-            yield f"interaction {it.id} has {agent_legs[it.id]} agents' legs at once"
+        joins = {offer.leg for offer in it.offers if not offer.waits}
+        joins |= {leg for leg in (it.joining, it.talk.leg if it.talk else None) if leg is not None}
+        if len(joins) > 1 or (joins and any(not offer.waits for offer in it.offers) and len(it.offers) > 1):
+            yield f"interaction {it.id} has {len(joins)} legs that could be joined, {len(it.offers)} offers"
+        if it.joining is not None:
+            yield from _joining(state, it, it.joining)
+
+
+def _joining(state: CenterState, it: Interaction, leg_id: LegId) -> Iterator[str]:
+    """A join that was ordered ends by its deadline, or by the end of its leg."""
+    leg = state.legs.get(leg_id)
+    if leg is None or leg.interaction != it.id:
+        yield f"interaction {it.id} is being joined with leg {leg_id.uniqueid}, which is not its own"
+    elif leg.is_parked:
+        yield f"interaction {it.id} is being joined with leg {leg_id.uniqueid}, which is parked"
+    elif not leg.is_cancelled and (DeadlineKind.JOIN, str(it.id)) not in state.deadlines:
+        yield f"interaction {it.id} is being joined without a deadline"
 
 
 def _agents(state: CenterState) -> Iterator[str]:
@@ -236,10 +247,11 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
     }
     for it in state.interactions.values():
         kinds, awaited = needed.get(it.state), it.talk.leg if it.talk is not None else it.leg
-        if it.offers:
-            kinds, awaited = (DeadlineKind.RING_GUARD,), it.offers[0].leg
         leg = state.legs.get(awaited) if awaited is not None else None
         is_ending = leg is not None and leg.is_cancelled
+        if it.offers:
+            kinds = (DeadlineKind.RING_GUARD,)
+            is_ending = all(_is_awaited_elsewhere(state, it, offer) for offer in it.offers)
         if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
             yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
         if it.is_missing and it.state is InteractionState.WAITING and (DeadlineKind.RETURN, str(it.id)) not in due:
@@ -258,6 +270,11 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
                 yield f"agent {name} has a deadline for a wrap-up that is over"
         elif InteractionId(int(name)) not in state.interactions:
             yield f"the deadline {kind.value} is for interaction {name}, which is over"
+
+
+def _is_awaited_elsewhere(state: CenterState, it: Interaction, offer: Offer) -> bool:
+    leg = state.legs.get(offer.leg)
+    return leg is None or leg.is_cancelled or it.joining == offer.leg
 
 
 def _totals(state: CenterState) -> Iterator[str]:

@@ -193,4 +193,5 @@ class Ledger:
         )
         step.interactions.drop(interaction_id)
         step.touched_interactions[interaction_id] = None
-        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction_id)
+        for kind in (DeadlineKind.RING_GUARD, DeadlineKind.RING_MORE, DeadlineKind.JOIN):
+            step.deadlines.clear(kind, interaction_id)

@@ -140,8 +140,6 @@ class Queueing:
 
     def leave(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
         visit = interaction.visit
-        for offer in interaction.offers:
-            self.step.hang_up(offer.leg)
         if visit is None:
             return interaction
         short_s = self.step.queue_settings(visit.queue, interaction).short_abandon_s

@@ -27,7 +27,7 @@ from ccserver.core.ids import (
     SkillId,
 )
 from ccserver.core.moment import Moment
-from ccserver.core.records import EndedBy, Outcome, PhoneState, ShownState, TransferKind, VisitOutcome
+from ccserver.core.records import EndedBy, OfferOutcome, Outcome, PhoneState, ShownState, TransferKind, VisitOutcome
 from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WorkMode
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
@@ -135,8 +135,8 @@ class After:
 class Offer:
     """One agent's phone is being called for one interaction.
 
-    `waits`: the leg does not join by itself on answer, but parks for the core to join it. `is_joining`: it was chosen, and its
-    join is ordered; at most one offer of an interaction is.
+    `waits`: the leg does not join by itself on answer, but parks for the core to join it (`Interaction.joining`). `ends_as`: it is
+    over but for its leg, which is still on its way out, or back to where it is parked.
     """
 
     number: int
@@ -149,7 +149,7 @@ class Offer:
     why: str
     recording: str
     waits: bool = False
-    is_joining: bool = False
+    ends_as: OfferOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +308,8 @@ class Interaction:
     visit: Visit | None = None
     offers: tuple[Offer, ...] = ()
     """Those that have not ended: several only where several phones ring."""
+    joining: LegId | None = None
+    """The leg whose join with the customer is ordered, until it has happened or that leg's end is known."""
     talk: Talk | None = None
     """Kept while the agent has the customer on hold."""
     others: tuple[Talk, ...] = ()

@@ -51,6 +51,7 @@ INTERACTION: Mapping[tuple[InteractionState, InteractionStep], InteractionState]
     (_I.WAITING, _S.BACK_TO_MENU): _I.MENU,
     (_I.WAITING, _S.RELEASE): _I.LEAVING,
     (_I.WAITING, _S.LEG_ENDED): _I.GONE,
+    (_I.OFFERED, _S.OFFER): _I.OFFERED,  # one more phone rings
     (_I.OFFERED, _S.OFFER_FAILED): _I.WAITING,
     (_I.OFFERED, _S.BRIDGED): _I.TALKING,
     (_I.OFFERED, _S.RELEASE): _I.LEAVING,

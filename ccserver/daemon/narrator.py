@@ -67,7 +67,7 @@ def tell_command(command: object) -> None:
                 phone=command.phone,
                 queue=command.queue,
                 leg=command.leg.uniqueid,
-                caller_leg=command.caller.uniqueid,
+                caller_leg=command.caller.uniqueid if command.caller is not None else "",
             )
         case EndSession():
             log.debug("session.ended", session=command.session, next=command.next.value)

@@ -144,7 +144,7 @@ class Desk:
             if isinstance(command, c.Say | c.Collect | c.CollectSecret | c.WaitUntil):
                 self.verbs[command.session] = command_id
         for command_id, command in self.last:
-            if isinstance(command, c.AnswerCall | c.RingAgent | c.HangUpLeg):
+            if isinstance(command, c.AnswerCall | c.RingAgent | c.HangUpLeg | c.JoinLeg | c.RedirectLegs | c.DialOut):
                 assert not self.center.handle(ev.CommandDone(command=command_id), self.moment())
         wrong = check(self.center.snapshot(), self.center.settings)
         assert not wrong, wrong
