@@ -143,8 +143,9 @@ def _offers(state: CenterState) -> Iterator[str]:
             if not _has_work(state, part.agent, it.id, phase):
                 yield f"{name} names agent {part.agent}, who is not {phase.value} for it"
         joins = {offer.leg for offer in it.offers if not offer.waits}
-        joins |= {leg for leg in (it.joining, it.talk.leg if it.talk else None) if leg is not None}
-        if len(joins) > 1 or (joins and any(not offer.waits for offer in it.offers) and len(it.offers) > 1):
+        is_talking = it.talk is not None and it.state is InteractionState.TALKING
+        joins |= {leg for leg in (it.joining, it.talk.leg if it.talk and is_talking else None) if leg is not None}
+        if len(joins) > 1 or (len(it.offers) > 1 and not all(offer.waits for offer in it.offers)):
             yield f"interaction {it.id} has {len(joins)} legs that could be joined, {len(it.offers)} offers"
         if it.joining is not None:
             yield from _joining(state, it, it.joining)
@@ -273,6 +274,8 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
 
 
 def _is_awaited_elsewhere(state: CenterState, it: Interaction, offer: Offer) -> bool:
+    if offer.leg is None:
+        return False
     leg = state.legs.get(offer.leg)
     return leg is None or leg.is_cancelled or it.joining == offer.leg
 

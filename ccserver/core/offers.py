@@ -203,6 +203,8 @@ class Offers:
     def take(self, interaction: Interaction, offer: Offer) -> None:
         """Join this one; nobody else needs to answer any more."""
         step = self.step
+        if offer.leg is None:
+            raise IllegalTransition(f"Interaction: an offer of {interaction.kind} has no leg to join")
         step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
         max_talk_s = step.queue_settings(offer.queue, interaction).max_talk_s + MAX_TALK_GUARD_S
         interaction = self.joins.join(interaction, offer.leg, recording=offer.recording, max_talk_s=max_talk_s)
@@ -219,7 +221,7 @@ class Offers:
         elif leg.is_parked:
             self.ended(self.step.interactions[interaction_id], offer, outcome, is_leg_over=True)
         else:
-            self._ends_as(interaction_id, offer.leg, outcome)
+            self._ends_as(interaction_id, leg.id, outcome)
             session = self.step.sessions.get(leg.session)
             if session is not None:
                 self.step.end_session(EndSession(session=session.id, next=Next.PARK))
