@@ -37,7 +37,7 @@ def test_what_was_going_on_goes_on(state: CenterState) -> None:
     assert (wrapping.agent, wrapping.queue) == ("1002", "billing")
     assert found[TALKING].talk is not None and found[TALKING].state is InteractionState.TALKING
     (offer,) = found[OFFERED].offers
-    assert (offer.agent, offer.waits, offer.is_joining) == ("1000", False, False)
+    assert (offer.agent, offer.waits, found[OFFERED].joining) == ("1000", False, None)
     assert (found[OFFERED].offers_made, offer.number) == (1, 0)
     assert not found[WAITING].offers
 
