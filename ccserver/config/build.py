@@ -10,13 +10,16 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from ccserver.config.checks import check_document
+from ccserver.config.customers import Known, read_customers
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
+from ccserver.config.exits import all_queues
+from ccserver.config.people import AgentSection
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
 from ccserver.config.prompts import complete_library
 from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.core.settings import AgentSettings, PhoneSettings, Settings
+from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, Settings
 
 _MAX_EXTENDS = 4
 _MAX_SECRET_BYTES = 4096
@@ -68,13 +71,14 @@ def _examine(path: Path, *, are_secrets_needed: bool) -> tuple[Configuration | N
     document = top.read(reader, tree, ())
     if document is None:
         return None, _sorted(reader.problems), _sorted(reader.warnings)
+    customers = _customers(document, reader)
     check_document(document, reader)
     secrets = _Secrets(reader, are_secrets_needed)
     edges = _edges(document, secrets)
     if reader.problems or edges is None:
         return None, _sorted(reader.problems), _sorted(reader.warnings)
     warnings = _sorted(reader.warnings)
-    settings = _settings(document)
+    settings = _settings(document, customers)
     return (
         Configuration(settings=settings, edges=edges, source=source, files=files, warnings=tuple(warnings)),
         [],
@@ -169,6 +173,14 @@ class _Secrets:
         return secret
 
 
+def _customers(document: Document, reader: Reader) -> Mapping[str, CustomerSettings]:
+    if document.customers_file is None:
+        return {}
+    names = reader.names
+    known = Known(document.country, frozenset(names.get(("agents",), ())), frozenset(names.get(("languages",), ())))
+    return read_customers(document.customers_file, ("customers_file",), known, reader)
+
+
 # --- values -----------------------------------------------------------------------------------------------------------
 def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
     section = document.asterisk
@@ -240,27 +252,40 @@ def _database_url(document: Document, secrets: _Secrets) -> str:
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
 
 
-def _settings(document: Document) -> Settings:
+def _agent(section: AgentSection) -> AgentSettings:
+    return AgentSettings(
+        name=section.name,
+        skills=dict(section.skills),
+        language=section.language,
+        team=section.team,
+        is_supervisor=section.supervisor,
+        class_of_service=section.class_of_service,
+        shift=section.shift,
+        min_rest_s=section.min_rest_s,
+        share=section.share,
+        capacity=section.capacity,
+    )
+
+
+def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> Settings:
     offers = document.offers
     if offers is None:
         raise AssertionError("a document without offers was told as a problem")
-    agents = {
-        AgentId(agent): AgentSettings(name=section.name, skills=dict(section.skills))
-        for agent, section in document.agents.items()
-    }
-    phones = {
-        PhoneId(section.endpoint.replace("{number}", number)): PhoneSettings(number=number, auto_answer=section.auto_answer)
-        for numbers, section in document.phones.items()
-        for number in numbers.each()
-    }
+    trunk = document.asterisk.trunk_endpoint if document.asterisk else ""
     values: dict[str, object] = {
         "pbx": document.asterisk.name if document.asterisk else "",
         "country": document.country,
         "default_language": document.default_language,
         "language_skills": {language: section.skill for language, section in document.languages.items()},
-        "agents": agents,
-        "phones": phones,
-        "queues": document.queues,
+        "agents": {AgentId(agent): _agent(section) for agent, section in document.agents.items()},
+        "phones": {
+            PhoneId(section.dialled(number, trunk)): PhoneSettings(
+                number=number, auto_answer=section.auto_answer, kind=section.kind
+            )
+            for numbers, section in document.phones.items()
+            for number in numbers.each()
+        },
+        "queues": all_queues(document),
         "flows": document.flows,
         "dids": document.dids,
         "hours": document.hours,
@@ -268,6 +293,16 @@ def _settings(document: Document) -> Settings:
         "dispositions": document.dispositions,
         "offers": offers,
         "features": document.features,
+        "keys": document.keys,
+        "agent_rules": document.agent_rules,
+        "callers": document.callers,
+        "customers": customers,
+        "classes_of_service": document.classes_of_service,
+        "priority_step_s": document.priority_step_s,
+        "capacity": document.capacity,
+        "combined_capacity": document.combined_capacity,
+        "sendable_flows": document.sendable_flows,
+        "trunk": trunk,
         "limits": document.limits,
         "recording_dir": str(document.recording.asterisk_dir) if document.recording else "",
     }

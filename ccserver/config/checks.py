@@ -3,21 +3,19 @@
 Each check stands alone and works on what could be read, so that one run tells everything.
 """
 
-import itertools
 import wave
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ccserver.config.circles import circles
 from ccserver.config.flow_checks import check_flows
+from ccserver.config.people_checks import check_codes, check_people, check_phones
 from ccserver.config.positions import PathInFile, path_text, quoted
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
+from ccserver.config.queue_checks import check_queues
 from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.config.sections import Document
-from ccserver.core.ids import PromptId, QueueId
-from ccserver.core.settings import Exit, ExitKind, QueueSettings
+from ccserver.core.ids import PromptId
 
-EXITS = ("on_full", "on_max_wait", "on_closed", "on_unstaffed")
 _MAX_SOCKET_PATH = 100  # Linux takes 107 bytes
 
 
@@ -25,14 +23,6 @@ def check_document(document: Document, reader: Reader) -> None:
     """Tell the reader every problem and warning that shows only when things are seen together."""
     for each in _CHECKS:
         each(document, reader)
-
-
-def exits(queue: QueueSettings) -> Iterable[tuple[str, Exit]]:
-    """The ways out of a queue, by key."""
-    for key in EXITS:
-        way: Exit | None = getattr(queue, key)
-        if way is not None:
-            yield key, way
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -47,100 +37,6 @@ def _references(document: Document, reader: Reader) -> None:
         place = path_text(use.table)
         hint = f"did you mean {near}?" if near else f"define it under {place}" if known else f"there is none under {place} yet"
         reader.tell(use.path, hinted(f"expected the name of {use.noun}, got {quoted(use.name)}", hint), use.mark)
-
-
-# --- codes and numbers ------------------------------------------------------------------------------------------------
-def _codes(document: Document, reader: Reader) -> None:
-    features = {name: str(getattr(document.features, name)) for name in document.features.__slots__}
-    clashes: dict[str, list[str]] = {}
-    for (name, code), (other, taken) in itertools.combinations(features.items(), 2):
-        # Asterisk's dialplan takes everything after the *: *13 followed by a reason's code must not be another code.
-        if code.startswith(taken) or taken.startswith(code):
-            # The one that is written down is the one to mend.
-            at, beside = (other, name) if ("features", other) in reader.marks else (name, other)
-            clashes.setdefault(at, []).append(f"{beside} {quoted(features[beside])}")
-    for at, others in clashes.items():
-        message = f"expected a code that is not the beginning of another, nor begins with one, got {quoted(features[at])}"
-        reader.tell(("features", at), hinted(f"{message} beside {', '.join(others)}", "choose another"))
-    for section, codes in (
-        ("reasons", {name: each.code for name, each in document.reasons.items()}),
-        ("dispositions", {name: each.code for name, each in document.dispositions.items()}),
-    ):
-        _unique(((section, name, "code"), code) for name, code in codes.items())(reader, "a code of its own")
-
-
-def _phones(document: Document, reader: Reader) -> None:
-    numbers: dict[str, PathInFile] = {}
-    endpoints: dict[str, PathInFile] = {}
-    written = {name: name for name in reader.names.get(("phones",), [])}
-    for span, phone in document.phones.items():
-        last = str(int(span.first) + span.count - 1).zfill(len(span.first))
-        name = next((n for n in (span.first, f"{span.first}-{last}", f"{span.first}-{span.first}") if n in written), span.first)
-        path = ("phones", name)
-        if span.count > 1 and "{number}" not in phone.endpoint:
-            message = f"expected an endpoint with {{number}} for {span.count} phones, got {quoted(phone.endpoint)}"
-            reader.tell((*path, "endpoint"), hinted(message, "for example PJSIP/{number}"))
-            continue
-        for number in span.each():
-            if number in numbers:
-                reader.tell(path, f"expected each phone once, got {number} again (it is in {path_text(numbers[number])})")
-                break
-            endpoint = phone.endpoint.replace("{number}", number)
-            if endpoint in endpoints:
-                other = path_text(endpoints[endpoint])
-                reader.tell(
-                    (*path, "endpoint"), f"expected an endpoint of its own, got {quoted(endpoint)} (it is that of {other})"
-                )
-                break
-            numbers[number] = endpoints[endpoint] = path
-
-
-def _unique(values: Iterable[tuple[PathInFile, str]]) -> Callable[[Reader, str], None]:
-    def tell(reader: Reader, what: str) -> None:
-        first: dict[str, PathInFile] = {}
-        for path, value in values:
-            if value in first:
-                reader.tell(path, f"expected {what}, got {quoted(value)} (it is that of {path_text(first[value][:-1])})")
-            first.setdefault(value, path)
-
-    return tell
-
-
-# --- queues -----------------------------------------------------------------------------------------------------------
-def _queue_circles(document: Document, reader: Reader) -> None:
-    onward = {
-        name: [QueueId(way.target) for _, way in exits(queue) if way.kind is ExitKind.QUEUE]
-        for name, queue in document.queues.items()
-    }
-    told: set[frozenset[QueueId]] = set()
-    for circle in circles(onward):
-        if frozenset(circle) in told:
-            continue
-        told.add(frozenset(circle))
-        last = document.queues[circle[-1]]
-        key = next(key for key, way in exits(last) if way.kind is ExitKind.QUEUE and way.target == circle[0])
-        shown = " -> ".join([*circle, circle[0]])
-        message = f"expected queues that do not send callers in circles, got {shown}"
-        reader.tell(("queues", circle[-1], key), hinted(message, "let one of them end in an extension, a node or hang_up"))
-
-
-def _queue_sense(document: Document, reader: Reader) -> None:
-    has_skills = [frozenset(agent.skills) for agent in document.agents.values()]
-    for name, queue in document.queues.items():
-        path = ("queues", name)
-        for key, limit in (("on_full", "max_waiting"), ("on_max_wait", "max_wait_s"), ("on_closed", "hours")):
-            if (*path, key) in reader.marks and getattr(queue, limit) is None:
-                reader.warn((*path, key), f"expected a {limit} beside it, got none (without it {key} never happens)")
-        if not queue.skills and path in reader.marks and ("queues", name, "skills") in reader.marks:
-            reader.warn((*path, "skills"), "expected a skill, got none (every agent gets these calls)")
-        wanted = frozenset(queue.skills)
-        is_known = wanted <= document.skills.keys() and not reader.has_problem(("agents",))
-        if document.agents and is_known and not any(wanted <= skills for skills in has_skills):
-            shown = " and ".join(sorted(wanted))
-            reader.warn(path, f"expected an agent with the skills {shown}, got none (callers would wait for nobody)")
-        if queue.short_abandon_s > queue.service_level_s:
-            message = f"expected at most service_level_s ({queue.service_level_s:g}), got {queue.short_abandon_s:g}"
-            reader.tell((*path, "short_abandon_s"), hinted(message, "a short wait is shorter than one in time"))
 
 
 # --- prompts ----------------------------------------------------------------------------------------------------------
@@ -247,27 +143,19 @@ def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
-def _people(document: Document, reader: Reader) -> None:
-    for agent in document.agents:
-        path = ("agents", agent)
-        if (*path, "pin_hash") not in reader.marks and not reader.has_problem(path):
-            reader.warn(path, "expected a pin_hash, got none (without it this agent cannot log in by phone)")
-    for language, section in document.languages.items():
-        has = any(section.skill in agent.skills for agent in document.agents.values())
-        if section.skill is not None and document.agents and not has and not reader.has_problem(("agents",)):
-            reader.warn(("languages", language, "skill"), f"expected an agent with the skill {section.skill}, got none")
+def _numbers(document: Document, reader: Reader) -> None:
     if not document.dids and not reader.has_problem(("dids",)):
         reader.warn((), "expected a number under dids, got none (no call will be taken)")
 
 
 _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     _references,
-    _codes,
-    _phones,
-    _queue_circles,
-    _queue_sense,
+    check_codes,
+    check_phones,
+    check_queues,
     check_flows,
     _prompts,
     _machine,
-    _people,
+    check_people,
+    _numbers,
 )

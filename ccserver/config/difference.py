@@ -6,7 +6,21 @@ from enum import Enum
 
 from ccserver.config.build import Configuration
 from ccserver.config.edges import PromptSource
-from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
+from ccserver.config.requirements import written
+from ccserver.core.settings import (
+    AllOf,
+    AnyOf,
+    Comfort,
+    Exit,
+    ExitKind,
+    HasSkill,
+    NoneOf,
+    Overflow,
+    Relaxation,
+    Spoken,
+    SpokenKind,
+    Tier,
+)
 
 _NEEDS_RESTART = ("asterisk", "database", "metrics", "api", "webhooks", "recording", "state_dir", "control_socket")
 _SECRET = ("ami_secret", "agi_secret", "token", "secret", "url", "pin_hashes")
@@ -18,6 +32,9 @@ _AFTERWARDS = {
     ("flows", "changed"): "calls that are in it go on in the old one",
     ("dialplan", "changed"): "run ccserver asterisk render and reload the dialplan of Asterisk",
 }
+
+# Shown as one thing, not key by key.
+_WHOLE = (Exit, Spoken, PromptSource, HasSkill, AllOf, AnyOf, NoneOf, type)
 
 PathOfNames = tuple[str, ...]
 
@@ -63,7 +80,7 @@ def _compared(old: object, new: object, path: PathOfNames) -> Iterator[tuple[Pat
                     yield inner, "changed", "another one (not shown)"
             else:
                 yield from _compared(old[key], new[key], inner)
-    elif is_dataclass(old) and type(old) is type(new) and not isinstance(old, Exit | Spoken | PromptSource | type):
+    elif is_dataclass(old) and type(old) is type(new) and not isinstance(old, _WHOLE):
         for each in fields(old):
             if path or each.name not in _TOLD_ELSEWHERE:
                 yield from _compared(getattr(old, each.name), getattr(new, each.name), (*path, each.name))
@@ -82,14 +99,20 @@ def _shown(value: object) -> str:
         case Enum():
             return str(value.value)
         case Exit():
-            way = "hang up" if value.kind is ExitKind.HANG_UP else f"{value.kind.value} {value.target}"
+            way = "hang up" if value.kind is ExitKind.HANG_UP else f"{value.kind.value} {value.target}".strip()
             return f"{way}, saying {value.prompt}" if value.prompt else way
         case Spoken():
             return value.value if value.kind is SpokenKind.PROMPT else f"{value.kind.value} {value.value}"
         case PromptSource():
             return f"the file {value.file}" if value.file is not None else f'"{value.text}"'
-        case tuple() | frozenset():
-            return "[" + ", ".join(map(_shown, value if isinstance(value, tuple) else sorted(value))) + "]"
+        case tuple():
+            return "[" + ", ".join(map(_shown, value)) + "]"
+        case frozenset():
+            return "[" + ", ".join(sorted(map(_shown, value))) + "]"
+        case HasSkill() | AllOf() | AnyOf() | NoneOf():
+            return written(value)
+        case Relaxation() | Tier() | Overflow() | Comfort():
+            return "{" + ", ".join(f"{each.name}: {_shown(getattr(value, each.name))}" for each in fields(value)) + "}"
         case _ if is_dataclass(value):
             return type(value).__name__.removesuffix("Node").removesuffix("Edge").lower()
         case _:

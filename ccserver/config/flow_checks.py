@@ -1,16 +1,18 @@
 """IVR flows as graphs: every node can be reached, nobody walks in silence for ever, exits of queues arrive somewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from ccserver.config.circles import circles
+from ccserver.config.exits import all_queues, exits, exits_at_once, next_queue, place_of, reached_queues
 from ccserver.config.positions import quoted
 from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.config.sections import Document
 from ccserver.core.ids import FlowId, NodeId, QueueId
 from ccserver.core.settings import (
+    DIRECT,
+    AgentNode,
     AnswerPolicy,
     EnqueueNode,
-    Exit,
     ExitKind,
     Flow,
     HoursNode,
@@ -18,63 +20,50 @@ from ccserver.core.settings import (
     MenuNode,
     Node,
     QueueSettings,
+    ReturnNode,
     SayNode,
+    SetNode,
 )
-
-_AT_ONCE = ("on_full", "on_closed", "on_unstaffed")  # exits that may be taken without any waiting
-_ALL_EXITS = (*_AT_ONCE, "on_max_wait")
 
 
 def check_flows(document: Document, reader: Reader) -> None:
     """Tell the reader what is wrong with the shape of each flow. A flow of which a node could not be read is left alone:
     its shape is not known."""
+    queues = all_queues(document)
     for name, flow in document.flows.items():
         names = reader.names.get(("flows", name, "nodes"), [])
         if len(names) != len(flow.nodes) or flow.start not in flow.nodes:
             continue
         if not reader.has_problem(("flows", name)):
-            _unreachable(name, flow, document.queues, reader)
-        _silent_circles(name, flow, document.queues, reader)
-        _exits_of_queues(name, flow, document.queues, reader)
+            _unreachable(name, flow, queues, reader)
+        _silent_circles(name, flow, queues, reader)
+        _exits_of_queues(name, flow, queues, reader)
     _answer_policies(document, reader)
-    started = {did.flow for did in document.dids.values()}
-    for name in document.flows:
-        if name not in started and document.dids and not reader.has_problem(("dids",)):
-            reader.warn(("flows", name), "expected a number under dids that starts it, got none (it is never heard)")
+    _started(document, reader)
+    _returns(document, reader)
 
 
 # --- edges of the graph -----------------------------------------------------------------------------------------------
-def reached_queues(queue: QueueId, queues: Mapping[QueueId, QueueSettings]) -> list[QueueId]:
-    """The queue and all to which its callers may be sent on."""
-    found = [queue]
-    for each in found:
-        for _, way in _exits(queues.get(each), _ALL_EXITS):
-            if way.kind is ExitKind.QUEUE and QueueId(way.target) not in found:
-                found.append(QueueId(way.target))
-    return found
-
-
-def _exits(queue: QueueSettings | None, keys: Sequence[str]) -> Iterator[tuple[str, Exit]]:
-    for key in keys:
-        way: Exit | None = getattr(queue, key) if queue is not None else None
-        if way is not None:
-            yield key, way
-
-
 def onward(node: Node, queues: Mapping[QueueId, QueueSettings]) -> list[NodeId]:
     """The nodes that may come after this one, in the order of the file; those after a queue included."""
     match node:
-        case SayNode() | LanguageNode():
+        case SayNode() | LanguageNode() | SetNode():
             return [node.next]
         case MenuNode():
             return [*node.choices.values(), node.on_no_input, node.on_invalid]
         case HoursNode():
             return [node.on_open, node.on_closed]
         case EnqueueNode():
-            ways = (way for queue in reached_queues(node.queue, queues) for _, way in _exits(queues.get(queue), _ALL_EXITS))
-            return [NodeId(way.target) for way in ways if way.kind is ExitKind.NODE]
+            return _after_queue(node.queue, queues)
+        case AgentNode():
+            return [] if node.on_no_answer is None else [node.on_no_answer]
         case _:
             return []
+
+
+def _after_queue(queue: QueueId, queues: Mapping[QueueId, QueueSettings]) -> list[NodeId]:
+    ways = (way for each in reached_queues(queue, queues) for _, way in exits(queues.get(each)))
+    return [NodeId(way.target) for way in ways if way.kind is ExitKind.NODE]
 
 
 def _silently_onward(node: Node, queues: Mapping[QueueId, QueueSettings]) -> list[NodeId]:
@@ -82,15 +71,16 @@ def _silently_onward(node: Node, queues: Mapping[QueueId, QueueSettings]) -> lis
     match node:
         case SayNode():
             return [] if node.say else [node.next]
-        case LanguageNode() | HoursNode():
+        case LanguageNode() | HoursNode() | SetNode() | AgentNode():
             return onward(node, queues)
         case EnqueueNode():
             found = []
             seen = [node.queue]
             for each in seen:
-                for _, way in _exits(queues.get(each), _AT_ONCE):
-                    if way.prompt is None and way.kind is ExitKind.QUEUE and QueueId(way.target) not in seen:
-                        seen.append(QueueId(way.target))
+                for _, way in exits_at_once(queues.get(each)):
+                    target = next_queue(way)
+                    if way.prompt is None and target is not None and target not in seen:
+                        seen.append(target)
                     elif way.prompt is None and way.kind is ExitKind.NODE:
                         found.append(NodeId(way.target))
             return found
@@ -120,16 +110,22 @@ def _silent_circles(name: FlowId, flow: Flow, queues: Mapping[QueueId, QueueSett
 
 
 def _exits_of_queues(name: FlowId, flow: Flow, queues: Mapping[QueueId, QueueSettings], reader: Reader) -> None:
-    entered = dict.fromkeys(
-        queue for node in flow.nodes.values() if isinstance(node, EnqueueNode) for queue in reached_queues(node.queue, queues)
-    )
+    doors = (queue for node in flow.nodes.values() if (queue := _door(node)) is not None)
+    entered = dict.fromkeys(queue for door in doors for queue in reached_queues(door, queues))
     for queue in entered:
-        for key, way in _exits(queues.get(queue), _ALL_EXITS):
+        for key, way in exits(queues.get(queue)):
             if way.kind is ExitKind.NODE and way.target not in flow.nodes:
                 near = nearest(way.target, flow.nodes)
                 hint = f"did you mean {near}?" if near else f"callers reach this queue by the flow {name}; add the node there"
                 message = f"expected a node of the flow {name}, got {quoted(way.target)}"
-                reader.tell(("queues", queue, key, "node"), hinted(message, hint))
+                reader.tell((*place_of(queue), *key, "node"), hinted(message, hint))
+
+
+def _door(node: Node) -> QueueId | None:
+    """The queue whose exits apply to a call at this node."""
+    if isinstance(node, EnqueueNode):
+        return node.queue
+    return DIRECT if isinstance(node, AgentNode) and node.on_no_answer is None else None
 
 
 def _answer_policies(document: Document, reader: Reader) -> None:
@@ -141,7 +137,9 @@ def _answer_policies(document: Document, reader: Reader) -> None:
         message = f"expected at_once for the flow {did.flow}, got {did.answer.value}"
         asks = [each for each, node in flow.nodes.items() if isinstance(node, MenuNode)]
         queued = [
-            each for each, node in flow.nodes.items() if isinstance(node, EnqueueNode) and did.answer is AnswerPolicy.NEVER
+            each
+            for each, node in flow.nodes.items()
+            if isinstance(node, EnqueueNode | AgentNode) and did.answer is AnswerPolicy.NEVER
         ]
         says = [each for each, node in flow.nodes.items() if isinstance(node, SayNode) and node.say]
         if asks:
@@ -152,3 +150,28 @@ def _answer_policies(document: Document, reader: Reader) -> None:
             )
         elif says:
             reader.warn(where, hinted(message, f"what its node {says[0]} says may not be heard"))
+
+
+def _started(document: Document, reader: Reader) -> None:
+    started = {did.flow for did in document.dids.values()} | set(document.sendable_flows.values())
+    for queue in all_queues(document).values():
+        started |= {FlowId(way.target) for _, way in exits(queue) if way.kind is ExitKind.FLOW}
+    for name in document.flows:
+        if name not in started and document.dids and not reader.has_problem(("dids",)):
+            reader.warn(("flows", name), "expected a number under dids that starts it, got none (it is never heard)")
+
+
+def _returns(document: Document, reader: Reader) -> None:
+    sent = set(document.sendable_flows.values())
+    for name, flow in document.flows.items():
+        back = [each for each, node in flow.nodes.items() if isinstance(node, ReturnNode)]
+        if back and name not in sent:
+            message = "expected a flow of sendable_flows around a return node, got another (its callers are released there)"
+            reader.warn(("flows", name, "nodes", back[0]), message)
+    for code, name in document.sendable_flows.items():
+        sendable = document.flows.get(name)
+        if sendable is None or reader.has_problem(("flows", name)):
+            continue
+        if not any(isinstance(node, ReturnNode) for node in sendable.nodes.values()):
+            message = f"expected a flow with a return node, got {name} (its customers do not come back to the agent)"
+            reader.warn(("sendable_flows", code), message)

@@ -1,4 +1,4 @@
-"""The kinds of values this trade has: names, numbers, hours, prompts, exits, nodes of a flow."""
+"""The kinds of values this trade has: names, numbers, hours, prompts, phones."""
 
 import base64
 import ipaddress
@@ -19,7 +19,6 @@ from ccserver.config.schema import (
     ListOf,
     MapOf,
     Number,
-    OneOf,
     Reader,
     Reference,
     Text,
@@ -27,22 +26,8 @@ from ccserver.config.schema import (
     hinted,
     nearest,
 )
-from ccserver.core.ids import HoursId, Language, NodeId, PromptId, QueueId
-from ccserver.core.settings import (
-    EnqueueNode,
-    Exit,
-    ExitKind,
-    ExtensionNode,
-    HangUpNode,
-    HoursNode,
-    LanguageNode,
-    MenuNode,
-    OpeningHours,
-    SayNode,
-    Spoken,
-    SpokenKind,
-)
-from ccserver.core.settings import Node as FlowNode
+from ccserver.core.ids import AgentId, FlowId, HoursId, Language, NodeId, PromptId, QueueId, SkillId
+from ccserver.core.settings import OpeningHours, Spoken, SpokenKind
 
 NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_-]{0,39}"
 NAME_HINT = "letters, digits, _ and -, beginning with a letter"
@@ -71,7 +56,14 @@ def shown_name(what: str) -> Text[str]:
 
 
 port = whole(1, 65535, "5038")
+word = Text("a word of letters, digits, _ . -", str, r"[A-Za-z0-9_.-]{1,40}", 40)
 prompt = Reference("a prompt", ("prompts",), PromptId)
+skill = Reference("a skill", ("skills",), SkillId)
+agent = Reference("an agent", ("agents",), AgentId)
+queue = Reference("a queue", ("queues",), QueueId)
+flow = Reference("a flow", ("flows",), FlowId)
+language = Reference("a language", ("languages",), Language)
+hours_name = Reference("opening hours", ("hours",), HoursId)
 node_name = Reference("a node of this flow", ("flows", "*", "nodes"), NodeId)
 extension = Text("an extension of the dialplan", str, r"[0-9A-Za-z*#+_-]{1,40}", 40, "2000")
 code = Text("a code of 1 to 4 digits", str, r"[0-9]{1,4}", 8, "1")
@@ -257,125 +249,6 @@ class SpokenPiece:
 
 
 speech = ListOf(SpokenPiece(), 20)
-
-
-# --- exits of queues --------------------------------------------------------------------------------------------------
-_exit_say = Field("say", prompt, "The prompt said before; without it nothing is said.", default=None)
-_true = Flag()
-
-
-def _exit_group(key: str, kind: ExitKind, value: Field) -> Group[Exit]:
-    def make(say: PromptId | None, **given: str) -> Exit:
-        return Exit(kind=kind, target="" if kind is ExitKind.HANG_UP else given[key], prompt=say)
-
-    return Group(f"an exit to {kind.value}" if kind is not ExitKind.HANG_UP else "a hang-up", make, [value, _exit_say])
-
-
-queue_exit: OneOf[Exit] = OneOf(
-    "an exit",
-    {
-        "queue": _exit_group(
-            "queue", ExitKind.QUEUE, Field("queue", Reference("a queue", ("queues",), QueueId), "Goes on in this queue.")
-        ),
-        "extension": _exit_group(
-            "extension", ExitKind.EXTENSION, Field("extension", extension, "Handed to this extension of the dialplan.")
-        ),
-        "node": _exit_group(
-            "node",
-            ExitKind.NODE,
-            Field(
-                "node", Text("the name of a node", str, NAME_PATTERN, 40), "Goes on at this node of the flow the call came by."
-            ),
-        ),
-        "hang_up": _exit_group("hang_up", ExitKind.HANG_UP, Field("hang_up", _true, "Hung up.")),
-    },
-)
-
-
-# --- nodes of flows ---------------------------------------------------------------------------------------------------
-_interrupt = Field("can_interrupt", Flag(), "Whether a key stops the speech; without it, yes.", default=True)
-_menu_exit = "name the node to go to then, for example one that hangs up"
-menu_keys = Text("a choice of 1 to 4 keys", str, r"[0-9*#]{1,4}", 8, '"1"')
-
-
-def _menu(menu: tuple[Spoken, ...], **given: object) -> FlowNode:
-    return MenuNode(say=menu, **given)  # type: ignore[arg-type]
-
-
-def _hang_up(hang_up: bool, say: tuple[Spoken, ...]) -> FlowNode:
-    if not hang_up:
-        raise ValueError("expected hang_up: true, got false (take the node away instead)")
-    return HangUpNode(say=say)
-
-
-flow_node: OneOf[FlowNode] = OneOf(
-    "a node",
-    {
-        "say": Group[FlowNode](
-            "a say node",
-            SayNode,
-            [
-                Field("say", speech, "What is said: a prompt or a list of pieces."),
-                Field("next", node_name, "The node after it."),
-                _interrupt,
-            ],
-        ),
-        "menu": Group[FlowNode](
-            "a menu node",
-            _menu,
-            [
-                Field("menu", speech, "What is asked: a prompt or a list of pieces."),
-                Field("choices", MapOf(menu_keys, node_name, "choices", 50, 1), "The node for each choice of keys."),
-                Field("timeout_s", duration(0.5, 60, "5"), "Seconds to wait for a key; without it 5.", default=5.0),
-                Field("tries", whole(1, 10, "3"), "How often it is asked; without it 3 times.", default=3),
-                Field("on_no_input", node_name, "The node when nothing was pressed at every try.", hint=_menu_exit),
-                Field("on_invalid", node_name, "The node when a wrong key was pressed at every try.", hint=_menu_exit),
-                Field("say_no_input", speech, "Said before asking again after no input.", default=()),
-                Field("say_invalid", speech, "Said before asking again after a wrong key.", default=()),
-                _interrupt,
-            ],
-        ),
-        "language": Group[FlowNode](
-            "a language node",
-            LanguageNode,
-            [
-                Field("language", Reference("a language", ("languages",), Language), "Spoken from here on."),
-                Field("next", node_name, "The node after it."),
-            ],
-        ),
-        "hours": Group[FlowNode](
-            "an hours node",
-            HoursNode,
-            [
-                Field("hours", Reference("opening hours", ("hours",), HoursId), "The hours that decide."),
-                Field("on_open", node_name, "The node within these hours."),
-                Field("on_closed", node_name, "The node outside them."),
-            ],
-        ),
-        "enqueue": Group[FlowNode](
-            "an enqueue node",
-            lambda enqueue: EnqueueNode(queue=enqueue),
-            [Field("enqueue", Reference("a queue", ("queues",), QueueId), "The queue to wait in.")],
-        ),
-        "extension": Group[FlowNode](
-            "an extension node",
-            ExtensionNode,
-            [
-                Field("extension", extension, "The call is handed to this extension of the dialplan for good."),
-                Field("say", speech, "Said before; without it nothing.", default=()),
-            ],
-        ),
-        "hang_up": Group[FlowNode](
-            "a hang-up node",
-            _hang_up,
-            [
-                Field("hang_up", _true, "true: the call ends here."),
-                Field("say", speech, "Said before; without it nothing.", default=()),
-            ],
-        ),
-    },
-    also=frozenset({"say"}),
-)
 
 
 # --- phones -----------------------------------------------------------------------------------------------------------

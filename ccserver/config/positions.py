@@ -48,11 +48,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """`is_quoted` tells `null` (nothing) from `"null"` (a text)."""
+    """`is_quoted` tells `null` (nothing) from `"null"` (a text). `is_verbatim`: the text stands in the file character by
+    character from `mark` on (after the quote), so that a place inside it can be named."""
 
     mark: Mark
     text: str
     is_quoted: bool
+    is_verbatim: bool = False
 
     def is_nothing(self) -> bool:
         """Whether no value was written."""
@@ -197,7 +199,8 @@ class _Composer:
             raise self._refuse(event, path, f"expected a plain value, got the tag {quoted(str(tag))} (remove it)")
         mark = self._mark(event)
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(mark, event.value, not event.implicit[0] or event.style not in (None, ""))
+            is_quoted = not event.implicit[0] or event.style not in (None, "")
+            return Scalar(mark, event.value, is_quoted, _is_verbatim(event))
         if isinstance(event, yaml.SequenceStartEvent):
             return self._listing(mark, path)
         if isinstance(event, yaml.MappingStartEvent):
@@ -227,6 +230,13 @@ class _Composer:
             else:
                 entries[key.text] = (key.mark, value)
         return Table(mark, entries)
+
+
+def _is_verbatim(event: yaml.ScalarEvent) -> bool:
+    start, end = event.start_mark, event.end_mark
+    if start is None or end is None or start.line != end.line:
+        return False
+    return bool(end.column - start.column - len(event.value) == (2 if event.style in ("'", '"') else 0))
 
 
 def merged(below: Node, above: Node) -> Node:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from ccserver.config.kinds import SpokenText
 from ccserver.config.prompts import SYSTEM_LANGUAGES, system_library
-from ccserver.config.schema import REQUIRED, Field, Group, ListOf, MapOf, OneOf
+from ccserver.config.requirements import written
+from ccserver.config.schema import REQUIRED, Field, Group, ListOf, MapOf, OneOf, SetOf
 from ccserver.config.sections import top
 from ccserver.core.ids import Language
+from ccserver.core.settings import EVERYBODY, AllOf, AnyOf, HasSkill, NoneOf
 
 _HEAD = """# The settings
 
@@ -81,10 +83,14 @@ def _without(each: Field) -> str:
             return str(each.default.value)
         case int() | str() | Path():
             return f"`{each.default}`"
+        case HasSkill() | AllOf() | AnyOf() | NoneOf():
+            return "–" if each.default == EVERYBODY else written(each.default)
         case tuple():
             return ", ".join(map(str, each.default))
+        case frozenset():
+            return ", ".join(sorted(str(one.value) for one in each.default))
         case Mapping():
-            return "none"
+            return ", ".join(f"{key}: {value}" for key, value in each.default.items()) or "none"
     return "–" if isinstance(each.kind, OneOf) else "as below"
 
 
@@ -94,7 +100,7 @@ def _inside(kind: object, name: str) -> list[tuple[str, Group[object]]]:
             return [(name, kind)]
         case MapOf():
             return _inside(kind.of, f"{name}.NAME")
-        case ListOf():
+        case ListOf() | SetOf():
             return _inside(kind.of, f"{name}[]")
         case OneOf():
             of = name if "nodes" in name else "queues.NAME.EXIT"

@@ -211,9 +211,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[E]):
-    """One of an enum's values."""
+    """One of an enum's values. `hint` is the mend of what looks like none of them."""
 
     options: type[E]
+    hint: str = ""
 
     @property
     def expected(self) -> str:
@@ -225,7 +226,7 @@ class Choice(Generic[E]):
                 if each.value == node.text:
                     return each
             near = nearest(node.text, [str(each.value) for each in self.options])
-            hint = f"did you mean {near}?" if near else ""
+            hint = f"did you mean {near}?" if near else self.hint
             reader.tell(path, hinted(f"expected {self.expected}, got {got(node)}", hint), node.mark)
             return None
         reader.tell(path, f"expected {self.expected}, got {got(node)}", node.mark)
@@ -312,6 +313,22 @@ class ListOf(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class SetOf(Generic[T]):
+    """As `ListOf`, where the order says nothing."""
+
+    of: Kind[T]
+    max_items: int = 100
+
+    @property
+    def expected(self) -> str:
+        return f"a list, each {self.of.expected}"
+
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> frozenset[T] | None:
+        values = ListOf(self.of, self.max_items).read(reader, node, path)
+        return None if values is None else frozenset(values)
+
+
+@dataclass(frozen=True, slots=True)
 class MapOf(Generic[K, V]):
     """A table of things by name. Things that cannot be read are left out, and told."""
 
@@ -378,16 +395,22 @@ class Field:
 class Group(Generic[T_co]):
     """A table with known keys, given to `make` as keyword arguments. `wrong` maps keys often tried to their mend.
 
-    `make` may raise ValueError with the whole message when good values do not go together.
+    `make` may raise ValueError with the whole message when good values do not go together. `like` is the dataclass of the
+    defaults, where that is not `make` itself.
     """
 
     def __init__(
-        self, noun: str, make: Callable[..., T_co], fields: Iterable[Field], wrong: Mapping[str, str] | None = None
+        self,
+        noun: str,
+        make: Callable[..., T_co],
+        fields: Iterable[Field],
+        wrong: Mapping[str, str] | None = None,
+        like: type | None = None,
     ) -> None:
         self.noun = noun
         self.make = make
         self.wrong = wrong or {}
-        self.fields = {each.name: _with_default(each, make) for each in fields}
+        self.fields = {each.name: _with_default(each, like or make) for each in fields}
 
     @property
     def expected(self) -> str:
@@ -449,8 +472,12 @@ def _with_default(given: Field, make: Callable[..., object]) -> Field:
     if given.default is not REQUIRED or not dataclasses.is_dataclass(make):
         return given
     for each in dataclasses.fields(make):
-        if each.name == given.name and each.default is not dataclasses.MISSING:
+        if each.name != given.name:
+            continue
+        if each.default is not dataclasses.MISSING:
             return dataclasses.replace(given, default=each.default)
+        if each.default_factory is not dataclasses.MISSING:
+            return dataclasses.replace(given, default=each.default_factory())
     return given
 
 

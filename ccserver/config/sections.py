@@ -8,14 +8,16 @@ from typing import TypeVar
 
 import phonenumbers
 
-from ccserver.config import kinds
+from ccserver.config import kinds, people, queues, requirements, ways
 from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, RecordingEdge
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
+from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
-from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Reference, Text
+from ccserver.config.schema import Choice, Field, FilePath, Group, Kind, ListOf, MapOf, Reader, Text
 from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
 from ccserver.core.ids import (
     AgentId,
+    ClassOfServiceId,
     DispositionId,
     FlowId,
     HoursId,
@@ -27,7 +29,12 @@ from ccserver.core.ids import (
     SkillId,
 )
 from ccserver.core.settings import (
+    DIRECT,
+    AgentRules,
     AnswerPolicy,
+    CallerRules,
+    CallKeys,
+    ClassOfService,
     DidSettings,
     DispositionSettings,
     FeatureCodes,
@@ -37,7 +44,6 @@ from ccserver.core.settings import (
     OpeningHours,
     QueueSettings,
     ReasonSettings,
-    Strategy,
 )
 
 K = TypeVar("K")
@@ -67,25 +73,6 @@ class AsteriskSection:
 class DatabaseSection:
     url: str = ""
     password_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanguageSection:
-    skill: SkillId | None = None
-    voice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSection:
-    name: str
-    skills: Mapping[SkillId, int]
-    pin_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneSection:
-    endpoint: str = "PJSIP/{number}"
-    auto_answer: bool = False
 
 
 class LogLevel(Enum):
@@ -124,11 +111,21 @@ class Document:
     reasons: Mapping[ReasonId, ReasonSettings]
     dispositions: Mapping[DispositionId, DispositionSettings]
     queues: Mapping[QueueId, QueueSettings]
+    direct_calls: QueueSettings | None
     flows: Mapping[FlowId, Flow]
     dids: Mapping[str, DidSettings]
     prompts: Mapping[PromptId, Mapping[Language, PromptSource]]
     offers: OfferRules | None
+    agent_rules: AgentRules
     features: FeatureCodes
+    keys: CallKeys
+    callers: CallerRules
+    customers_file: Path | None
+    classes_of_service: Mapping[ClassOfServiceId, ClassOfService]
+    capacity: Mapping[str, int]
+    combined_capacity: int
+    priority_step_s: float
+    sendable_flows: Mapping[str, FlowId]
     limits: Limits
 
 
@@ -144,14 +141,21 @@ def _country(text: str) -> str:
     return text
 
 
+def _skill_name(text: str) -> SkillId:
+    if text in requirements.WORDS:
+        raise ValueError("choose another: it is a word of conditions")
+    return SkillId(text)
+
+
+def _queue_name(text: str) -> QueueId:
+    if text == DIRECT:
+        raise ValueError("choose another: it is the queue of the section direct_calls")
+    return QueueId(text)
+
+
 _secret_file = FilePath("the path of a file that holds the secret")
-_word = Text("a word of letters, digits, _ . -", str, r"[A-Za-z0-9_.-]{1,40}", 40)
 _asterisk_prompt = Text("a sound of Asterisk, without ending (several joined by &)", str, r"[A-Za-z0-9_./+&-]{1,200}", 200)
-_skill = Reference("a skill", ("skills",), SkillId)
-_disposition = Reference("a disposition", ("dispositions",), DispositionId)
-_language = Reference("a language", ("languages",), Language)
 _seconds_of_a_day = whole(1, 86400, "30")
-_feature = Text("a code of 1 to 4 digits, without the *", str, r"[0-9]{1,4}", 8, "11")
 _secret_hint = "secrets are never written here: name a file with {}_file"
 
 
@@ -185,15 +189,15 @@ asterisk = OneAsterisk(
         ),
         Field("host", kinds.host, "Where Asterisk's manager interface (AMI) listens."),
         Field("ami_port", kinds.port, "The port of AMI."),
-        Field("ami_user", _word, "The manager account, as in ccserver-manager.conf."),
+        Field("ami_user", kinds.word, "The manager account, as in ccserver-manager.conf."),
         Field("ami_secret_file", _secret_file, "A file with the manager account's secret, readable by ccserver only."),
         Field("agi_host", kinds.address, "The address at which Asterisk reaches us by FastAGI. Keep it on loopback."),
         Field("agi_port", kinds.port, "The port of FastAGI."),
         Field("agi_secret_file", _secret_file, "A file with the word that is part of the FastAGI address in the dialplan."),
         Field("prompts_dir", kinds.asterisk_dir, "The folder of our prompts, as Asterisk sees it."),
         Field("prompts_local_dir", kinds.local_dir, "The same folder as ccserver sees it; it writes the spoken prompts there."),
-        Field("trunk_endpoint", _word, "The PJSIP endpoint of outside lines."),
-        Field("overflow_context", _word, "The dialplan context in which `extension` exits are dialled."),
+        Field("trunk_endpoint", kinds.word, "The PJSIP endpoint of outside lines."),
+        Field("overflow_context", kinds.word, "The dialplan context in which `extension` exits are dialled."),
     ],
     wrong={
         "ami_secret": _secret_hint.format("ami_secret"),
@@ -272,101 +276,7 @@ metrics = Group(
 
 log = Group("log", LogSection, [Field("level", Choice(LogLevel), "How much is logged.")])
 
-# --- people and what they share ---------------------------------------------------------------------------------------
-language = Group(
-    "a language",
-    LanguageSection,
-    [
-        Field("skill", _skill, "The skill an agent needs for callers who chose this language; without it none."),
-        Field(
-            "voice",
-            Text("a voice of espeak-ng", str, r"[a-z]{2,3}[A-Za-z0-9+_-]{0,30}", 34, "en-us"),
-            "The voice of spoken texts; without it the language's own.",
-        ),
-    ],
-)
-agent = Group(
-    "an agent",
-    AgentSection,
-    [
-        Field("name", shown_name("a person's name"), "Shown in lists."),
-        Field(
-            "skills",
-            MapOf(_skill, whole(1, 100, "50"), "skills with levels", 100),
-            "The agent's skills, each with a level from 1 to 100.",
-            hint="for example {sales: 50}",
-            fallback={},
-        ),
-        Field("pin_hash", kinds.pin_hash, "The hashed PIN, made by `ccserver agent hash-pin`. Without it no login by phone."),
-    ],
-    wrong={
-        "pin": "PINs are never written in plain text: put the line of ccserver agent hash-pin under pin_hash",
-        "password": "put the line of ccserver agent hash-pin under pin_hash",
-    },
-)
-phone = Group(
-    "a phone",
-    PhoneSection,
-    [
-        Field(
-            "endpoint",
-            Text("a PJSIP endpoint", str, r"PJSIP/([A-Za-z0-9_.-]|\{number\}){1,60}", 70, "PJSIP/1001"),
-            "What Asterisk dials; {number} stands for the extension.",
-        ),
-        Field("auto_answer", Flag(), "Whether the phone is told to answer by itself."),
-    ],
-)
-reason = Group(
-    "a reason",
-    ReasonSettings,
-    [
-        Field("code", kinds.code, "Typed after the not-ready code."),
-        Field("name", shown_name("a reason's name"), "Shown in lists and reports."),
-    ],
-)
-disposition = Group(
-    "a disposition",
-    DispositionSettings,
-    [
-        Field("code", kinds.code, "Typed during wrap-up."),
-        Field("name", shown_name("a disposition's name"), "Shown in lists and reports."),
-    ],
-)
-
-# --- queues, flows, numbers -------------------------------------------------------------------------------------------
-queue = Group(
-    "a queue",
-    QueueSettings,
-    [
-        Field("name", shown_name("a queue's name"), "Shown on the agent's phone."),
-        Field("skills", ListOf(_skill, 20), "The skills an agent needs, all of them.", hint="for example [sales]", fallback=()),
-        Field("strategy", Choice(Strategy), "Who is next: the agent who is idle longest."),
-        Field(
-            "hours",
-            Reference("opening hours", ("hours",), HoursId),
-            "When the queue takes calls; without it always.",
-        ),
-        Field("music", _word, "The class of music on hold."),
-        Field("ring_timeout_s", duration(1, 300, "20"), "How long one agent's phone rings."),
-        Field("wrap_up_s", duration(0, 3600, "30"), "Time after a call before the agent is ready again; 0 is none."),
-        Field("service_level_s", duration(1, 3600, "20"), "An answer within this time counts as in time."),
-        Field("short_abandon_s", duration(0, 300, "5"), "Callers who leave sooner are counted apart."),
-        Field("max_waiting", whole(1, 10_000, "50"), "More callers leave by `on_full`; without it there is no limit."),
-        Field("max_wait_s", duration(1, 86400, "600"), "Who waits longer leaves by `on_max_wait`; without it nobody does."),
-        Field("max_talk_s", duration(10, 86400, "14400"), "A talk is ended after this time."),
-        Field(
-            "announce_position_every_s",
-            duration(5, 3600, "60"),
-            "How often waiting callers hear their position; without it never.",
-        ),
-        Field("on_full", kinds.queue_exit, "Where a caller goes when `max_waiting` others wait; without it hung up."),
-        Field("on_max_wait", kinds.queue_exit, "Where a caller goes after `max_wait_s`; without it hung up."),
-        Field("on_closed", kinds.queue_exit, "Where a caller goes outside the `hours`; without it hung up."),
-        Field("on_unstaffed", kinds.queue_exit, "Where a caller goes when nobody is logged in; without it callers wait."),
-        Field("record", Flag(), "Whether talks are recorded (if there is a section `recording`)."),
-        Field("dispositions", ListOf(_disposition, 50), "What agents may enter in wrap-up; without it nothing is asked."),
-    ],
-)
+# --- flows, numbers, limits -------------------------------------------------------------------------------------------
 flow = Group(
     "a flow",
     Flow,
@@ -374,7 +284,7 @@ flow = Group(
         Field("start", kinds.node_name, "The first node."),
         Field(
             "nodes",
-            MapOf(Text(_named("a node"), NodeId, NAME_PATTERN, 40, hint=NAME_HINT), kinds.flow_node, "nodes", 500, 1),
+            MapOf(Text(_named("a node"), NodeId, NAME_PATTERN, 40, hint=NAME_HINT), ways.flow_node, "nodes", 500, 1),
             "The nodes by name.",
         ),
     ],
@@ -383,44 +293,11 @@ did = Group(
     "a called number",
     DidSettings,
     [
-        Field("flow", Reference("a flow", ("flows",), FlowId), "The flow it starts."),
+        Field("flow", kinds.flow, "The flow it starts."),
         Field("answer", Choice(AnswerPolicy), "When the call is picked up (and billed)."),
-        Field("language", _language, "Spoken until the flow chooses another.", hint="for example en"),
-    ],
-)
-
-# --- rules ------------------------------------------------------------------------------------------------------------
-offers = Group(
-    "offers",
-    OfferRules,
-    [
-        Field(
-            "missed_before_not_ready",
-            whole(0, 100, "2"),
-            "Offers not taken in a row until the agent is set not ready; 0 is never.",
-        ),
-        Field("missed_back_off_s", duration(0, 3600, "5"), "How long an agent who did not answer is spared."),
-        Field("rejected_back_off_s", duration(0, 3600, "10"), "The same after rejecting."),
-        Field("busy_back_off_s", duration(0, 3600, "10"), "The same when the phone was busy."),
-        Field(
-            "missed_reason",
-            Reference("a reason", ("reasons",), ReasonId),
-            "The reason shown when the system set the agent not ready.",
-            hint="name one of the reasons",
-        ),
-    ],
-)
-features = Group(
-    "features",
-    FeatureCodes,
-    [
-        Field("login", _feature, "Log in."),
-        Field("logout", _feature, "Log out."),
-        Field("not_ready", _feature, "Not ready; the reason's code follows."),
-        Field("ready", _feature, "Ready."),
-        Field("end_wrap_up", _feature, "End the wrap-up."),
-        Field("state", _feature, "Hear the own state."),
-        Field("disposition", _feature, "Enter a disposition; its code follows."),
+        Field("language", kinds.language, "Spoken until the flow chooses another.", hint="for example en"),
+        Field("requires", ways.requirement, "Required of the agent, beside the queue's conditions."),
+        Field("priority", ways.priority, "The priority of these calls; without it the queue's."),
     ],
 )
 limits = Group(
@@ -430,6 +307,7 @@ limits = Group(
         Field("max_pin_tries", whole(1, 20, "3"), "Wrong PINs in a row before the account is locked."),
         Field("pin_lock_s", duration(1, 86400, "300"), "For how long."),
         Field("menu_steps_max", whole(10, 10_000, "200"), "A call that went through so many nodes is released."),
+        Field("hops_max", whole(1, 50, "5"), "A call is handed through so many queues at most."),
     ],
 )
 
@@ -469,29 +347,29 @@ top = Group(
             "Where the commands reach the daemon.",
             default=Path("/run/ccserver/control.sock"),
         ),
-        Field("default_language", _language, "Spoken when nothing else was chosen.", hint="for example en", fallback=""),
+        Field("default_language", kinds.language, "Spoken when nothing else was chosen.", hint="for example en", fallback=""),
         Field(
             "languages",
-            MapOf(Text("a language", Language, kinds.LANGUAGE_PATTERN, 6, "en"), language, "languages", 50, 1),
+            MapOf(Text("a language", Language, kinds.LANGUAGE_PATTERN, 6, "en"), people.language, "languages", 50, 1),
             "The languages spoken here.",
             hint="for example languages: {en: {}}",
             fallback={},
         ),
         Field(
             "skills",
-            _table("a skill", "sales", SkillId, shown_name("a skill's name"), "skills", max_items=500),
+            _table("a skill", "sales", _skill_name, shown_name("a skill's name"), "skills", max_items=500),
             "What agents can do: a name for people by the name used here.",
             default={},
         ),
         Field(
             "agents",
-            MapOf(Text("an agent's number", AgentId, r"[0-9]{1,8}", 8, "101"), agent, "agents", 5000),
+            MapOf(Text("an agent's number", AgentId, r"[0-9]{1,8}", 8, "101"), people.agent, "agents", 5000),
             "The agents by number; the number is typed to log in.",
             default={},
         ),
         Field(
             "phones",
-            MapOf(kinds.phone_numbers, phone, "phones", 5000),
+            MapOf(kinds.phone_numbers, people.phone, "phones", 5000),
             "The phones by extension or span of extensions.",
             default={},
         ),
@@ -503,18 +381,26 @@ top = Group(
         ),
         Field(
             "reasons",
-            _table("a reason", "lunch", ReasonId, reason, "reasons", max_items=200, min_items=1),
+            _table("a reason", "lunch", ReasonId, people.reason, "reasons", max_items=200, min_items=1),
             "Why agents are not ready.",
             hint="at least one, for example reasons: {missed: {code: 9, name: Missed calls}}",
             fallback={},
         ),
         Field(
             "dispositions",
-            _table("a disposition", "sold", DispositionId, disposition, "dispositions", max_items=500),
+            _table("a disposition", "sold", DispositionId, people.disposition, "dispositions", max_items=500),
             "How calls can end for the agent.",
             default={},
         ),
-        Field("queues", _table("a queue", "sales", QueueId, queue, "queues", max_items=500), "The queues.", default={}),
+        Field(
+            "queues", _table("a queue", "sales", _queue_name, queues.queue, "queues", max_items=500), "The queues.", default={}
+        ),
+        Field(
+            "direct_calls",
+            queues.direct_calls,
+            "The rules of calls to one agent: by a flow, an exit, a transfer or a colleague. Without it there are none.",
+            default=None,
+        ),
         Field("flows", _table("a flow", "main", FlowId, flow, "flows", max_items=500), "What callers go through.", default={}),
         Field(
             "dids",
@@ -539,8 +425,48 @@ top = Group(
             "What is said, by name and language. A name of the system's (cc-…) replaces its text.",
             default={},
         ),
-        Field("offers", offers, "What happens to agents who do not take a call.", hint="it needs missed_reason", fallback=None),
-        Field("features", features, "What agents dial, after the *.", default=FeatureCodes()),
+        Field(
+            "sendable_flows",
+            MapOf(kinds.code, kinds.flow, "flows by code", 100),
+            "The flows agents can send a customer into, by the code typed after the key.",
+            default={},
+        ),
+        Field("callers", people.callers, "What is done with certain callers.", default=CallerRules(marks={})),
+        Field(
+            "customers_file",
+            FilePath("a file with customers"),
+            "What is known of customers: lines of number,name,owner,language,requires,priority. A relative path starts at "
+            "the folder of this file.",
+            default=None,
+        ),
+        Field(
+            "classes_of_service",
+            _table(
+                "a class of service", "office", ClassOfServiceId, people.class_of_service, "classes of service", max_items=100
+            ),
+            "What agents may call and transfer to.",
+            default={},
+        ),
+        Field(
+            "priority_step_s", duration(0, 3600, "60"), "What a step of priority is worth in seconds of waiting.", default=60.0
+        ),
+        Field(
+            "capacity",
+            people.capacity,
+            "How many interactions of each kind an agent has at once; a kind that is not named: none.",
+            default={"voice": 1},
+        ),
+        Field("combined_capacity", whole(1, 100, "1"), "How many of all kinds together.", default=1),
+        Field(
+            "offers",
+            people.offers,
+            "What happens to agents who do not take a call.",
+            hint="it needs missed_reason",
+            fallback=None,
+        ),
+        Field("agent_rules", people.agent_rules, "How agents work.", default=AgentRules()),
+        Field("features", people.features, "What agents dial, after the *.", default=FeatureCodes()),
+        Field("keys", people.keys, "What agents type during a call.", default=CallKeys()),
         Field("limits", limits, "Limits.", default=Limits()),
     ],
     wrong={"extends": "it stands only in the first file"},

@@ -1,0 +1,235 @@
+"""What can be written about agents, their phones and codes, and about callers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccserver.config import kinds, ways
+from ccserver.config.kinds import NAME_PATTERN, duration, shown_name, whole
+from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, SetOf, Text
+from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, SkillId, TeamId
+from ccserver.core.settings import (
+    AgentRules,
+    CallerRules,
+    CallKeys,
+    ClassOfService,
+    DispositionSettings,
+    FeatureCodes,
+    IdleReset,
+    LoginRule,
+    NumberKind,
+    NumberMark,
+    OfferRules,
+    PhoneKind,
+    ReasonSettings,
+    WithheldPolicy,
+)
+
+
+# --- values between the file and the settings -------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageSection:
+    skill: SkillId | None = None
+    voice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSection:
+    name: str
+    skills: Mapping[SkillId, int]
+    pin_hash: str = ""
+    language: Language | None = None
+    team: TeamId | None = None
+    supervisor: bool = False
+    class_of_service: ClassOfServiceId | None = None
+    shift: HoursId | None = None
+    min_rest_s: float = 0.0
+    share: int = 1
+    capacity: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneSection:
+    kind: PhoneKind = PhoneKind.DESK
+    endpoint: str = "PJSIP/{number}"
+    outside_number: str | None = None
+    auto_answer: bool = False
+
+    def dialled(self, number: str, trunk: str) -> str:
+        """What Asterisk dials to ring the phone with this extension."""
+        if self.outside_number is not None:
+            return f"PJSIP/{self.outside_number}@{trunk}"
+        return self.endpoint.replace("{number}", number)
+
+
+# --- people and what they share ---------------------------------------------------------------------------------------
+capacity = MapOf(
+    Text("a kind of interaction", str, NAME_PATTERN, 40, "voice"), whole(0, 100, "1"), "numbers by kind of interaction", 20
+)
+language = Group(
+    "a language",
+    LanguageSection,
+    [
+        Field("skill", kinds.skill, "The skill an agent needs for callers who chose this language; without it none."),
+        Field(
+            "voice",
+            Text("a voice of espeak-ng", str, r"[a-z]{2,3}[A-Za-z0-9+_-]{0,30}", 34, "en-us"),
+            "The voice of spoken texts; without it the language's own.",
+        ),
+    ],
+)
+agent = Group(
+    "an agent",
+    AgentSection,
+    [
+        Field("name", shown_name("a person's name"), "Shown in lists."),
+        Field(
+            "skills",
+            MapOf(kinds.skill, whole(1, 100, "50"), "skills with levels", 100),
+            "The agent's skills, each with a level from 1 to 100.",
+            hint="for example {sales: 50}",
+            fallback={},
+        ),
+        Field("pin_hash", kinds.pin_hash, "The hashed PIN, made by `ccserver agent hash-pin`. Without it no login by phone."),
+        Field("language", kinds.language, "Spoken to the agent; without it the default language."),
+        Field("team", Text("the name of a team", TeamId, NAME_PATTERN, 40, "day"), "The team; without it none."),
+        Field("supervisor", Flag(), "Whether the agent may do what supervisors do by phone."),
+        Field(
+            "class_of_service",
+            Reference("a class of service", ("classes_of_service",), ClassOfServiceId),
+            "What the agent may call and transfer to; without it internal numbers only.",
+        ),
+        Field("shift", kinds.hours_name, "The agent is logged out when these hours end; without it never."),
+        Field("min_rest_s", duration(0, 3600, "10"), "At least so long between two calls, after wrap-up."),
+        Field("share", whole(1, 100, "1"), "With weighted_random: the agent's share of the calls."),
+        Field("capacity", capacity, "How many interactions at once by kind, if not as `capacity` of the center."),
+    ],
+    wrong={
+        "pin": "PINs are never written in plain text: put the line of ccserver agent hash-pin under pin_hash",
+        "password": "put the line of ccserver agent hash-pin under pin_hash",
+    },
+)
+phone = Group(
+    "a phone",
+    PhoneSection,
+    [
+        Field("kind", Choice(PhoneKind), "external: a number outside, where a call is accepted with the key 1."),
+        Field(
+            "endpoint",
+            Text("a PJSIP endpoint", str, r"PJSIP/([A-Za-z0-9_.-]|\{number\}){1,60}", 70, "PJSIP/1001"),
+            "What Asterisk dials; {number} stands for the extension.",
+        ),
+        Field("outside_number", ways.outside_number, "What is dialled for an external phone, over the trunk."),
+        Field("auto_answer", Flag(), "Whether the phone is told to answer by itself."),
+    ],
+)
+reason = Group(
+    "a reason",
+    ReasonSettings,
+    [
+        Field("code", kinds.code, "Typed after the not-ready code."),
+        Field("name", shown_name("a reason's name"), "Shown in lists and reports."),
+    ],
+)
+disposition = Group(
+    "a disposition",
+    DispositionSettings,
+    [
+        Field("code", kinds.code, "Typed during wrap-up."),
+        Field("name", shown_name("a disposition's name"), "Shown in lists and reports."),
+    ],
+)
+class_of_service = Group(
+    "a class of service",
+    ClassOfService,
+    [
+        Field(
+            "allows",
+            SetOf(Choice(NumberKind)),
+            "What may be called. Emergency numbers always may.",
+            hint="for example [internal, local]",
+        ),
+        Field("calls_per_hour", whole(1, 1000, "20"), "Outside calls and transfers in an hour at most; without it no limit."),
+    ],
+)
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+offers = Group(
+    "offers",
+    OfferRules,
+    [
+        Field(
+            "missed_before_not_ready",
+            whole(0, 100, "2"),
+            "Offers not taken in a row until the agent is set not ready; 0 is never.",
+        ),
+        Field("missed_back_off_s", duration(0, 3600, "5"), "How long an agent who did not answer is spared."),
+        Field("rejected_back_off_s", duration(0, 3600, "10"), "The same after rejecting."),
+        Field("busy_back_off_s", duration(0, 3600, "10"), "The same when the phone was busy."),
+        Field(
+            "missed_reason",
+            Reference("a reason", ("reasons",), ReasonId),
+            "The reason shown when the system set the agent not ready.",
+            hint="name one of the reasons",
+        ),
+    ],
+)
+agent_rules = Group(
+    "agent_rules",
+    AgentRules,
+    [
+        Field("login", Choice(LoginRule), "What a log-in does when the agent is logged in at another phone."),
+        Field("idle_clock", SetOf(Choice(IdleReset)), "What starts an agent's idle clock anew, beside the end of a call."),
+        Field(
+            "headset_return_s", duration(0, 600, "30"), "A customer whose agent's headset line broke waits so long for them."
+        ),
+        Field("consult_ring_s", duration(5, 300, "20"), "How long a consulted colleague's phone rings."),
+        Field("transfer_ring_s", duration(5, 300, "20"), "How long the phone of a transfer's target rings."),
+    ],
+)
+_feature = Text("a code of 1 to 4 digits, without the *", str, r"[0-9]{1,4}", 8, "11")
+FEATURES: Mapping[str, str] = {
+    "login": "Log in.",
+    "logout": "Log out.",
+    "not_ready": "Not ready; the reason's code follows.",
+    "ready": "Ready.",
+    "end_wrap_up": "End the wrap-up.",
+    "state": "Hear the own state.",
+    "disposition": "Enter a disposition; its code follows.",
+    "headset": "Work on a headset: the line stays connected.",
+    "figures": "Hear today's own figures.",
+    "extend_wrap_up": "More time for the wrap-up.",
+    "block_number": "Block a number (supervisors).",
+    "vip_number": "Mark a number as VIP (supervisors).",
+    "echo_test": "Hear oneself: a test of the line.",
+}
+"""What each code does, as the reference and the guide for agents tell it."""
+features = Group("features", FeatureCodes, [Field(name, _feature, doc) for name, doc in FEATURES.items()])
+
+_key = Text("a key of * and 1 to 3 digits", str, r"\*[0-9]{1,3}", 4, '"*1"')
+KEYS: Mapping[str, str] = {
+    "release": "Lets the customer go; a headset stays connected.",
+    "transfer": "Transfer: the target's number and # follow. In a consultation: the customer goes to the colleague.",
+    "consult": "Consult: the number and # follow; the customer hears music.",
+    "conference": "In a consultation: all three talk.",
+    "record": "Record from here on.",
+    "pause_recording": "Pause the recording, and go on with it.",
+    "help": "Call a supervisor for help.",
+    "malicious": "Mark the call as malicious; it is recorded and kept.",
+    "send_to_flow": "Send the customer into a flow: its code and # follow; afterwards the customer comes back.",
+    "back": "Out of a consultation, back to the customer.",
+}
+"""What each key does."""
+keys = Group("keys", CallKeys, [Field(name, _key, doc) for name, doc in KEYS.items()])
+
+_marked = Text(
+    "a number with its country code, or its beginning and *", str, r"\+[0-9]{2,15}\*?", 17, '"+34910000001" or "+3491*"'
+)
+callers = Group(
+    "callers",
+    CallerRules,
+    [
+        Field("marks", MapOf(_marked, Choice(NumberMark), "marks by number"), "Numbers that are blocked or VIP.", default={}),
+        Field("withheld", Choice(WithheldPolicy), "What is done with calls without a number."),
+        Field("vip_priority", ways.priority, "The priority of VIP callers."),
+    ],
+)
