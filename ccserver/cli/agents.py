@@ -1,13 +1,11 @@
 """`ccserver agent`."""
 
-from typing import Any, cast
-
 import click
 
 from ccserver.agi.secrets import hash_pin
 from ccserver.cli.live import read_overview
 from ccserver.cli.root import root
-from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, json_option, safe, shown_time, table
+from ccserver.cli.shared import NOT_DONE, Place, act, at_a_place, fail, json_option, safe, shown_time, table
 from ccserver.control.client import NotDone
 from ccserver.control.protocol import Why
 from ccserver.core import codec
@@ -48,19 +46,13 @@ def show_agent(place: Place, number: str) -> None:
     place.show(codec.encode(found[0], AgentView), lambda: "\n".join(f"{name:<8}{value or '-'}" for name, value in rows))
 
 
-def _ask(place: Place, do: str, **arguments: object) -> None:
-    with place.daemon() as daemon:
-        answer = cast(dict[str, Any], daemon.ask(do, **arguments))
-    place.show({"ok": True, **answer}, lambda: safe(str(answer["text"])))
-
-
 @agent.command()
 @at_a_place
 @click.argument("number")
 @click.argument("phone")
 def login(place: Place, number: str, phone: str) -> None:
     """Log the agent NUMBER in at PHONE (its extension, or what Asterisk dials: PJSIP/1001)."""
-    _ask(place, "agent.login", agent=number, phone=phone)
+    act(place, "agent.login", agent=number, phone=phone)
 
 
 @agent.command()
@@ -68,7 +60,7 @@ def login(place: Place, number: str, phone: str) -> None:
 @click.argument("number")
 def logout(place: Place, number: str) -> None:
     """Log the agent NUMBER out; after the call, if there is one."""
-    _ask(place, "agent.logout", agent=number)
+    act(place, "agent.logout", agent=number)
 
 
 @agent.command()
@@ -77,7 +69,7 @@ def logout(place: Place, number: str) -> None:
 @click.argument("reason")
 def pause(place: Place, number: str, reason: str) -> None:
     """Make the agent NUMBER not ready, for REASON as the configuration names it; after the call, if there is one."""
-    _ask(place, "agent.pause", agent=number, reason=reason)
+    act(place, "agent.pause", agent=number, reason=reason)
 
 
 @agent.command()
@@ -85,7 +77,26 @@ def pause(place: Place, number: str, reason: str) -> None:
 @click.argument("number")
 def unpause(place: Place, number: str) -> None:
     """Make the agent NUMBER ready."""
-    _ask(place, "agent.unpause", agent=number)
+    act(place, "agent.unpause", agent=number)
+
+
+@agent.command()
+@at_a_place
+@click.argument("number")
+@click.argument("phone")
+def move(place: Place, number: str, phone: str) -> None:
+    """Move the agent NUMBER to another PHONE; after the call, if there is one."""
+    act(place, "agent.move", agent=number, phone=phone)
+
+
+@agent.command()
+@at_a_place
+@click.argument("number")
+@click.argument("name")
+@click.argument("level", type=click.IntRange(0, 100), required=False)
+def skill(place: Place, number: str, name: str, level: int | None) -> None:
+    """Give the agent NUMBER the skill NAME at LEVEL until the next log-out; 0 takes it away. Without LEVEL: as configured."""
+    act(place, "agent.skill", agent=number, skill=name, level=level)
 
 
 @agent.command("hash-pin")

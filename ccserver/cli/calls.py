@@ -1,18 +1,15 @@
 """`ccserver call`: what is live comes from the daemon, what is over from history; the number of a call finds both."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.cli.root import root
-from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
+from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, shown_time, table
 from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
 from ccserver.control.protocol import Why
 from ccserver.core.ids import AgentId, InteractionId, QueueId
-from ccserver.store.database import SchemaMismatch, Store
 from ccserver.store.history import CALLS_MAX, CallStory, PastCall, call_story, find_calls
 
 T = TypeVar("T")
@@ -48,7 +45,7 @@ def list_calls(
             live = cast(list[dict[str, Any]], daemon.ask("calls"))
         place.show(live, lambda: _live_table(live))
         return
-    found = _from_history(
+    found = from_history(
         place,
         lambda store: find_calls(
             store,
@@ -60,17 +57,6 @@ def list_calls(
         ),
     )
     place.show(found, lambda: _past_table(found))
-
-
-def _from_history(place: Place, read: Callable[[Store], T]) -> T:
-    store = Store(place.configuration().edges.database.url)
-    try:
-        store.require_schema()
-        return read(store)
-    except (SchemaMismatch, SQLAlchemyError) as error:
-        fail(str(error), NOT_DONE)
-    finally:
-        store.close()
 
 
 def _live_table(live: list[dict[str, Any]]) -> str:
@@ -118,7 +104,7 @@ def show_call(place: Place, number: int) -> None:
     if live is not None:
         place.show({"is_live": True, **live}, lambda: _live_text(live))
         return
-    story = _from_history(place, lambda store: call_story(store, InteractionId(number)))
+    story = from_history(place, lambda store: call_story(store, InteractionId(number)))
     if story is None:
         place.refuse(NotDone(Why.NOT_FOUND, f"no call {number}, neither live nor in history"))
     place.show({"is_live": False, **_story_parts(story)}, lambda: _story_text(story))
@@ -148,6 +134,11 @@ def _story_parts(story: CallStory) -> dict[str, object]:
         "visits": story.visits,
         "offers": story.offers,
         "recordings": story.recordings,
+        "transfers": story.transfers,
+        "marks": story.marks,
+        "messages": story.messages,
+        "callbacks": story.callbacks,
+        "children": story.children,
     }
 
 
@@ -174,6 +165,19 @@ def _story_text(story: CallStory) -> str:
         f"  recording {safe(sound.path)}.wav: {sound.status.value if sound.status else 'not merged yet'}, {sound.duration_s:.1f} s"
         for sound in story.recordings
     ]
+    lines += [
+        f"  {each.kind.value} transfer by {each.agent} to {safe(each.to)}: {each.outcome.value} after {each.duration_s:.1f} s"
+        for each in story.transfers
+    ]
+    lines += [f"  marked by {each.agent}: {safe(each.what)}" for each in story.marks]
+    lines += [f"  message {safe(each.path)}, {each.duration_s:.1f} s" for each in story.messages]
+    lines += [
+        f"  callback {each.interaction} to {safe(each.number)}: {each.outcome.value}, {each.tries} tries"
+        for each in story.callbacks
+    ]
+    if one.parent is not None:
+        lines.append(f"  came of call {one.parent}")
+    lines += [f"  see also call {child}" for child in story.children]
     return "\n".join(lines)
 
 
@@ -182,6 +186,31 @@ def _story_text(story: CallStory) -> str:
 @click.argument("number", type=click.IntRange(min=1))
 def hangup(place: Place, number: int) -> None:
     """End the live call NUMBER."""
-    with place.daemon() as daemon:
-        answer = cast(dict[str, Any], daemon.ask("call.hangup", interaction=number))
-    place.show({"ok": True, **answer}, lambda: safe(str(answer["text"])))
+    act(place, "call.hangup", interaction=number)
+
+
+@call.command()
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("level", type=click.IntRange(0, 10))
+def priority(place: Place, number: int, level: int) -> None:
+    """Give the waiting call NUMBER another priority: LEVEL 0 to 10."""
+    act(place, "call.priority", interaction=number, priority=level)
+
+
+@call.command()
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("queue")
+def move(place: Place, number: int, queue: str) -> None:
+    """Move the waiting call NUMBER to QUEUE; it keeps its waiting time."""
+    act(place, "call.move", interaction=number, queue=queue)
+
+
+@call.command()
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("agent")
+def pick(place: Place, number: int, agent: str) -> None:
+    """Give the waiting call NUMBER to AGENT, before everything else and whatever it requires."""
+    act(place, "call.pick", interaction=number, agent=agent)

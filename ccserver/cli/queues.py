@@ -4,7 +4,7 @@ import click
 
 from ccserver.cli.live import read_overview
 from ccserver.cli.root import root
-from ccserver.cli.shared import Place, at_a_place, safe, shown_time, table
+from ccserver.cli.shared import Place, act, at_a_place, safe, shown_time, table
 from ccserver.control.client import NotDone
 from ccserver.control.protocol import Why
 from ccserver.core import codec
@@ -50,6 +50,23 @@ def show_queue(place: Place, name: str) -> None:
         if not found:
             raise NotDone(Why.NOT_FOUND, f"no queue {name!r}")
     place.show(codec.encode(found[0], QueueView), lambda: _text(found[0]))
+
+
+@queue.command("close")
+@at_a_place
+@click.argument("name")
+@click.option("--say", "prompt", help="The prompt that callers hear, those who wait too; without it that of the configuration.")
+def close_queue(place: Place, name: str, prompt: str | None) -> None:
+    """Close the queue NAME at once, until it is opened again: who waits is told and released."""
+    act(place, "queue.close", queue=name, prompt=prompt)
+
+
+@queue.command("open")
+@at_a_place
+@click.argument("name")
+def open_queue(place: Place, name: str) -> None:
+    """Open the queue NAME again."""
+    act(place, "queue.open", queue=name)
 
 
 def _text(one: QueueView) -> str:

@@ -7,14 +7,18 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.config import Configuration, ConfigurationRejected, load
 from ccserver.config.positions import Scalar, Table, Unreadable, parse
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
 from ccserver.control.protocol import ProtocolError
+from ccserver.store.database import SchemaMismatch, Store
+
+T = TypeVar("T")
 
 NOT_DONE = 1
 UNREACHABLE = 3
@@ -71,6 +75,25 @@ class Place:
     def show(self, value: object, text: Callable[[], str]) -> None:
         """`value` as JSON, or `text` for people."""
         click.echo(as_json(value) if self.is_json else text())
+
+
+def act(place: Place, do: str, **arguments: object) -> None:
+    """Have the daemon do something, and show what it says."""
+    with place.daemon() as daemon:
+        answer = cast(dict[str, Any], daemon.ask(do, **arguments))
+    place.show({"ok": True, **answer}, lambda: safe(str(answer["text"])))
+
+
+def from_history(place: Place, read: Callable[[Store], T]) -> T:
+    """Read the database. Whatever goes wrong ends the program with a sentence."""
+    store = Store(place.configuration().edges.database.url)
+    try:
+        store.require_schema()
+        return read(store)
+    except (SchemaMismatch, SQLAlchemyError) as error:
+        fail(str(error), NOT_DONE)
+    finally:
+        store.close()
 
 
 def _control_socket_in(path: Path, extends_left: int) -> Path | None:

@@ -9,6 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
+from ccserver.control.peer import UNKNOWN, peer_name
 from ccserver.control.protocol import (
     CONNECTIONS_MAX,
     OUTSTANDING_MAX,
@@ -26,6 +27,10 @@ UNSENT_BYTES_MAX = 4 * 1024 * 1024
 """A follower who does not read misses readings instead of filling the daemon's memory."""
 
 
+BY = "by"
+"""The argument that names who asks: set by the server, whatever the client wrote there."""
+
+
 class NotDone(Exception):
     """What a handler raises to say no: `why` and a text for people."""
 
@@ -35,7 +40,7 @@ class NotDone(Exception):
 
 
 Handler = Callable[[Mapping[str, object]], "Deferred[object] | object"]
-"""Does one command with its arguments: a JSON value, now or later. Raises NotDone, or fails with it."""
+"""Does one command with its arguments, and `BY`: a JSON value, now or later. Raises NotDone, or fails with it."""
 
 
 class Timers(Protocol):
@@ -86,9 +91,11 @@ class ControlConnection(LineOnlyReceiver):
         self._server = server
         self._outstanding = 0
         self._is_open = False
+        self._peer = UNKNOWN
 
     def connectionMade(self) -> None:
         self._is_open = True
+        self._peer = peer_name(self.transport)
         self._server.connections.add(self)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -122,7 +129,7 @@ class ControlConnection(LineOnlyReceiver):
             return
         done: Deferred[object]
         try:
-            result = handler(request.arguments)
+            result = handler({**request.arguments, BY: self._peer})
         except Exception:
             done = fail()
         else:

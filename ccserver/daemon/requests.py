@@ -16,19 +16,14 @@ from ccserver.core import codec
 from ccserver.core.commands import Reply
 from ccserver.core.events import (
     Event,
-    HangUpRequested,
-    LoginRequested,
-    LogoutRequested,
-    PauseRequested,
-    UnpauseRequested,
 )
-from ccserver.core.ids import AgentId, InteractionId, PhoneId, ReasonId, RequestId
+from ccserver.core.ids import RequestId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState, Interaction
 from ccserver.core.views import Overview, overview
+from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
 
-ARGUMENT_CHARACTERS_MAX = 100
 REQUESTS_PER_RUN = 10**9
 
 
@@ -52,6 +47,7 @@ class Requests:
         # a reply to a request of an earlier run must not meet a new one
         self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
         self._waiting: dict[RequestId, Deferred[object]] = {}
+        self._acts = LiveActs(lambda: desk.settings, desk.snapshot)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -59,11 +55,8 @@ class Requests:
             "overview": lambda _: self.overview(),
             "calls": lambda _: self.calls(),
             "call.show": self.call,
-            "agent.login": self._login,
-            "agent.logout": lambda given: self._ask(lambda n: LogoutRequested(request=n, agent=self._agent(given))),
-            "agent.pause": self._pause,
-            "agent.unpause": lambda given: self._ask(lambda n: UnpauseRequested(request=n, agent=self._agent(given))),
-            "call.hangup": self._hang_up,
+            **{do: self._act(read) for do, read in self._acts.table().items()},
+            "numbers": lambda _: self.numbers(),
             "reload": lambda _: self._desk.reload(),
         }
 
@@ -93,13 +86,23 @@ class Requests:
 
     def call(self, given: Mapping[str, object]) -> object:
         """One interaction that is not over; NOT_FOUND when it is over (history has it) or never was."""
-        number = self._number(given)
-        interaction = self._desk.snapshot().interactions.get(InteractionId(number))
+        number = interaction_of(given)
+        interaction = self._desk.snapshot().interactions.get(number)
         if interaction is None:
             raise NotDone(Why.NOT_FOUND, f"no call {number} is live")
         return live_call(interaction, self._desk.now())
 
+    def numbers(self) -> object:
+        """The numbers that were marked live, in the order of the marks."""
+        return [
+            {"number": number, "mark": mark.mark.value, "note": mark.note, "by": mark.by, "at_utc_s": mark.at_utc_s}
+            for number, mark in self._desk.snapshot().marks.items()
+        ]
+
     # --- requests to the core -----------------------------------------------------------------------------------------
+    def _act(self, read: Callable[[Given], Made]) -> Handler:
+        return lambda given: self._ask(read(given))
+
     def _ask(self, event: Callable[[RequestId], Event]) -> Deferred[object]:
         number = RequestId(next(self._numbers))
         asked = event(number)
@@ -107,43 +110,6 @@ class Requests:
         self._waiting[number] = waiting
         self._desk.post(asked)
         return waiting
-
-    def _login(self, given: Mapping[str, object]) -> Deferred[object]:
-        agent, phone = self._agent(given), self._phone(given)
-        return self._ask(lambda number: LoginRequested(request=number, agent=agent, phone=phone))
-
-    def _pause(self, given: Mapping[str, object]) -> Deferred[object]:
-        agent, reason = self._agent(given), _text(given, "reason")
-        if reason not in self._desk.settings.reasons:
-            known = ", ".join(self._desk.settings.reasons)
-            raise NotDone(Why.NOT_FOUND, f"no reason {reason!r}; there are: {known}")
-        return self._ask(lambda number: PauseRequested(request=number, agent=agent, reason=ReasonId(reason)))
-
-    def _hang_up(self, given: Mapping[str, object]) -> Deferred[object]:
-        interaction = InteractionId(self._number(given))
-        return self._ask(lambda number: HangUpRequested(request=number, interaction=interaction))
-
-    def _agent(self, given: Mapping[str, object]) -> AgentId:
-        agent = AgentId(_text(given, "agent"))
-        # an agent taken out of the configuration can still be logged out
-        if agent not in self._desk.settings.agents and agent not in self._desk.snapshot().agents:
-            raise NotDone(Why.NOT_FOUND, f"no agent {agent!r}")
-        return agent
-
-    def _phone(self, given: Mapping[str, object]) -> PhoneId:
-        """By what Asterisk dials (`PJSIP/1001`) or by the phone's number (`1001`)."""
-        phone = _text(given, "phone")
-        for known, settings in self._desk.settings.phones.items():
-            if phone in (known, settings.number):
-                return known
-        raise NotDone(Why.NOT_FOUND, f"no phone {phone!r}")
-
-    @staticmethod
-    def _number(given: Mapping[str, object]) -> int:
-        number = given.get("interaction")
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise NotDone(Why.MALFORMED, '"interaction" must be the number of a call')
-        return number
 
 
 def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
@@ -167,10 +133,3 @@ def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
         "leg": interaction.leg.uniqueid if interaction.leg else None,
         "why_this_agent": interaction.offers[0].why if interaction.offers else None,
     }
-
-
-def _text(given: Mapping[str, object], name: str) -> str:
-    value = given.get(name)
-    if not isinstance(value, str) or not value or not value.isprintable() or len(value) > ARGUMENT_CHARACTERS_MAX:
-        raise NotDone(Why.MALFORMED, f'"{name}" must be a short printable text')
-    return value

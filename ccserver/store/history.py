@@ -4,11 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, bindparam, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, LegId, PhoneId, QueueId, ReasonId
-from ccserver.core.records import EndedBy, OfferOutcome, Outcome, SegmentKind, ShownState, VisitOutcome
+from ccserver.core.records import (
+    AuditRecord,
+    CallbackOutcome,
+    CallbackRecord,
+    EndedBy,
+    MarkRecord,
+    MessageRecord,
+    OfferOutcome,
+    Outcome,
+    SegmentKind,
+    ShownState,
+    TransferKind,
+    TransferOutcome,
+    TransferRecord,
+    VisitOutcome,
+)
 from ccserver.store import schema
 from ccserver.store.database import Store
 from ccserver.store.recordings import FileStatus
@@ -36,6 +51,7 @@ class PastCall:
     ended_at: datetime
     wait_s: float
     talk_s: float
+    parent: InteractionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,13 @@ class CallStory:
     visits: tuple[PastVisit, ...]
     offers: tuple[PastOffer, ...]
     recordings: tuple[PastRecording, ...]
+    transfers: tuple[TransferRecord, ...] = ()
+    marks: tuple[MarkRecord, ...] = ()
+    messages: tuple[MessageRecord, ...] = ()
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Asked for in this call, or what this call is."""
+    children: tuple[InteractionId, ...] = ()
+    """Consultations and callbacks that came of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +183,11 @@ def call_story(store: Store, number: InteractionId) -> CallStory | None:
             visits=tuple(_visit(each) for each in _parts(connection, schema.queue_visits, number)),
             offers=tuple(_offer(each) for each in _parts(connection, schema.offers, number)),
             recordings=tuple(_recordings(connection, number)),
+            transfers=tuple(_transfer(each) for each in _parts(connection, schema.transfers, number)),
+            marks=tuple(_mark(each) for each in _of_call(connection, schema.marks, number)),
+            messages=tuple(_message(each) for each in _of_call(connection, schema.messages, number)),
+            callbacks=tuple(_callback(each) for each in _callbacks(connection, number)),
+            children=tuple(connection.execute(_CHILDREN, {"of": number}).scalars()),
         )
 
 
@@ -190,6 +218,87 @@ def _period(column: ColumnElement[object], since: datetime | None, until: dateti
 
 def _parts(connection: Connection, table: Table, number: InteractionId) -> Sequence[Row[tuple[object, ...]]]:
     return connection.execute(select(table).where(table.c.interaction == number).order_by(table.c.number)).all()
+
+
+def _of_call(connection: Connection, table: Table, number: InteractionId) -> Sequence[Row[tuple[object, ...]]]:
+    return connection.execute(select(table).where(table.c.interaction == number).order_by(table.c.run, table.c.seq)).all()
+
+
+def _callbacks(connection: Connection, number: InteractionId) -> Sequence[Row[tuple[object, ...]]]:
+    table = schema.callbacks
+    query = select(table).where((table.c.interaction == number) | (table.c.call == number)).order_by(table.c.asked_at)
+    return connection.execute(query).all()
+
+
+_CHILDREN = (
+    select(schema.interactions.c.interaction)
+    .where(schema.interactions.c.parent == bindparam("of"))
+    .order_by(schema.interactions.c.interaction)
+)
+
+
+def audit_log(store: Store, *, since: datetime | None = None, by: str | None = None, limit: int = 100) -> list[AuditRecord]:
+    """Acts of supervisors and operators, the newest first."""
+    table = schema.audit
+    conditions = _period(table.c.at, since, None)
+    if by is not None:
+        conditions.append(table.c.by == by)
+    newest_first = (table.c.at.desc(), table.c.run.desc(), table.c.seq.desc())
+    query = select(table).where(*conditions).order_by(*newest_first).limit(max(0, min(limit, CALLS_MAX)))
+    with store.engine.connect() as connection:
+        return [
+            AuditRecord(
+                by=row.by,
+                act=row.act,
+                what=row.what,
+                is_done=row.is_done,
+                at_utc_s=row.at.timestamp(),
+                interaction=row.interaction,
+                agent=row.agent,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def _transfer(row: Row[tuple[object, ...]]) -> TransferRecord:
+    return TransferRecord(
+        interaction=row.interaction,
+        number=row.number,
+        kind=TransferKind(row.kind),
+        agent=row.agent,
+        to=row.target,
+        started_utc_s=row.started_at.timestamp(),
+        duration_s=row.duration_s,
+        outcome=TransferOutcome(row.outcome),
+    )
+
+
+def _mark(row: Row[tuple[object, ...]]) -> MarkRecord:
+    return MarkRecord(interaction=row.interaction, agent=row.agent, what=row.what, at_utc_s=row.at.timestamp())
+
+
+def _message(row: Row[tuple[object, ...]]) -> MessageRecord:
+    return MessageRecord(
+        interaction=row.interaction,
+        queue=row.queue,
+        path=row.path,
+        started_utc_s=row.started_at.timestamp(),
+        duration_s=row.duration_s,
+    )
+
+
+def _callback(row: Row[tuple[object, ...]]) -> CallbackRecord:
+    return CallbackRecord(
+        interaction=row.interaction,
+        call=row.call,
+        queue=row.queue,
+        number=row.number,
+        confirmed_by=row.confirmed_by,
+        asked_utc_s=row.asked_at.timestamp(),
+        tries=row.tries,
+        outcome=CallbackOutcome(row.outcome),
+        ended_utc_s=row.ended_at.timestamp(),
+    )
 
 
 def _recordings(connection: Connection, number: InteractionId) -> list[PastRecording]:
@@ -233,6 +342,7 @@ def _call(row: Row[tuple[object, ...]]) -> PastCall:
         ended_at=row.ended_at,
         wait_s=row.wait_s,
         talk_s=row.talk_s,
+        parent=row.parent,
     )
 
 

@@ -1,6 +1,9 @@
 """The daemon's end of the control socket, on a string transport and a clock."""
 
 import json
+import os
+import pwd
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +67,21 @@ class Desk:
 def test_a_request_is_answered_with_its_id() -> None:
     desk = Desk()
     desk.send(id=7, do="echo", **{"with": {"a": 1}})
-    assert desk.answers() == [{"id": 7, "ok": True, "result": {"a": 1}}]
+    assert desk.answers() == [{"id": 7, "ok": True, "result": {"a": 1, "by": "unknown"}}]
+
+
+def test_who_asks_is_who_the_kernel_says_and_not_who_the_client_claims() -> None:
+    ours, theirs = socket.socketpair()
+    desk = Desk()
+    connection = desk.server.buildProtocol(None)
+    assert connection is not None
+    transport = StringTransport()
+    transport.getHandle = lambda: ours  # type: ignore[attr-defined]
+    connection.makeConnection(transport)
+    connection.dataReceived(b'{"id":1,"do":"echo","with":{"by":"the queen"}}\n')
+    assert json.loads(transport.value())["result"] == {"by": pwd.getpwuid(os.getuid()).pw_name}
+    ours.close()
+    theirs.close()
 
 
 def test_a_request_may_come_in_pieces_and_several_in_one() -> None:

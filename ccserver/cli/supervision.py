@@ -1,0 +1,92 @@
+"""`ccserver number`, `ccserver callback` and `ccserver audit`: who is let in how, who is called back, and who did what."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import click
+
+from ccserver.cli.root import root
+from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, table
+from ccserver.store.history import CALLS_MAX, audit_log
+
+
+def _when(utc_s: float) -> str:
+    return datetime.fromtimestamp(utc_s, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@root.group()
+def number() -> None:
+    """Callers' numbers: the block list and the VIP list, live."""
+
+
+@number.command("list")
+@at_a_place
+def list_numbers(place: Place) -> None:
+    """List the numbers that were marked live; those of the configuration are in the configuration."""
+    with place.daemon() as daemon:
+        marked = cast(list[dict[str, Any]], daemon.ask("numbers"))
+    head = ("number", "mark", "since (UTC)", "by", "note")
+    rows = [
+        (safe(one["number"]), str(one["mark"]), _when(one["at_utc_s"]), safe(one["by"]), safe(one["note"])) for one in marked
+    ]
+    place.show(marked, lambda: table(head, rows) if rows else "no number is marked")
+
+
+@number.command()
+@at_a_place
+@click.argument("caller")
+@click.option("--note", default="", help="Why, for people.")
+def block(place: Place, caller: str, note: str) -> None:
+    """Refuse calls from CALLER (E.164, for example +34911234567)."""
+    act(place, "number.mark", number=caller, mark="blocked", note=note)
+
+
+@number.command()
+@at_a_place
+@click.argument("caller")
+@click.option("--note", default="", help="Why, for people.")
+def vip(place: Place, caller: str, note: str) -> None:
+    """Put calls from CALLER before others."""
+    act(place, "number.mark", number=caller, mark="vip", note=note)
+
+
+@number.command()
+@at_a_place
+@click.argument("caller")
+def clear(place: Place, caller: str) -> None:
+    """Take CALLER off both lists."""
+    act(place, "number.mark", number=caller)
+
+
+@root.group()
+def callback() -> None:
+    """Requests to be called back."""
+
+
+@callback.command()
+@at_a_place
+@click.argument("interaction", type=click.IntRange(min=1))
+def cancel(place: Place, interaction: int) -> None:
+    """Cancel the callback INTERACTION."""
+    act(place, "callback.cancel", interaction=interaction)
+
+
+@root.group()
+def audit() -> None:
+    """What supervisors and operators did."""
+
+
+@audit.command("list")
+@at_a_place
+@click.option("--by", help="Only of this account, or `agent NUMBER`.")
+@click.option("--since", type=click.DateTime(), help="From then on (UTC).")
+@click.option("--limit", type=click.IntRange(1, CALLS_MAX), default=100, show_default=True)
+def list_audit(*, place: Place, by: str | None, since: datetime | None, limit: int) -> None:
+    """List the acts, the newest first."""
+    from_utc = since.replace(tzinfo=UTC) if since else None
+    found = from_history(place, lambda store: audit_log(store, since=from_utc, by=by, limit=limit))
+    head = ("when (UTC)", "by", "act", "what", "")
+    rows = [
+        (_when(one.at_utc_s), safe(one.by), safe(one.act), safe(one.what), "" if one.is_done else "refused") for one in found
+    ]
+    place.show(found, lambda: table(head, rows) if rows else "none found")
