@@ -10,6 +10,7 @@ from typing import assert_never
 
 from ccserver.core import figures, idle_clock, wrap_up
 from ccserver.core.attendance import Attendance
+from ccserver.core.availability import IN_USE, kinds_free
 from ccserver.core.facts import AgentLegOver, Disposed, OfferOver, Origin, TalkBegan, TalkHeld, TalkOver, WrapUpOver
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
@@ -18,16 +19,7 @@ from ccserver.core.settings import IdleReset, QueueSettings, WrapUpKind
 from ccserver.core.state import CONSULT, VOICE, Agent, DeadlineKind, Presence, Shown, Work
 from ccserver.core.transitions import PHASE, Phase, PhaseStep, advance
 
-CAPACITY = {VOICE: 1}
-"""How many interactions of each kind one agent takes at once."""
-COMBINED_CAPACITY = 1
-IN_USE = (PhoneState.IN_USE, PhoneState.RINGING)
 PHONE_LAG_S = 1.0
-
-
-def has_room(agent: Agent, kind: str) -> bool:
-    """Whether one more interaction of `kind` may be offered, by capacity alone."""
-    return len(agent.work) < COMBINED_CAPACITY and sum(w.kind == kind for w in agent.work) < CAPACITY[kind]
 
 
 def shown_state(agent: Agent, phone: PhoneState, now_s: float) -> ShownState:
@@ -72,10 +64,12 @@ class Agents(Attendance):
         return shown_state(agent, self.phone_state(agent), self.step.now.mono_s)
 
     def is_free(self, agent: Agent) -> bool:
-        """Whether an offer could be made now. A removed agent (no settings any more) gets none."""
-        is_known = agent.id in self.step.settings.agents
-        is_there = is_known and agent.phone is not None and has_room(agent, VOICE)
-        return is_there and self.shown(agent) is ShownState.READY
+        """Whether a call could be offered now."""
+        return VOICE in self.kinds_free(agent)
+
+    def kinds_free(self, agent: Agent) -> tuple[str, ...]:
+        """The kinds of which the agent could be offered one now. See `availability`."""
+        return kinds_free(agent, self.step.settings, self.phone_state(agent), self.step.now.mono_s)
 
     # --- wrap-up, on request ------------------------------------------------------------------------------------------
     def end_wrap_up(self, origin: Origin, agent_id: AgentId) -> None:

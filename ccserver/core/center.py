@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ccserver.core import events as ev
+from ccserver.core.access import Access
 from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
@@ -90,6 +91,7 @@ class CallCenter:
             step.undo.clear()
         self._agents = Agents(step)
         self.pairing = Pairing(step, self._agents)
+        self._access = Access(step, self.pairing)
         ledger = Ledger(step)
         self._joins = Joins(step)
         self._offers = Offers(step, ledger, self._joins)
@@ -222,10 +224,10 @@ class CallCenter:
     def _finish(self) -> None:
         step = self._step
         self._carry()
+        self._access.review()
         self.pairing.follow()
         while (match := self.pairing.next()) is not None:
-            interaction, agent = step.interactions[match.interaction], step.agents[match.agent]
-            self._offer(interaction, agent.id, match.why(step.now.mono_s))
+            self._offer(step.interactions[match.interaction], match.agents[0], match.why)
             self._carry()
             self.pairing.follow()
         for interaction_id in list(step.to_entertain):
@@ -271,6 +273,7 @@ class CallCenter:
                 self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.node)
             case TalkBegan():
                 self._agents.talk_began(fact)
+                self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
             case TalkOver():
                 interaction = self._step.interactions[fact.interaction]
                 config = self._step.queue_settings(fact.queue, interaction)
@@ -357,6 +360,7 @@ class CallCenter:
                 step.put_agent(self._agents.get(agent_id))
             self._agents.set_clocks(agent_id)
         self.pairing.rebuild()
+        self._access.settings_changed()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -389,6 +393,8 @@ class CallCenter:
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
             DeadlineKind.MAX_TALK: self._talks.max_talk_reached,
+            DeadlineKind.STAGE: self._access.stage_reached,
+            DeadlineKind.PREFERRED: self._access.preferred_reached,
         }[kind](interaction)
 
     def _interaction_faulted(self, event: ev.InteractionFaulted) -> None:

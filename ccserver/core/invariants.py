@@ -11,10 +11,11 @@ from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
-from ccserver.core.settings import Settings
+from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
     ON_THE_LINE,
+    VOICE,
     Agent,
     CenterState,
     DeadlineKind,
@@ -24,6 +25,7 @@ from ccserver.core.state import (
     Role,
     Talk,
     Work,
+    counted_as,
 )
 from ccserver.core.transitions import InteractionState, Phase
 
@@ -33,7 +35,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
     return [
         *_interactions(state),
         *_offers(state),
-        *_agents(state),
+        *_agents(state, settings),
         *_legs(state),
         *_sessions(state),
         *_deadlines(state, settings),
@@ -50,30 +52,70 @@ def check_index(matcher: Matcher, state: CenterState, settings: Settings) -> lis
         findings.append(f"the index has {_short(matcher.waiting())} waiting, the records {_short(waiting)}")
     if state.clockwork.is_observed:
         sure = [agent for agent in state.agents.values() if not _is_due(agent, state)]
-        free = {agent.id: agent.idle_since_s for agent in sure if is_free(agent, state, settings)}
-        indexed = {agent.id: since for agent in sure if (since := matcher.free().get(agent.id)) is not None}
-        if indexed != free:
-            findings.append(f"the index has {_short(indexed)} free, the records {_short(free)}")
+        for kind in dict.fromkeys([*settings.capacity, *(key.kind for key in waiting.values())]):
+            free = {agent.id: agent.idle_since_s for agent in sure if is_free(agent, state, settings, kind)}
+            indexed = {agent.id: since for agent in sure if (since := matcher.free(kind).get(agent.id)) is not None}
+            if indexed != free:
+                findings.append(f"the index has {_short(indexed)} free for {kind}, the records {_short(free)}")
     return findings
 
 
 def waiting_work(state: CenterState) -> dict[InteractionId, ClassKey]:
     """What the matcher should have in its index."""
-    return {
-        interaction.id: (interaction.visit.queue, interaction.visit.requires)
-        for interaction in state.interactions.values()
-        if interaction.can_be_offered() and interaction.visit is not None
-    }
+    found = {}
+    for it in state.interactions.values():
+        if it.can_be_offered() and it.visit is not None:
+            visit, kind = it.visit, counted_as(it.kind)
+            if visit.only is None:
+                found[it.id] = ClassKey(visit.queue, visit.requires, visit.tiers, None, kind)
+            else:
+                found[it.id] = ClassKey(visit.queue, EVERYBODY, 0, visit.only, kind)
+    return found
 
 
-def is_free(agent: Agent, state: CenterState, settings: Settings) -> bool:
-    """Whether an offer could be made to the agent now."""
-    if agent.presence is not Presence.READY or agent.work or agent.phone is None or agent.id not in settings.agents:
+def is_free(agent: Agent, state: CenterState, settings: Settings, kind: str = VOICE) -> bool:
+    """Whether an offer of that kind could be made to the agent now."""
+    config = settings.agents.get(agent.id)
+    if config is None or agent.presence is not Presence.READY or agent.phone is None or agent.leaves or agent.next_reason:
         return False
+    if _room(agent, settings, kind) < 1 or max(agent.spared_until_s, agent.rests_until_s) > state.moment.mono_s:
+        return False
+    if kind != VOICE:
+        return True
+    if agent.mode is WorkMode.HEADSET:
+        return agent.line is not None
     phone = state.phones.get(agent.phone)
-    is_usable = phone is None or phone.state in (PhoneState.IDLE, PhoneState.UNKNOWN)
-    is_spared = max(agent.spared_until_s, agent.rests_until_s) > state.moment.mono_s
-    return is_usable and agent.own_call is None and not is_spared
+    if agent.own_call is not None:
+        return False
+    seen = phone.state if phone is not None else PhoneState.UNKNOWN
+    is_ours = any(work.kind in ON_THE_LINE for work in agent.work)
+    return seen in (PhoneState.IDLE, PhoneState.UNKNOWN) or (is_ours and seen is not PhoneState.UNAVAILABLE)
+
+
+def _room(agent: Agent, settings: Settings, kind: str) -> int:
+    """How many more of a kind the agent could take at once; below 0 where the limits were lowered meanwhile."""
+    own = settings.agents[agent.id].capacity if agent.id in settings.agents else None
+    limit = (settings.capacity if own is None else own).get(kind, 0)
+    taken = [work for work in agent.work if counted_as(work.kind) == kind]
+    return min(limit - len(taken), settings.combined_capacity - len(agent.work))
+
+
+def could_take(agent: AgentId, it: Interaction, state: CenterState, settings: Settings) -> bool:
+    """Whether the agent is one of those who may take it now, by its requirements, its queue's members and tiers."""
+    visit = it.visit
+    if visit is None or agent not in settings.agents:
+        return False
+    if visit.only is not None:
+        return visit.only == agent
+    queue = settings.queues.get(visit.queue) or state.versions[it.version].queues[visit.queue]
+    live = state.agents[agent].skills if agent in state.agents else {}
+    skills = {**settings.agents[agent].skills, **live}
+    if not is_met(visit.requires, skills) or (queue.members and agent not in queue.members):
+        return False
+    if queue.strategy is not Strategy.TIERS or not queue.tiers:
+        return True
+    opened = queue.tiers[: visit.tiers]
+    return any((not tier.agents or agent in tier.agents) and is_met(tier.requires, skills) for tier in opened)
 
 
 def _is_due(agent: Agent, state: CenterState) -> bool:
@@ -162,7 +204,14 @@ def _joining(state: CenterState, it: Interaction, leg_id: LegId) -> Iterator[str
         yield f"interaction {it.id} is being joined without a deadline"
 
 
-def _agents(state: CenterState) -> Iterator[str]:
+def _overload(agent: Agent, settings: Settings) -> Iterator[str]:
+    """More than the limits allow. They may have been lowered while the agent worked; so one alone is never too many."""
+    kinds = Counter(counted_as(work.kind) for work in agent.work)
+    if any(count > 1 and _room(agent, settings, kind) < 0 for kind, count in kinds.items()):
+        yield f"agent {agent.id} has {len(agent.work)} interactions at once: {dict(kinds)}"
+
+
+def _agents(state: CenterState, settings: Settings) -> Iterator[str]:
     at_phone: dict[PhoneId, AgentId] = {}
     for agent in state.agents.values():
         name = f"agent {agent.id}"
@@ -172,8 +221,7 @@ def _agents(state: CenterState) -> Iterator[str]:
             other = at_phone.setdefault(agent.phone, agent.id)
             if other != agent.id:
                 yield f"{name} and agent {other} are both at {agent.phone}"
-        if len(agent.work) > 1:
-            yield f"{name} has {len(agent.work)} calls at once"
+        yield from _overload(agent, settings)
         for work in agent.work:
             yield from _work(state, agent, work)
         if agent.shown is None and agent.presence is not Presence.LOGGED_OUT:
@@ -299,14 +347,16 @@ def _idle_pairs(state: CenterState, settings: Settings) -> Iterator[str]:
     """Nobody waits for an agent who could take the call now."""
     if not (state.clockwork.is_linked and state.clockwork.is_observed):
         return
-    agents = state.agents.values()
-    free = [agent for agent in agents if is_free(agent, state, settings) and not _is_due(agent, state)]
-    if not free:
-        return
-    for needs in dict.fromkeys(waiting_work(state).values()):
-        for agent in free:
-            if is_met(needs[1], settings.agents[agent.id].skills):
-                yield f"queue {needs[0]} has callers waiting while agent {agent.id} could take one"
+    sure = [agent for agent in state.agents.values() if not _is_due(agent, state)]
+    seen: dict[ClassKey, None] = {}
+    for interaction_id, key in waiting_work(state).items():
+        if key in seen:
+            continue
+        seen[key] = None
+        for agent in sure:
+            is_able = could_take(agent.id, state.interactions[interaction_id], state, settings)
+            if is_able and is_free(agent, state, settings, key.kind):
+                yield f"queue {key.queue} has callers waiting while agent {agent.id} could take one"
                 break
 
 

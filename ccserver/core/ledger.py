@@ -38,6 +38,8 @@ OUTCOME_OF_VISIT = {
     VisitOutcome.TRANSFERRED_OUT: Outcome.OVERFLOWED,
     VisitOutcome.LOST: Outcome.LOST,
 }
+VISIT_DEADLINES = (DeadlineKind.MAX_WAIT, DeadlineKind.STAGE, DeadlineKind.PREFERRED, DeadlineKind.RING_MORE)
+"""Those that end with the stay in the queue."""
 
 
 class Ledger:
@@ -145,7 +147,7 @@ class Ledger:
         wait_s = now.mono_s - visit.entered.mono_s
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
         counters = step.queues.get(visit.queue) or QueueCounters()
-        step.queues.put(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within))
+        step.queues.put(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent))
         step.store(
             VisitRecord(
                 interaction=interaction.id,
@@ -160,7 +162,8 @@ class Ledger:
             )
         )
         self.segment(interaction, SegmentKind.WAIT, visit.entered, queue=visit.queue, detail=outcome.value)
-        step.deadlines.clear(DeadlineKind.MAX_WAIT, interaction.id)
+        for kind in VISIT_DEADLINES:
+            step.deadlines.clear(kind, interaction.id)
         interaction = step.interactions[interaction.id]
         return self.put(replace(interaction, visit=None, wait_s=interaction.wait_s + wait_s, outcome=OUTCOME_OF_VISIT[outcome]))
 

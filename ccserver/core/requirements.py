@@ -35,3 +35,35 @@ def all_of(parts: Iterable[Requirement]) -> Requirement:
 def together(queue: QueueSettings, needs: Iterable[SkillId], own: Requirement) -> Requirement:
     """What a queue and an interaction require together."""
     return all_of([*map(HasSkill, queue.skills), queue.requires, *map(HasSkill, needs), own])
+
+
+def at_stage(queue: QueueSettings, stage: int, needs: Iterable[SkillId], own: Requirement) -> Requirement:
+    """What they require together once `stage` of the queue's relaxations have opened."""
+    if stage <= 0 or not queue.relax:
+        return together(queue, needs, own)
+    relaxed = queue.relax[min(stage, len(queue.relax)) - 1]
+    return all_of([relaxed.requires, *map(HasSkill, needs), own]) if relaxed.keeps_own else all_of([relaxed.requires])
+
+
+def level(requirement: Requirement, skills: Mapping[SkillId, int]) -> int:
+    """How good somebody is at what is required: the sum of the levels on the skills it names.
+
+    The sum, not the lowest: who is excellent at one and good at another of two required skills is meant to be preferred to who is
+    good at both. Of alternatives the best that is fulfilled counts; what is excluded counts nothing.
+    """
+    return sum(_counted(requirement, skills).values())
+
+
+def _counted(requirement: Requirement, skills: Mapping[SkillId, int]) -> dict[SkillId, int]:
+    match requirement:
+        case HasSkill(skill=skill):
+            return {skill: skills.get(skill, 0)}
+        case AllOf(of=of):
+            return {skill: has for part in of for skill, has in _counted(part, skills).items()}
+        case AnyOf(of=of):
+            met = [_counted(part, skills) for part in of if is_met(part, skills)]
+            return max(met, key=lambda counted: sum(counted.values()), default={})
+        case NoneOf():
+            return {}
+        case _:
+            assert_never(requirement)

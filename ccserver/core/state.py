@@ -173,6 +173,8 @@ class Visit:
     """Nobody else may take it: a direct call, or the preferred agent for as long as `only_until_s`."""
     only_until_s: float | None = None
     """None: for as long as it waits."""
+    is_opened: bool = False
+    """Whether its preferred agent, relaxations and tiers were looked at when it began."""
     announced_wait_s: float | None = None
 
 

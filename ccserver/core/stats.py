@@ -6,6 +6,7 @@ begins and once when it ends; `invariants` checks it after every step.
 
 from dataclasses import replace
 
+from ccserver.core.ids import AgentId
 from ccserver.core.records import VisitOutcome
 from ccserver.core.state import QueueCounters
 
@@ -15,8 +16,10 @@ def began(counters: QueueCounters) -> QueueCounters:
     return replace(counters, offered=counters.offered + 1)
 
 
-def ended(counters: QueueCounters, outcome: VisitOutcome, wait_s: float, *, is_within: bool) -> QueueCounters:
-    """One visit less. `is_within`: answered within the service level's threshold."""
+def ended(
+    counters: QueueCounters, outcome: VisitOutcome, wait_s: float, *, is_within: bool, agent: AgentId | None = None
+) -> QueueCounters:
+    """One visit less. `is_within`: answered within the service level's threshold; `agent`: by whom."""
     outcomes = dict(counters.outcomes)
     outcomes[outcome] = outcomes.get(outcome, 0) + 1
     is_answer = outcome is VisitOutcome.ANSWERED
@@ -25,6 +28,7 @@ def ended(counters: QueueCounters, outcome: VisitOutcome, wait_s: float, *, is_w
         outcomes=outcomes,
         within_service_level=counters.within_service_level + is_within,
         wait_s=counters.wait_s + (wait_s if is_answer else 0.0),
+        last_served=agent or counters.last_served,
     )
 
 

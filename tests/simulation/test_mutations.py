@@ -57,7 +57,7 @@ def offer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         real(self, interaction, agent_id, why)
         for other in list(self.pairing.matcher.free()):
             if other != agent_id:
-                waiting = replace(self._step.interactions[interaction.id], state=interaction.state, offer=None)
+                waiting = replace(self._step.interactions[interaction.id], state=interaction.state, offers=())
                 self._step.put_interaction(waiting)
                 real(self, waiting, other, why)
                 break
@@ -109,8 +109,8 @@ def forget_to_look_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
     real, finish = Matcher.next, CallCenter._finish
     is_agents_step = False
 
-    def look(self: Matcher) -> Any:
-        return None if is_agents_step else real(self)
+    def look(self: Matcher, now_s: float) -> Any:
+        return None if is_agents_step else real(self, now_s)
 
     def finish_without_looking(self: CallCenter) -> None:
         nonlocal is_agents_step
