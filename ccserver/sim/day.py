@@ -11,8 +11,9 @@ from ccserver.core.invariants import check, check_index
 from ccserver.core.records import Outcome, VisitOutcome
 from ccserver.core.state import CenterState
 from ccserver.sim.books import Books
+from ccserver.sim.desks import AgentHabits
 from ccserver.sim.mishaps import Mishaps, prepare
-from ccserver.sim.people import OFFICE_DAY, AgentHabits, CallerHabits, arrivals
+from ccserver.sim.people import OFFICE_DAY, CallerHabits, arrivals
 from ccserver.sim.sample import DID, sample_center
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World

@@ -20,19 +20,22 @@ from ccserver.core.events import (
     PbxObserved,
     SettingsLoaded,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.books import Books
+from ccserver.sim.desks import AgentAtDesk, AgentHabits
 from ccserver.sim.pbx import VirtualPbx
-from ccserver.sim.people import AgentAtDesk, AgentHabits, Caller, CallerHabits
+from ccserver.sim.people import Caller, CallerHabits, Stranger
 from ccserver.sim.replay import retrace
 from ccserver.sim.wire import NO_FAULTS, Faults, Wire
 
 START_UTC_S = 1_767_600_000.0
 """Monday 2026-01-05, 08:00 UTC: virtual time begins on a working day."""
+OUTSIDE, NOBODYS = "5550142", "5559999"
+"""Numbers that agents call: somebody is at the first, and at all others but the second."""
 OBSERVE_EVERY_S = 30.0
 OBSERVE_AGAIN_S = 5.0
 """After a new link: the first reading may be older than the events around it."""
@@ -69,7 +72,14 @@ class World:
         self.agenda = Agenda()
         self.chance = Random(f"{seed}/world")
         self.wire = Wire(self.agenda, Random(f"{seed}/wire"), self.post, faults)
-        self.pbx = VirtualPbx(settings, self.agenda, Random(f"{seed}/pbx"), self.wire, pins or {})
+        self.pbx = VirtualPbx(
+            settings,
+            self.agenda,
+            Random(f"{seed}/pbx"),
+            self.wire,
+            pins or {},
+            listens_to=self._listens_to,
+        )
         self.center = CallCenter(settings)
         self.books = books or Books()
         self.callers: list[Caller] = []
@@ -85,14 +95,31 @@ class World:
         self._incarnation = 0
         self._alarm: Entry | None = None
         self._observations = 0
+        self._strangers = 0
+        self._stranger_habits = CallerHabits(talk_s=60.0, patience_s=60.0)
 
     # --- people -------------------------------------------------------------------------------------------------------
     def staff(self, at_s: float, length_s: float, habits: AgentHabits, *, spread_s: float = 300.0) -> None:
         """Every agent of the settings works one shift at a phone of the settings, starting within `spread_s` of `at_s`."""
+        others = [*self.settings.agents, *(queue.number for queue in self.settings.queues.values() if queue.number)]
+        if habits.in_talk or habits.dials_ratio:
+            others += [OUTSIDE, NOBODYS]
+            self.pbx.dialplan.outside = self._stranger
         for agent, phone in zip(sorted(self.settings.agents), sorted(self.settings.phones), strict=False):
-            desk = AgentAtDesk(agent, phone, self.pbx, habits, seed=self.seed, pin=self._pins[agent])
+            desk = AgentAtDesk(agent, phone, self.pbx, habits, seed=self.seed, pin=self._pins[agent], others=others)
             self.agents[agent] = desk
             self.agenda.at(at_s + self.chance.uniform(0.0, spread_s), desk.start_shift, length_s)
+
+    def _listens_to(self, leg: LegId) -> bool:
+        """Of the center that is on now: after a restart it is another."""
+        return self.center.listens_to(leg)
+
+    def _stranger(self, to: PhoneId) -> Stranger | None:
+        """Who answers at a number outside."""
+        if NOBODYS in to:
+            return None
+        self._strangers += 1
+        return Stranger(f"stranger {self._strangers}", self.pbx, self._stranger_habits, seed=self.seed)
 
     def expect_calls(self, moments: list[float], dids: list[str], habits: CallerHabits) -> None:
         for at_s in moments:

@@ -19,7 +19,8 @@ from ccserver.core.records import OfferOutcome, VisitRecord
 from ccserver.core.state import DeadlineKind, Deadlines, Role
 from ccserver.core.step import Step
 from ccserver.sim.day import Plan, Unsound, run_day
-from ccserver.sim.people import AgentHabits, CallerHabits
+from ccserver.sim.desks import AgentHabits
+from ccserver.sim.people import CallerHabits
 
 PLAN = Plan(
     agents=6,
