@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import parse_qsl
 
+from ccserver.agi.numbers import Numbering, dialled, outside
 from ccserver.agi.wire import Request
-from ccserver.core.events import CallArrived, FeatureDialled, WrapUpOpened
+from ccserver.core.events import CallArrived, DeskOpened, FeatureDialled, OwnCallDialled, TransferAsked, WrapUpOpened
 from ccserver.core.ids import Language, LegId, PhoneId, SessionId
 
 MAX_NAME_CHARS = 80
@@ -18,6 +19,7 @@ _MAX_CHANNEL_CHARS = 200
 _UNIQUEID = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
 _CHANNEL = re.compile(r"[^\x00-\x20\x7f\"\\,;|]+")
 _CODE = re.compile(r"[0-9*#]{1,32}")
+_TO = re.compile(r"[0-9*#+]{1,40}")
 _DID = re.compile(r"\+?[0-9A-Za-z*#_-]{1,40}")
 _ABSENT = frozenset({"", "unknown", "anonymous", "unavailable", "restricted", "withheld", "private"})
 # Bits 5 and 6 of the presentation: 00 allowed, 01 restricted, 10 not available.
@@ -28,6 +30,9 @@ class Script(Enum):
     INBOUND = "inbound"
     FEATURE = "feature"
     WRAP_UP = "wrapup"
+    DESK = "desk"
+    DIAL = "dial"
+    TRANSFER = "transfer"
 
 
 class Refused(Exception):
@@ -105,16 +110,57 @@ def feature_dialled(opening: Opening, session: SessionId, phones: Collection[Pho
     code = opening.query.get("code", "")
     if not _CODE.fullmatch(code):
         raise Refused("code")
-    # A channel's name is its endpoint's, a dash and eight hexadecimal digits.
-    phone = PhoneId(opening.channel.rpartition("-")[0])
     return FeatureDialled(
-        session=session, leg=opening.leg, channel=opening.channel, phone=phone if phone in phones else None, digits=code
+        session=session, leg=opening.leg, channel=opening.channel, phone=_phone(opening.channel, phones), digits=code
     )
 
 
 def wrap_up_opened(opening: Opening, session: SessionId) -> WrapUpOpened:
     """The `leg` in the query is for people who read a log; the channel itself says which one it is."""
     return WrapUpOpened(session=session, leg=opening.leg)
+
+
+def desk_opened(opening: Opening, session: SessionId) -> DeskOpened:
+    return DeskOpened(session=session, leg=opening.leg, channel=opening.channel)
+
+
+def transfer_asked(opening: Opening, session: SessionId, numbering: Numbering) -> TransferAsked:
+    """Raises Refused for a target that no phone could have dialled."""
+    to = _to(opening, "to")
+    target = dialled(to, numbering)
+    return TransferAsked(
+        session=session, leg=opening.leg, channel=opening.channel, to=to, number=target.number, kind=target.kind
+    )
+
+
+def own_call_dialled(opening: Opening, session: SessionId, phones: Collection[PhoneId], numbering: Numbering) -> OwnCallDialled:
+    """The query says by which part of the dialplan: `to`, an internal number, or `outside`, what follows the prefix. Raises
+    Refused for what no phone could have dialled."""
+    is_outside = "outside" in opening.query
+    to = _to(opening, "outside" if is_outside else "to")
+    target = outside(to, numbering.country) if is_outside else dialled(to, numbering)
+    return OwnCallDialled(
+        session=session,
+        leg=opening.leg,
+        channel=opening.channel,
+        phone=_phone(opening.channel, phones),
+        to=to,
+        number=target.number,
+        kind=target.kind,
+    )
+
+
+def _to(opening: Opening, name: str) -> str:
+    to = opening.query.get(name, "")
+    if not _TO.fullmatch(to):
+        raise Refused("to")
+    return to
+
+
+def _phone(channel: str, phones: Collection[PhoneId]) -> PhoneId | None:
+    # A channel's name is its endpoint's, a dash and eight hexadecimal digits.
+    phone = PhoneId(channel.rpartition("-")[0])
+    return phone if phone in phones else None
 
 
 def printable(text: str, limit: int) -> str:

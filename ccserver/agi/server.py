@@ -18,9 +18,20 @@ from twisted.python.failure import Failure
 
 from ccserver.agi import wire
 from ccserver.agi.conversation import AgiCounters, Clock
-from ccserver.agi.numbers import normalise
+from ccserver.agi.numbers import Numbering, normalise
 from ccserver.agi.prompts import PromptPaths
-from ccserver.agi.request import Opening, Refused, Script, call_arrived, feature_dialled, read_opening, wrap_up_opened
+from ccserver.agi.request import (
+    Opening,
+    Refused,
+    Script,
+    call_arrived,
+    desk_opened,
+    feature_dialled,
+    own_call_dialled,
+    read_opening,
+    transfer_asked,
+    wrap_up_opened,
+)
 from ccserver.agi.session import Session, Surroundings, Verb
 from ccserver.core.commands import AnswerCall
 from ccserver.core.events import CommandFailed, Event
@@ -63,8 +74,8 @@ class OpenSession:
 class AgiServer:
     """All sessions of one PBX. Every event goes to `sink`; SessionClosed comes exactly once for each session told.
 
-    `country` (ISO 3166), `phones` and `pin_hash` are asked each time, so that a reload is seen.
-    `defer_to_thread` runs one slow check off the reactor.
+    `numbering`, `phones` and `pin_hash` are asked each time, so that a reload is seen.
+    `defer_to_thread` runs one slow check off the reactor. `discard` takes away the file of an empty message.
     """
 
     def __init__(
@@ -76,10 +87,11 @@ class AgiServer:
         incarnation: int,
         secret: str,
         prompts: PromptPaths,
-        country: Callable[[], str],
+        numbering: Callable[[], Numbering],
         phones: Callable[[], Collection[PhoneId]],
         pin_hash: Callable[[AgentId], str | None],
         defer_to_thread: DeferToThread,
+        discard: Callable[[str], None] = lambda path: None,
         overflow_context: str = "cc-overflow",
         max_connections: int = 2000,
     ) -> None:
@@ -91,7 +103,7 @@ class AgiServer:
         self._pbx = pbx
         self._incarnation = incarnation
         self._secret = secret
-        self._country = country
+        self._numbering = numbering
         self._phones = phones
         self._max_connections = max_connections
         self._surroundings = Surroundings(
@@ -102,6 +114,8 @@ class AgiServer:
             defer_to_thread=defer_to_thread,
             overflow_context=overflow_context,
             counters=self.counters,
+            numbering=numbering,
+            discard=discard,
         )
         self._opened = 0
         self._connections: dict[AgiConnection, None] = {}
@@ -214,11 +228,17 @@ class AgiServer:
     def _event_for(self, opening: Opening, session: SessionId) -> Event:
         match opening.script:
             case Script.INBOUND:
-                return call_arrived(opening, session, partial(normalise, country=self._country()))
+                return call_arrived(opening, session, partial(normalise, country=self._numbering().country))
             case Script.FEATURE:
                 return feature_dialled(opening, session, self._phones())
             case Script.WRAP_UP:
                 return wrap_up_opened(opening, session)
+            case Script.DESK:
+                return desk_opened(opening, session)
+            case Script.DIAL:
+                return own_call_dialled(opening, session, self._phones(), self._numbering())
+            case Script.TRANSFER:
+                return transfer_asked(opening, session, self._numbering())
 
     def _look_around(self) -> None:
         for connection in list(self._connections):

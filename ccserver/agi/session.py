@@ -1,11 +1,12 @@
 """What one AGI session does with the core's verbs: one after the other, each to its end.
 
 - `Say` and `AnswerCall` are always done whole and in order.
-- `Collect`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: within one slice, or at the
-  end of the piece that is being spoken, since AGI cannot be interrupted in a prompt.
+- `Collect`, `CollectNumber`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: within one
+  slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt (nor while it records).
 - A verb that is open when the connection ends has no event of its own: SessionClosed stands for it.
 """
 
+import math
 import re
 import traceback
 from collections import deque
@@ -18,14 +19,27 @@ from twisted.internet.defer import Deferred
 
 from ccserver.agi import wire
 from ccserver.agi.conversation import SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
+from ccserver.agi.numbers import Dialled, Numbering, dialled
 from ccserver.agi.prompts import PromptPaths, is_language
 from ccserver.agi.secrets import MAX_PIN_DIGITS, check_pin
-from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Next, Say, WaitUntil
+from ccserver.core.commands import (
+    AnswerCall,
+    Collect,
+    CollectNumber,
+    CollectSecret,
+    EndSession,
+    Next,
+    RecordMessage,
+    Say,
+    WaitUntil,
+)
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
     DigitsCollected,
     Event,
+    MessageRecorded,
+    NumberCollected,
     OutcomeUnknown,
     PromptEnded,
     SecretChecked,
@@ -34,16 +48,24 @@ from ccserver.core.events import (
     WaitEnded,
 )
 from ccserver.core.ids import AgentId, CommandId, Language, LegId, PromptId, SessionId
-from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 
 log = structlog.get_logger(__name__)
 
-Verb: TypeAlias = AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession
+Verb: TypeAlias = AnswerCall | Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil | EndSession
 
 MAX_QUEUED_VERBS = 16
 MAX_DIGITS = 32
+MESSAGE_MIN_S = 0.5
+"""A recording shorter than this is a click, or the key that ended it: nothing was said."""
+MESSAGE_MAX_S = 3600.0
+SILENCE_MAX_S = 60.0
 
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
+_MESSAGE = re.compile(r"(/[A-Za-z0-9_./-]{1,300})\.(wav|WAV|gsm|ulaw|alaw|sln)")
+_STOP_DIGITS = re.compile(r"[0-9*#]{0,12}")
+_END_POSITION = re.compile(r"endpos=([0-9]{1,12})")
+_SAMPLES_PER_S = 8000
 _SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
 _SAID_NUMBER = re.compile(r"[0-9]{1,9}")
 # Verified when the agent has no PIN, so that a wrong agent number takes as long as a wrong PIN. Nobody's PIN: its salt says so.
@@ -61,6 +83,9 @@ class Surroundings:
     defer_to_thread: Callable[[Callable[[], bool]], "Deferred[bool]"]
     overflow_context: str
     counters: AgiCounters
+    numbering: Callable[[], Numbering]
+    discard: Callable[[str], None]
+    """Takes away the file of a recording (path as Asterisk sees it) that holds nothing."""
 
 
 class Session:
@@ -142,8 +167,12 @@ class Session:
                     await self._say(command, verb)
                 case Collect():
                     await self._collect(command, verb)
+                case CollectNumber():
+                    await self._collect_number(command, verb)
                 case CollectSecret():
                     await self._collect_secret(command, verb)
+                case RecordMessage():
+                    await self._record(command, verb)
                 case WaitUntil():
                     await self._wait(command, verb)
                 case EndSession():
@@ -162,8 +191,12 @@ class Session:
                 self._emit(PromptEnded(session=self.id, command=command, end=VerbEnd.FAILED))
             case Collect():
                 self._emit(DigitsCollected(session=self.id, command=command, end=VerbEnd.FAILED, digits=""))
+            case CollectNumber():
+                self._number_collected(command, VerbEnd.FAILED, "")
             case CollectSecret():
                 self._emit(SecretChecked(session=self.id, command=command, is_ok=None))
+            case RecordMessage():
+                self._emit(MessageRecorded(session=self.id, command=command, end=VerbEnd.FAILED, duration_s=0.0))
             case WaitUntil():
                 self._emit(WaitEnded(session=self.id, command=command, end=VerbEnd.FAILED))
             case EndSession():
@@ -200,6 +233,39 @@ class Session:
             complete=verb.complete,
         )
         self._emit(DigitsCollected(session=self.id, command=command, end=end, digits=typed.decode()))
+
+    async def _collect_number(self, command: CommandId, verb: CollectNumber) -> None:
+        await self._speak(verb.say, verb.language, wire.ALL_DIGITS, self._is_typed_or_superseded)
+        typed, end = await self._gather(
+            max_digits=MAX_DIGITS,
+            first_timeout_s=verb.first_timeout_s,
+            next_timeout_s=verb.next_timeout_s,
+            terminator="#",
+        )
+        self._number_collected(command, end, typed.decode())
+
+    def _number_collected(self, command: CommandId, end: VerbEnd, digits: str) -> None:
+        found = dialled(digits, self._at.numbering()) if digits else Dialled("", NumberKind.UNKNOWN)
+        self._emit(
+            NumberCollected(session=self.id, command=command, end=end, digits=digits, number=found.number, kind=found.kind)
+        )
+
+    async def _record(self, command: CommandId, verb: RecordMessage) -> None:
+        line = _record_line(verb)
+        await self._speak(verb.say, verb.language, "", lambda: False)
+        self.conversation.typed.clear()  # what was typed into the speech does not end the message
+        self._music = None
+        reply = await self.conversation.ask(line, limit_s=verb.max_s + SPEECH_LIMIT_S, is_listening=True)
+        self.conversation.typed.clear()
+        duration_s = _recorded_s(reply)
+        if reply.code != wire.OK or reply.result is None or reply.result < 0 or duration_s is None:
+            self._fail(command, verb, "not recorded")
+            return
+        if duration_s < MESSAGE_MIN_S:
+            self._at.discard(verb.path)
+            duration_s = 0.0
+        end = VerbEnd.DIGIT if reply.result > 0 else VerbEnd.DONE
+        self._emit(MessageRecorded(session=self.id, command=command, end=end, duration_s=duration_s))
 
     async def _collect_secret(self, command: CommandId, verb: CollectSecret) -> None:
         await self._speak(verb.say, verb.language, wire.ALL_DIGITS, self._is_typed_or_superseded)
@@ -329,3 +395,22 @@ class Session:
             if self.conversation.now_s() >= deadline_s:
                 return digits, VerbEnd.TIMEOUT
             await self.conversation.listen_until(deadline_s)
+
+
+def _record_line(verb: RecordMessage) -> bytes:
+    """Raises NotSendable for a path that leaves its directory, or limits that are none."""
+    path = _MESSAGE.fullmatch(verb.path)
+    if path is None or ".." in path[1].split("/"):
+        raise wire.NotSendable("a path for a recording that is not plain, absolute and of a format that Asterisk writes")
+    if not 0 < verb.max_s <= MESSAGE_MAX_S or not 0 < verb.silence_s <= SILENCE_MAX_S:
+        raise wire.NotSendable("a recording without a sensible end")
+    if not _STOP_DIGITS.fullmatch(verb.stop_digits):
+        raise wire.NotSendable("stop digits that no phone has")
+    limits = (str(int(verb.max_s * 1000)), "0", "BEEP", f"s={math.ceil(verb.silence_s)}")
+    return wire.command("RECORD FILE", path[1], path[2], verb.stop_digits, *limits)
+
+
+def _recorded_s(reply: wire.Reply) -> float | None:
+    """`200 result=35 (dtmf) endpos=24000`, in samples; None where Asterisk could not write."""
+    position = _END_POSITION.search(reply.text)
+    return None if position is None else int(position[1]) / _SAMPLES_PER_S

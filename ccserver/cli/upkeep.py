@@ -202,7 +202,8 @@ def render_files(config: Path, is_json: bool, out: Path) -> None:
     """Write the configuration files and dialplan for Asterisk, with the site's values put in."""
     place = Place(config=config, socket=None, is_json=is_json)
     try:
-        written = render(asterisk_values(place.configuration().edges), out)
+        configuration = place.configuration()
+        written = render(asterisk_values(configuration.edges, configuration.settings.features), out)
     except (BadAsteriskValue, OSError) as error:
         fail(str(error), NOT_DONE)
     place.show({"ok": True, "written": written}, lambda: "\n".join(str(path) for path in written))

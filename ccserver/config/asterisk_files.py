@@ -23,6 +23,8 @@ _SECRET = re.compile(r"[A-Za-z0-9_.~-]{8,128}")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _PATTERN = re.compile(r"[0-9XZN]{2,15}")
 _PREFIX = re.compile(r"[0-9*#]{1,4}")
+_CODE = re.compile(r"[0-9*#]{1,15}")
+_YES_NO = re.compile(r"yes|no")
 _PATH = re.compile(r"[A-Za-z0-9_./+-]{1,200}")
 _PROMPTS = re.compile(r"[A-Za-z0-9_./+-]{1,200}(&[A-Za-z0-9_./+-]{1,200}){0,9}")
 
@@ -51,7 +53,9 @@ class AsteriskValues:
     internal_patterns: tuple[str, ...] = ("1XXX",)
     outside_prefix: str = "0"
     outside_trunk: str = "carrier"
+    outside_without_daemon: str = "no"
     feature_prefix: str = "*"
+    echo_code: str = "*43"
     ring_phone_s: int = 30
     qualify_s: int = 30
     rtp_timeout_s: int = 30
@@ -82,6 +86,8 @@ def problems(values: AsteriskValues) -> list[str]:
         text(name, getattr(values, name), _PATH, "a path of letters, digits, or _ . / + -")
     for name in ("unavailable_prompt", "fallback_prompt"):
         text(name, getattr(values, name), _PROMPTS, "sound files without extension, joined by &")
+    text("outside_without_daemon", values.outside_without_daemon, _YES_NO, "yes or no")
+    text("echo_code", values.echo_code, _CODE, "1 to 15 of 0-9 * #")
     for name in ("outside_prefix", "feature_prefix"):
         text(name, getattr(values, name), _PREFIX, "1 to 4 of 0-9 * #")
     for each in values.emergency_numbers:
@@ -162,6 +168,7 @@ def _placeholders(values: AsteriskValues) -> tuple[dict[str, str], dict[str, tup
     }
     # ${EXTEN:n} needs the length of what to cut off.
     single["SITE_FEATURE_PREFIX_LENGTH"] = str(len(values.feature_prefix))
+    single["SITE_LAMP_PREFIX_LENGTH"] = str(len(values.feature_prefix) + 1)
     single["SITE_OUTSIDE_PREFIX_LENGTH"] = str(len(values.outside_prefix))
     repeated = {
         "SITE_EMERGENCY_NUMBER": values.emergency_numbers,

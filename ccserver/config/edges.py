@@ -38,6 +38,8 @@ class DialplanEdge:
     emergency_numbers: tuple[str, ...] = ("112",)
     internal_patterns: tuple[str, ...] = ("1XXX",)
     outside_prefix: str = "0"
+    outside_without_daemon: bool = False
+    """Whether phones may call outside while ccserver is away, and nobody can say which of them may."""
     fallback_after_s: int = 120
     fallback_prompt: str = "im-sorry&please-try-call-later"
     unavailable_prompt: str = "im-sorry&please-try-call-later"

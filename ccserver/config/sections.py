@@ -224,6 +224,7 @@ dialplan = Group(
         Field(
             "outside_prefix", Text("1 to 4 of 0-9 * #", str, r"[0-9*#]{1,4}", 4, '"0"'), "Dialled first for an outside line."
         ),
+        Field("outside_without_daemon", Flag(), "Whether phones may call outside while ccserver is away and cannot be asked."),
         Field("fallback_after_s", _seconds_of_a_day, "So long callers hear music while ccserver is away; then the fallback."),
         Field("fallback_prompt", _asterisk_prompt, "Said in the fallback."),
         Field("unavailable_prompt", _asterisk_prompt, "Said when a feature code is dialled while ccserver is away."),

@@ -2,11 +2,12 @@
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.config.edges import EdgeSettings
+from ccserver.core.settings import FeatureCodes
 
 _NO_RECORDINGS = "/var/spool/asterisk/ccserver"  # a folder that is never written to
 
 
-def asterisk_values(edges: EdgeSettings) -> AsteriskValues:
+def asterisk_values(edges: EdgeSettings, features: FeatureCodes) -> AsteriskValues:
     """What `asterisk_files.render` puts in; it checks the values once more against Asterisk's own syntax."""
     return AsteriskValues(
         ami_secret=edges.asterisk.ami_secret,
@@ -18,6 +19,8 @@ def asterisk_values(edges: EdgeSettings) -> AsteriskValues:
         emergency_numbers=edges.dialplan.emergency_numbers,
         internal_patterns=edges.dialplan.internal_patterns,
         outside_prefix=edges.dialplan.outside_prefix,
+        outside_without_daemon="yes" if edges.dialplan.outside_without_daemon else "no",
+        echo_code=f"*{features.echo_test}",
         fallback_after_s=edges.dialplan.fallback_after_s,
         fallback_prompt=edges.dialplan.fallback_prompt,
         unavailable_prompt=edges.dialplan.unavailable_prompt,

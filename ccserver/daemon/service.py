@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import LoopingCall
 
+from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiServer
 from ccserver.ami.link import AmiLink
@@ -194,11 +195,19 @@ class Service:
                 local_dir=edge.prompts_local_dir,
                 default_language=self._configuration.settings.default_language,
             ),
-            country=lambda: self._configuration.settings.country,
+            numbering=self._numbering,
             phones=self._phones,
             pin_hash=self._pin_hash,
             defer_to_thread=self._loop.on_thread,
             overflow_context=edge.overflow_context,
+        )
+
+    def _numbering(self) -> Numbering:
+        dialplan = self._configuration.edges.dialplan
+        return Numbering(
+            country=self._configuration.settings.country,
+            internal_patterns=dialplan.internal_patterns,
+            outside_prefix=dialplan.outside_prefix,
         )
 
     def _mono_s(self) -> float:

@@ -236,7 +236,7 @@ class Stack:
         ]
         return AsteriskPlan(
             directory=self.plan.directory / "asterisk",
-            values=asterisk_values(edges),
+            values=asterisk_values(edges, self.configuration.settings.features),
             sip_address=self.plan.sip_address,
             sip_port=self.plan.sip_port,
             accounts=tuple(SipAccount(number=number, password=self.passwords[number]) for number in self._numbers()),

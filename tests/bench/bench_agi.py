@@ -16,6 +16,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
+from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiServer
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say, WaitUntil
@@ -101,7 +102,7 @@ async def bench(sessions: int, at_a_time: int, prompts: Path) -> None:
         incarnation=1,
         secret=SECRET,
         prompts=PromptPaths(asterisk_dir=prompts, local_dir=prompts, default_language=EN),
-        country=lambda: "US",
+        numbering=lambda: Numbering(country="US"),
         phones=frozenset,
         pin_hash=lambda agent: None,
         defer_to_thread=lambda work: Deferred(),

@@ -17,6 +17,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
+from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.secrets import hash_pin
 from ccserver.agi.server import AgiServer
@@ -80,7 +81,7 @@ class Edge:
             incarnation=1,
             secret=values.agi_secret,
             prompts=PromptPaths(asterisk_dir=prompts, local_dir=prompts, default_language=EN),
-            country=lambda: "US",
+            numbering=lambda: Numbering(country="US"),
             phones=lambda: {PhoneId("PJSIP/1001")},
             pin_hash=self.pin_hashes.get,
             defer_to_thread=_on_a_thread,

@@ -110,22 +110,82 @@ async def test_without_daemon_a_phone_calls_a_phone(pbx: Asterisk, phones: Phone
     assert "<sip:1001@" in str(incoming["headers"])
 
 
-@pytest.mark.parametrize(("dialled", "at_the_carrier"), [("112", "112"), ("911", "911"), ("05551234", "5551234")])
-async def test_without_daemon_emergency_and_outside_calls_reach_the_carrier(
-    pbx: Asterisk, phones: PhoneProcess, dialled: str, at_the_carrier: str
-) -> None:
-    carrier = await phones.phone(
+async def the_carrier(phones: PhoneProcess) -> Phone:
+    return await phones.phone(
         "carrier", register=False, from_uri="sip:carrier@127.0.0.2", local="127.0.0.2", local_port=5060, answer_after_ms=0
     )
+
+
+@pytest.mark.parametrize(("dialled", "at_the_carrier"), [("112", "112"), ("911", "911"), ("0112", "112")])
+async def test_without_daemon_emergency_calls_reach_the_carrier_and_are_told(
+    pbx: Asterisk, phones: PhoneProcess, ami: Observer, dialled: str, at_the_carrier: str
+) -> None:
+    carrier = await the_carrier(phones)
     desk = await desk_phone(phones, "1001")
     await desk.call(dialled)
     incoming = await carrier.wait("incoming")
     await desk.wait("up")
+    told = await ami.wait("UserEvent", UserEvent="CCEmergency")
+    assert (told["To"], told["Channel"].partition("-")[0]) == (at_the_carrier, "PJSIP/1001")
     await desk.hangup()
     await carrier.wait("ended")
     headers = incoming["headers"]
     assert isinstance(headers, dict)
     assert headers["to"].startswith(f"<sip:{at_the_carrier}@127.0.0.2"), headers
+
+
+async def test_without_daemon_an_outside_call_is_refused_in_words(pbx: Asterisk, phones: PhoneProcess, tmp_path: Path) -> None:
+    """Nobody can say whether this phone may: the site's value is no."""
+    carrier = await the_carrier(phones)
+    desk = await desk_phone(phones, "1001", record=str(tmp_path / "1001.wav"))
+    await desk.call("05551234")
+    await desk.wait("ended", 8)
+    assert not carrier.has("incoming")
+    await phones.close()
+    assert audio.total_ms(audio.heard(tmp_path / "1001.wav", [UNAVAILABLE_HZ])[UNAVAILABLE_HZ]) >= 500
+
+
+async def test_without_daemon_somebody_at_a_phone_can_hear_themselves(
+    pbx: Asterisk, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    desk = await desk_phone(phones, "1001", tone_hz=AGENT_HZ, record=str(tmp_path / "1001.wav"))
+    await desk.call("*43")
+    await desk.wait("up")
+    await heard_after(tmp_path / "1001.wav", AGENT_HZ, 400)
+    await desk.hangup()
+
+
+@pytest.mark.parametrize(
+    ("dialled", "script", "at_the_carrier"),
+    [("1002", "dial?to=1002", None), ("05551234", "dial?outside=5551234", "5551234")],
+)
+async def test_the_daemon_is_asked_about_a_phones_own_call_and_refuses_or_lets_it_go_on(
+    pbx: Asterisk, phones: PhoneProcess, dialled: str, script: str, at_the_carrier: str | None
+) -> None:
+    carrier = await the_carrier(phones)
+    colleague = await desk_phone(phones, "1002", answer_after_ms=0)
+    desk = await desk_phone(phones, "1001")
+    other = carrier if at_the_carrier else colleague
+    async with FastAgi(AGI_PORT) as agi:
+        await desk.call(dialled)
+        refused = await agi.next()
+        assert refused.script == script
+        await refused.command("SET VARIABLE CC_CAUSE 21")
+        await refused.next_is("bye")
+        refused.close()
+        await desk.wait("ended", code=403)
+        assert not other.has("incoming")
+        await desk.call(dialled)
+        allowed = await agi.next()
+        await allowed.next_is("dial")
+        allowed.close()
+        headers = (await other.wait("incoming"))["headers"]
+        await desk.wait("up")
+        if at_the_carrier:
+            assert isinstance(headers, dict)
+            assert headers["to"].startswith(f"<sip:{at_the_carrier}@127.0.0.2"), headers
+        await desk.hangup()
+        await other.wait("ended")
 
 
 async def test_without_daemon_a_feature_code_says_unavailable(pbx: Asterisk, phones: PhoneProcess, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiConnection, AgiFactory, AgiServer
 from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Next, Say, WaitUntil
@@ -53,7 +54,7 @@ class Desk:
             incarnation=7,
             secret=SECRET,
             prompts=PromptPaths(asterisk_dir=Path("/prompts"), local_dir=prompts_dir, default_language=EN),
-            country=lambda: "DE",
+            numbering=lambda: Numbering(country="DE"),
             phones=lambda: {PhoneId("PJSIP/1001")},
             pin_hash=self.pin_hashes.get,
             defer_to_thread=self._defer,

@@ -245,7 +245,8 @@ def test_the_settings_come_through_the_journal_unchanged(center: Path) -> None:
 
 
 def test_the_values_for_asterisk_are_good_ones(center: Path) -> None:
-    values = asterisk_values(load(center).edges)
+    loaded = load(center)
+    values = asterisk_values(loaded.edges, loaded.settings.features)
     assert problems_for_asterisk(values) == []
     assert (values.ami_secret, values.emergency_numbers) == ("a-good-ami.secret", ("112",))
 
