@@ -177,6 +177,7 @@ class Service:
             incarnation=self._journal.incarnation,
             sink=self.post,
             digit_sink=self._digit,
+            listens_to=self._center.listens_to,
             clock=self._loop,
             mono_s=self._mono_s,
             phones=self._phones,
@@ -199,7 +200,19 @@ class Service:
             phones=self._phones,
             pin_hash=self._pin_hash,
             defer_to_thread=self._loop.on_thread,
+            discard=self._discard,
             overflow_context=edge.overflow_context,
+        )
+
+    def _discard(self, path: str) -> None:
+        """Of a message in which nothing was said."""
+        recording = self._configuration.edges.recording
+        if recording is None or not Path(path).is_relative_to(recording.asterisk_dir):
+            log.warning("message.kept", path=path, reason="not below the folder of the recordings")
+            return
+        file = recording.local_dir / Path(path).relative_to(recording.asterisk_dir)
+        self._loop.on_thread(lambda: file.unlink(missing_ok=True)).addErrback(
+            lambda failure: log.error("message.kept", path=str(file), reason=failure.getErrorMessage())
         )
 
     def _numbering(self) -> Numbering:
