@@ -13,7 +13,7 @@ from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, Recor
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
-from ccserver.config.schema import Choice, Field, FilePath, Group, Kind, ListOf, MapOf, Reader, Text
+from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
 from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
 from ccserver.core.ids import (
     AgentId,
