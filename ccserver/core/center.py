@@ -17,12 +17,14 @@ from ccserver.core import events as ev
 from ccserver.core.access import Access
 from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
+from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
     BackToMenu,
     Disposed,
+    FlowReturned,
     HandedOver,
     JoinFailed,
     OfferOver,
@@ -33,7 +35,7 @@ from ccserver.core.facts import (
     WrapUpOver,
 )
 from ccserver.core.features import Features
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, RequestId, SessionId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
@@ -44,9 +46,11 @@ from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.settings import RINGS_SEVERAL, Settings
+from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
     FORMAT,
+    QUEUE_DEADLINES,
     Awaited,
     CenterState,
     DeadlineKind,
@@ -101,10 +105,10 @@ class CallCenter:
             step,
             ledger,
             callers,
+            Staffing(step, there=self.pairing.there, shown=self._agents.shown),
             position=self.pairing.position,
-            waiting_in=self.pairing.waiting_in,
-            is_staffed=self.pairing.is_staffed,
         )
+        self._closing = Closing(step, self._queueing)
         self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing)
         self._features = Features(step, self._agents)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
@@ -144,6 +148,8 @@ class CallCenter:
             ev.PauseRequested: self._pause_requested,
             ev.UnpauseRequested: self._unpause_requested,
             ev.HangUpRequested: self._hang_up_requested,
+            ev.CloseQueueRequested: self._closing.close,
+            ev.OpenQueueRequested: self._closing.open,
         }
 
     # --- the four drivers' view ---------------------------------------------------------------------------------------
@@ -225,6 +231,8 @@ class CallCenter:
         step = self._step
         self._carry()
         self._access.review()
+        self._queueing.staff_left(step.touched_agents)
+        self._carry()
         self.pairing.follow()
         while (match := self.pairing.next()) is not None:
             self._offer(step.interactions[match.interaction], match.agents[0], match.why)
@@ -270,7 +278,9 @@ class CallCenter:
             case HandedOver():
                 self._interactions.caller_gone(fact.interaction, EndedBy.SYSTEM)
             case BackToMenu():
-                self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.node)
+                self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.flow, fact.node)
+            case FlowReturned():
+                self._interactions.flow_returned(self._step.interactions[fact.interaction])
             case TalkBegan():
                 self._agents.talk_began(fact)
                 self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
@@ -285,7 +295,7 @@ class CallCenter:
                 self._agents.offer_over(fact)
                 waiting = self._step.interactions.get(fact.interaction)
                 if waiting is not None:
-                    self._queueing.offer_over(waiting)
+                    self._queueing.reconsider(waiting)
             case AgentLegOver():
                 self._agents.leg_over(fact)
             case JoinFailed():
@@ -361,6 +371,7 @@ class CallCenter:
             self._agents.set_clocks(agent_id)
         self.pairing.rebuild()
         self._access.settings_changed()
+        self._closing.arm_all()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -382,12 +393,16 @@ class CallCenter:
                 self._agents.day_began(agent_id)
             step.touched_agents[agent_id] = None
             return
+        if kind in QUEUE_DEADLINES:
+            self._closing.reached(QueueId(name))
+            return
         interaction = step.interactions.get(InteractionId(int(name)))
         if interaction is None:
             return
         step.about = interaction.id
         {
-            DeadlineKind.MAX_WAIT: self._queueing.max_wait_reached,
+            DeadlineKind.MAX_WAIT: self._queueing.reconsider,
+            DeadlineKind.OVERFLOW: self._queueing.reconsider,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
@@ -414,7 +429,7 @@ class CallCenter:
             # Nobody knows what it was about: what is due now would raise again, for ever.
             while step.deadlines.take(step.now.mono_s) is not None:
                 pass
-        step.facts = [fact for fact in step.facts if isinstance(fact, SaidNothing | HandedOver | BackToMenu)]
+        step.facts = [fact for fact in step.facts if isinstance(fact, SaidNothing | HandedOver | BackToMenu | FlowReturned)]
         self.pairing.rebuild()
 
     # --- the link and what it shows -----------------------------------------------------------------------------------

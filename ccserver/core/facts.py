@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, NodeId, PromptId, QueueId, RequestId, SessionId
+from ccserver.core.ids import (
+    AgentId,
+    DispositionId,
+    FlowId,
+    InteractionId,
+    LegId,
+    NodeId,
+    PromptId,
+    QueueId,
+    RequestId,
+    SessionId,
+)
 from ccserver.core.records import OfferOutcome
 
 Origin = RequestId | SessionId
@@ -26,10 +37,19 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class BackToMenu:
-    """Out of a queue, on with a node of the flow it came from."""
+    """Out of a queue, on with `node` of the flow it came from (`flow` None), or with another flow from its start (`node` None)."""
 
     interaction: InteractionId
-    node: NodeId
+    flow: FlowId | None
+    node: NodeId | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReturned:
+    """The customer has come to the end of a flow that an agent sent them into. The agent hears `result`."""
+
+    interaction: InteractionId
+    result: PromptId
 
 
 # --- from interactions to agents --------------------------------------------------------------------------------------
@@ -131,6 +151,7 @@ Fact = (
     SaidNothing
     | HandedOver
     | BackToMenu
+    | FlowReturned
     | TalkBegan
     | TalkOver
     | OfferOver

@@ -8,11 +8,12 @@ Which rule wins: the caller's end before everything; then the end of the agent's
 
 from dataclasses import replace
 
-from ccserver.core import ivr
+from ccserver.core import arrivals, ivr, requirements
 from ccserver.core.callers import LEAVE_S, Callers, prompt, spelled
 from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.events import CallArrived
-from ccserver.core.ids import AgentId, InteractionId, NodeId
+from ccserver.core.facts import FlowReturned
+from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RETURN_S
 from ccserver.core.queueing import Queueing
@@ -23,9 +24,10 @@ from ccserver.core.records import (
     SegmentKind,
     VisitOutcome,
 )
-from ccserver.core.settings import AnswerPolicy, MenuNode, Spoken
+from ccserver.core.settings import DIRECT, AnswerPolicy, MenuNode, Spoken
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    QUEUE_DEADLINES,
     VOICE,
     After,
     AfterKind,
@@ -112,12 +114,18 @@ class Interactions:
             step.legs.drop(event.leg)
             self.caller_gone(interaction.id, EndedBy.CUSTOMER)
             step.end_session(EndSession(session=event.session, next=Next.HANG_UP))
-        elif did is None or did.answer is AnswerPolicy.NEVER:
+            return
+        if did is None or did.answer is AnswerPolicy.NEVER:
             interaction = self.ledger.put(replace(interaction, outcome=Outcome.REFUSED))
             self.callers.release(interaction, cause=REJECTED if did else NO_ROUTE)
+            return
+        welcome = arrivals.welcome(interaction, did, settings, step.marks.get)
+        if welcome.is_blocked:
+            interaction = self.ledger.put(replace(welcome.interaction, outcome=Outcome.BLOCKED))
+            self.callers.release(interaction, cause=REJECTED)
         else:
             flow = settings.flows[did.flow]
-            interaction = self.ledger.put(replace(interaction, flow=did.flow, node=flow.start))
+            interaction = self.ledger.put(replace(welcome.interaction, flow=did.flow, node=flow.start))
             if did.answer is AnswerPolicy.AT_ONCE:
                 interaction = self.callers.answer(interaction)
             self._walk(interaction, flow.start)
@@ -170,6 +178,8 @@ class Interactions:
                 needs=needs,
                 steps=walked.steps,
                 tries=tries,
+                requires=requirements.all_of((interaction.requires, walked.requires)),
+                priority=interaction.priority if walked.priority is None else walked.priority,
                 after=None,
             )
         )
@@ -181,6 +191,10 @@ class Interactions:
                 self._ask(interaction, act.menu, act.menu.say)
             case ivr.Enqueue() as act:
                 self.queueing.enqueue(interaction, act.queue)
+            case ivr.CallAgent() as act:
+                self.queueing.enqueue(interaction, DIRECT, only=act.agent)
+            case ivr.GiveBack() as act:
+                self.step.tell(FlowReturned(interaction.id, act.result))
             case ivr.HandOver() as act:
                 self.callers.say(interaction, act.say, After(kind=AfterKind.EXTENSION, target=act.extension))
             case ivr.Release() as act:
@@ -219,10 +233,25 @@ class Interactions:
             # Leaving the menu starts its tries anew, also where it leads to itself.
             self._walk(self.ledger.put(replace(interaction, tries=0)), chosen.node)
 
-    def back_to_menu(self, interaction: Interaction, node: NodeId) -> None:
-        """Out of a queue, on with a node of the flow it came from."""
+    def back_to_menu(self, interaction: Interaction, flow: FlowId | None, node: NodeId | None) -> None:
+        """Out of a queue: on with a node of the flow it came from, or with another flow from its start."""
+        version = interaction.version
+        if flow is not None:
+            version = (
+                interaction.version if flow in self.step.settings_of(interaction).flows else self.step.settings.content_hash
+            )
+        interaction = replace(interaction, version=version, flow=flow or interaction.flow)
+        known = self.step.settings_of(interaction).flows[interaction.flow] if interaction.flow is not None else None
+        if known is None or (node is not None and node not in known.nodes):
+            # The queue's settings are newer than the flow, which has no such node.
+            self.callers.release(interaction)
+            return
         state = advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU)
-        self._walk(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), node)
+        self._walk(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), node or known.start)
+
+    def flow_returned(self, interaction: Interaction) -> None:
+        """The end of a flow, and no agent had sent the caller into it."""
+        self.callers.release(interaction)
 
     # --- what follows a prompt ----------------------------------------------------------------------------------------
     def verb_ended(self, interaction: Interaction) -> None:
@@ -313,7 +342,13 @@ class Interactions:
             )
             interaction = self.ledger.ended(interaction)
         self.ledger.put(interaction)
-        for kind in (DeadlineKind.MAX_WAIT, DeadlineKind.RETURN, DeadlineKind.LEAVE, DeadlineKind.MAX_TALK):
+        for kind in (
+            DeadlineKind.MAX_WAIT,
+            DeadlineKind.OVERFLOW,
+            DeadlineKind.RETURN,
+            DeadlineKind.LEAVE,
+            DeadlineKind.MAX_TALK,
+        ):
             step.deadlines.clear(kind, interaction_id)
         self.talks.offers.withdraw_all(interaction)
         if interaction_id in step.interactions:
@@ -348,7 +383,7 @@ class Interactions:
             self.ledger.put(replace(interaction, faults=1))
             return
         for kind in DeadlineKind:
-            if kind not in AGENT_DEADLINES:
+            if kind not in AGENT_DEADLINES + QUEUE_DEADLINES:
                 step.deadlines.clear(kind, interaction.id)
         for offer in offers:
             step.hang_up(offer.leg)

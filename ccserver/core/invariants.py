@@ -15,6 +15,7 @@ from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
     ON_THE_LINE,
+    QUEUE_DEADLINES,
     VOICE,
     Agent,
     CenterState,
@@ -317,6 +318,9 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
                 yield f"the deadline {kind.value} is for agent {name}, who is not known"
             elif kind is DeadlineKind.WRAP_UP and not any(work.phase is Phase.WRAP_UP for work in agent.work):
                 yield f"agent {name} has a deadline for a wrap-up that is over"
+        elif kind in QUEUE_DEADLINES:
+            if name not in settings.queues:
+                yield f"the deadline {kind.value} is for queue {name}, which is not known"
         elif InteractionId(int(name)) not in state.interactions:
             yield f"the deadline {kind.value} is for interaction {name}, which is over"
 

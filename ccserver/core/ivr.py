@@ -1,13 +1,17 @@
 """The IVR's stepper: from a node to the next thing that takes time. Pure, one small function for each question.
 
-A flow is a graph of nodes; nodes that take no time (hours, language) are walked through at once.
+A flow is a graph of nodes; nodes that take no time (hours, language, set) are walked through at once.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
+from ccserver.core import requirements
 from ccserver.core.hours import is_open
-from ccserver.core.ids import Language, NodeId, QueueId
+from ccserver.core.ids import AgentId, Language, NodeId, PromptId, QueueId
 from ccserver.core.settings import (
+    EVERYBODY,
+    AgentNode,
     EnqueueNode,
     ExtensionNode,
     Flow,
@@ -15,7 +19,10 @@ from ccserver.core.settings import (
     HoursNode,
     LanguageNode,
     MenuNode,
+    Requirement,
+    ReturnNode,
     SayNode,
+    SetNode,
     Settings,
     Spoken,
 )
@@ -41,6 +48,18 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallAgent:
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBack:
+    """To the agent who sent the caller into the flow."""
+
+    result: PromptId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
     extension: str
     say: tuple[Spoken, ...]
@@ -54,41 +73,66 @@ class Release:
     is_too_long: bool = False
 
 
-Act = Speak | Ask | Enqueue | HandOver | Release
+Act = Speak | Ask | Enqueue | CallAgent | GiveBack | HandOver | Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
-    """Where the walk stopped, in which language it left the caller, and what is to be done there."""
+    """Where the walk stopped, in which language it left the caller, and what is to be done there.
+
+    `requires` and `priority` are what the nodes on the way set; None: as before.
+    """
 
     node: NodeId
     language: Language
     steps: int
     act: Act
+    requires: Requirement = EVERYBODY
+    priority: int | None = None
 
 
 def walk(flow: Flow, node: NodeId, *, language: Language, steps: int, settings: Settings, utc_s: float) -> Walked:
     """Go on from `node` to the first node that takes time. `steps` counts the nodes of the whole call."""
-    while steps < settings.limits.menu_steps_max:
+    act: Act | None = None
+    requires: list[Requirement] = []
+    priority: int | None = None
+    while act is None:
+        if steps >= settings.limits.menu_steps_max:
+            act = Release(is_too_long=True)
+            break
         steps += 1
         match flow.nodes[node]:
             case LanguageNode() as found:
                 language, node = found.language, found.next
             case HoursNode() as found:
                 node = found.on_open if is_open(settings.hours[found.hours], utc_s) else found.on_closed
-            case SayNode() as found:
-                act: Act = Speak(say=found.say, next=found.next, can_interrupt=found.can_interrupt)
-                return Walked(node=node, language=language, steps=steps, act=act)
-            case MenuNode() as found:
-                return Walked(node=node, language=language, steps=steps, act=Ask(menu=found))
-            case EnqueueNode() as found:
-                return Walked(node=node, language=language, steps=steps, act=Enqueue(queue=found.queue))
-            case ExtensionNode() as found:
-                act = HandOver(extension=found.extension, say=found.say)
-                return Walked(node=node, language=language, steps=steps, act=act)
-            case HangUpNode() as found:
-                return Walked(node=node, language=language, steps=steps, act=Release(say=found.say))
-    return Walked(node=node, language=language, steps=steps, act=Release(is_too_long=True))
+            case SetNode() as found:
+                requires.append(found.requires)
+                priority = priority if found.priority is None else found.priority
+                node = found.next
+            case stop:
+                act = _act(stop)
+    return Walked(node=node, language=language, steps=steps, act=act, requires=requirements.all_of(requires), priority=priority)
+
+
+def _act(node: SayNode | MenuNode | EnqueueNode | AgentNode | ReturnNode | ExtensionNode | HangUpNode) -> Act:
+    match node:
+        case SayNode():
+            return Speak(say=node.say, next=node.next, can_interrupt=node.can_interrupt)
+        case MenuNode():
+            return Ask(menu=node)
+        case EnqueueNode():
+            return Enqueue(queue=node.queue)
+        case AgentNode():
+            return CallAgent(agent=node.agent)
+        case ReturnNode():
+            return GiveBack(result=node.result)
+        case ExtensionNode():
+            return HandOver(extension=node.extension, say=node.say)
+        case HangUpNode():
+            return Release(say=node.say)
+        case _:
+            assert_never(node)
 
 
 def complete_choices(menu: MenuNode) -> tuple[str, ...]:

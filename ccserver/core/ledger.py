@@ -38,7 +38,13 @@ OUTCOME_OF_VISIT = {
     VisitOutcome.TRANSFERRED_OUT: Outcome.OVERFLOWED,
     VisitOutcome.LOST: Outcome.LOST,
 }
-VISIT_DEADLINES = (DeadlineKind.MAX_WAIT, DeadlineKind.STAGE, DeadlineKind.PREFERRED, DeadlineKind.RING_MORE)
+VISIT_DEADLINES = (
+    DeadlineKind.MAX_WAIT,
+    DeadlineKind.STAGE,
+    DeadlineKind.PREFERRED,
+    DeadlineKind.RING_MORE,
+    DeadlineKind.OVERFLOW,
+)
 """Those that end with the stay in the queue."""
 
 

@@ -58,19 +58,14 @@ class Pairing:
     def position(self, interaction: InteractionId) -> int:
         return self.matcher.position(interaction)
 
-    def waiting_in(self, queue: QueueId) -> int:
-        """Callers in the queue before the newest one, those whose agent's phone rings included."""
-        counters = self._step.queues[queue]
-        return counters.offered - sum(counters.outcomes.values()) - 1
-
     def able(self, queue: QueueId, requires: Requirement) -> list[AgentId]:
         """Every agent who could serve it in that queue, were all its tiers open; whether they are there or not."""
         return list(self.matcher.roster.names(self.matcher.able(queue, requires)))
 
-    def is_staffed(self, queue: QueueId, requires: Requirement) -> bool:
-        """Whether anybody who fulfils `requires` is logged in, ready or not."""
+    def there(self, queue: QueueId, requires: Requirement) -> list[AgentId]:
+        """Those of `able` who are logged in, ready or not."""
         self._see_who_is_here()
-        return bool(self.matcher.able(queue, requires) & self._here)
+        return list(self.matcher.roster.names(self.matcher.able(queue, requires) & self._here))
 
     def is_here(self, agent: AgentId) -> bool:
         """Whether the agent is logged in, ready or not, and one of the settings' agents."""

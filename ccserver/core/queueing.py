@@ -1,68 +1,74 @@
-"""Waiting in a queue: its doors, what the caller hears meanwhile, and the ways out.
+"""Waiting in a queue: the way in, what the caller hears meanwhile, and the ways out.
 
-Which rule wins at the door: closed, then full, then unstaffed. While an agent's phone rings, that comes before every rule that would
-send the caller elsewhere; such a rule is looked at again when the offer is over.
+`doors` says who may not enter or stay, and this module acts on it. While an agent's phone rings, that comes before every rule that would
+send the caller elsewhere; the rules are looked at again when the offer is over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ccserver.core import requirements, stats
 from ccserver.core.callers import Callers, prompt
 from ccserver.core.commands import WaitUntil
+from ccserver.core.doors import Doors, WayOut
 from ccserver.core.facts import BackToMenu
-from ccserver.core.hours import is_open
-from ccserver.core.ids import InteractionId, NodeId, QueueId
+from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import NoticeKind, VisitOutcome
-from ccserver.core.settings import Exit, ExitKind, Requirement, Spoken, SpokenKind
-from ccserver.core.state import After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
+from ccserver.core.settings import DIRECT, Exit, ExitKind, OverflowBy, QueueSettings, Settings, Spoken, SpokenKind
+from ccserver.core.staffing import Staffing
+from ccserver.core.state import CALLBACK, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
+HAS_TALKED = (InteractionState.RETURNING, InteractionState.HELD)
+GOES_BY_STAFF = frozenset({OverflowBy.RATIO})
+
 
 class Queueing:
-    """`position` is an interaction's place in its queue; `is_staffed` whether anybody logged in could serve a class."""
+    """`position` is an interaction's place in its queue, from 1."""
 
     def __init__(
         self,
         step: Step,
         ledger: Ledger,
         callers: Callers,
+        staffing: Staffing,
         *,
         position: Callable[[InteractionId], int],
-        waiting_in: Callable[[QueueId], int],
-        is_staffed: Callable[[QueueId, Requirement], bool],
     ) -> None:
         self.step = step
         self.ledger = ledger
         self.callers = callers
+        self._staffing = staffing
         self._position = position
-        self._waiting_in = waiting_in
-        self._is_staffed = is_staffed
+        self.doors = Doors(step, staffing, waiting_in=self.waiting_in, expected_wait_s=lambda interaction: None)
+        self._watched: dict[QueueId, QueueSettings] = {}
+        self._watched_of: Settings | None = None
 
-    # --- the way in ----------------------------------------------------------------------------------------------------
-    def enqueue(self, interaction: Interaction, queue: QueueId, *, rank: int = 1, waiting_since_s: float | None = None) -> None:
-        """Into a queue, or out of its door: closed, full, unstaffed."""
+    # --- the way in ---------------------------------------------------------------------------------------------------
+    def enqueue(
+        self,
+        interaction: Interaction,
+        queue: QueueId,
+        *,
+        rank: int = 1,
+        waiting_since_s: float | None = None,
+        only: AgentId | None = None,
+        only_until_s: float | None = None,
+    ) -> None:
+        """Into a queue, or out of its door. `only`: nobody but this agent may take it (until `only_until_s`)."""
         step, now = self.step, self.step.now
         if interaction.state is InteractionState.MENU:
             interaction = self.ledger.menu_segment(interaction)
-        what = InteractionStep.REQUEUE if interaction.state is InteractionState.RETURNING else InteractionStep.ENQUEUE
-        config = step.queue_settings(queue, interaction)
-        requires = requirements.together(config, interaction.needs, interaction.requires)
-        visit = Visit(
-            number=interaction.visits,
-            queue=queue,
-            entered=now,
-            waiting_since_s=now.mono_s if waiting_since_s is None else waiting_since_s,
-            rank=rank,
-            requires=requires,
-            priority=config.priority if interaction.priority is None else interaction.priority,
+        is_back = interaction.state in HAS_TALKED
+        visit = self._visit(
+            interaction, queue, rank=rank, waiting_since_s=waiting_since_s, only=only, only_until_s=only_until_s
         )
         interaction = self.ledger.put(
             replace(
                 interaction,
-                state=advance(INTERACTION, interaction.state, what),
+                state=advance(INTERACTION, interaction.state, InteractionStep.REQUEUE if is_back else InteractionStep.ENQUEUE),
                 queue=queue,
                 visit=visit,
                 visits=interaction.visits + 1,
@@ -70,21 +76,72 @@ class Queueing:
             )
         )
         step.queues.put(queue, stats.began(step.queues.get(queue) or QueueCounters()))
-        is_requeue = what is InteractionStep.REQUEUE
-        if config.hours is not None and not is_open(step.settings_of(interaction).hours[config.hours], now.utc_s):
-            self._refuse(interaction, VisitOutcome.REFUSED_CLOSED, config.on_closed)
-        elif not is_requeue and config.max_waiting is not None and self._waiting_in(queue) >= config.max_waiting:
-            self._refuse(interaction, VisitOutcome.REFUSED_FULL, config.on_full)
-        elif not is_requeue and config.on_unstaffed is not None and not self._is_staffed(queue, requires):
-            self._refuse(interaction, VisitOutcome.REFUSED_UNSTAFFED, config.on_unstaffed)
-        else:
-            if not interaction.is_answered:
-                interaction = self.callers.answer(interaction)
-            if config.max_wait_s is not None:
-                step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
-            self.ledger.notice(interaction, NoticeKind.QUEUED)
-            step.to_entertain[interaction.id] = None
+        way = self.doors.entrance(interaction, visit, is_back=is_back)
+        if way is not None:
+            self._leave_by(interaction, way)
+            return
+        if not interaction.is_answered:
+            interaction = self.callers.answer(interaction)
+        config = step.queue_settings(queue, interaction)
+        if config.max_wait_s is not None and interaction.kind != CALLBACK:
+            step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
+        self._look_again(interaction, visit)
+        self.ledger.notice(interaction, NoticeKind.QUEUED)
+        step.to_entertain[interaction.id] = None
 
+    def refusal(self, interaction: Interaction, queue: QueueId, *, only: AgentId | None = None) -> VisitOutcome | None:
+        """How `queue` would refuse the interaction at its door now; None: it would take it. Nothing is changed."""
+        counters = self.step.queues.get(queue) or QueueCounters()
+        before = self.step.queues.get(queue)
+        visit = self._visit(interaction, queue, rank=1, waiting_since_s=None, only=only, only_until_s=None)
+        self.step.queues.put(queue, stats.began(counters))
+        way = self.doors.entrance(interaction, visit, is_back=False)
+        if before is None:
+            self.step.queues.drop(queue)
+        else:
+            self.step.queues.put(queue, before)
+        return None if way is None else way.outcome
+
+    def _visit(
+        self,
+        interaction: Interaction,
+        queue: QueueId,
+        *,
+        rank: int,
+        waiting_since_s: float | None,
+        only: AgentId | None,
+        only_until_s: float | None,
+    ) -> Visit:
+        config, settings = self.step.queue_settings(queue, interaction), self.step.settings
+        priority = config.priority if interaction.priority is None else interaction.priority
+        return Visit(
+            number=interaction.visits,
+            queue=queue,
+            entered=self.step.now,
+            waiting_since_s=self.step.now.mono_s if waiting_since_s is None else waiting_since_s,
+            rank=rank,
+            requires=requirements.together(config, interaction.needs, interaction.requires),
+            priority=max(priority, settings.callers.vip_priority) if interaction.is_vip else priority,
+            only=only,
+            only_until_s=only_until_s,
+        )
+
+    def waiting_in(self, queue: QueueId) -> int:
+        """Who waits in the queue, those whose agent's phone rings included. Who is to be called back does not wait on a line, and
+        takes nobody's place."""
+        counters = self.step.queues.get(queue)
+        if counters is None:
+            return 0
+        waiting = counters.offered - sum(counters.outcomes.values())
+        config = self.step.settings.queues.get(queue)
+        if config is None or config.callback is None:
+            return waiting
+        called_back = sum(
+            1 for i in self.step.interactions.values() if i.kind == CALLBACK and i.visit is not None and i.visit.queue == queue
+        )
+        return waiting - called_back
+
+    # --- meanwhile ----------------------------------------------------------------------------------------------------
     def entertain(self, interaction: Interaction) -> None:
         """Position, where the queue announces it, then music; asked once the matcher has had its say."""
         if interaction.state not in (InteractionState.WAITING, InteractionState.OFFERED) or interaction.visit is None:
@@ -106,39 +163,103 @@ class Queueing:
             config = self.step.queue_settings(interaction.visit.queue, interaction)
             self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=config.announce_position_every_s))
 
-    def _refuse(self, interaction: Interaction, outcome: VisitOutcome, way: Exit) -> None:
-        self.ledger.end_visit(interaction, outcome)
-        self.take_exit(self.step.interactions[interaction.id], way)
+    # --- the rules while waiting --------------------------------------------------------------------------------------
+    def reconsider(self, interaction: Interaction) -> None:
+        """Whether it may go on waiting. While an agent's phone rings, that comes first."""
+        visit = interaction.visit
+        if interaction.state is not InteractionState.WAITING or visit is None:
+            return
+        way = self.doors.inside(interaction, visit)
+        if way is not None:
+            self.step.about = interaction.id
+            self._leave_by(interaction, way)
+        else:
+            self._look_again(interaction, visit)
+
+    def reconsider_all(self, queue: QueueId) -> None:
+        """Everybody who waits there, the newest first: who came last goes first where a ratio is the rule."""
+        for interaction in reversed(self.step.interactions.values()):
+            if interaction.visit is not None and interaction.visit.queue == queue:
+                self.reconsider(interaction)
+
+    def staff_left(self, agents: Iterable[AgentId]) -> None:
+        """After a step that touched `agents`: whoever waits where one of them no longer counts is looked at."""
+        watched = self._queues_watched()
+        clockwork = self.step.clockwork
+        if not watched or not (clockwork.is_linked and clockwork.is_observed):
+            return
+        left = list(agents)
+        for queue, config in watched.items():
+            if self.waiting_in(queue) and any(not self._staffing.counts(agent, config.stays_while) for agent in left):
+                self.reconsider_all(queue)
+
+    def _queues_watched(self) -> dict[QueueId, QueueSettings]:
+        """The queues with a rule that goes by who is there."""
+        settings = self.step.settings
+        if self._watched_of is not settings:
+            self._watched = {
+                queue: config
+                for queue, config in settings.queues.items()
+                if config.on_deserted is not None or any(rule.by in GOES_BY_STAFF for rule in config.overflow)
+            }
+            self._watched_of = settings
+        return self._watched
+
+    def _look_again(self, interaction: Interaction, visit: Visit) -> None:
+        at_s = self.doors.look_again_at(interaction, visit) if interaction.kind != CALLBACK else None
+        if at_s is not None:
+            self.step.deadlines.set(DeadlineKind.OVERFLOW, interaction.id, at_s)
+
+    # --- the ways out -------------------------------------------------------------------------------------------------
+    def _leave_by(self, interaction: Interaction, way: WayOut) -> None:
+        self.ledger.end_visit(interaction, way.outcome)
+        self.take_exit(self.step.interactions[interaction.id], way.exit)
 
     def take_exit(self, interaction: Interaction, way: Exit) -> None:
         """Leave a queue by one of its exits. The visit is over already."""
         if way.prompt is not None and self.step.caller_session(interaction) is not None:
             after = After(kind=AfterKind.EXIT, exit=replace(way, prompt=None))
             self.callers.say(interaction, (Spoken(SpokenKind.PROMPT, way.prompt),), after)
-        elif way.kind is ExitKind.QUEUE and interaction.hops < self.step.settings.limits.hops_max:
-            self.enqueue(interaction, QueueId(way.target), waiting_since_s=self.step.now.mono_s - interaction.wait_s)
-        elif way.kind is ExitKind.EXTENSION:
-            self.callers.hand_over(interaction, way.target)
-        elif way.kind is ExitKind.NODE and interaction.flow is not None:
-            self.step.tell(BackToMenu(interaction.id, NodeId(way.target)))
+            return
+        take = {
+            ExitKind.QUEUE: self._to_queue,
+            ExitKind.AGENT: self._to_agent,
+            ExitKind.NODE: self._to_node,
+            ExitKind.FLOW: self._to_flow,
+            ExitKind.EXTENSION: self._to_extension,
+        }.get(way.kind)
+        if take is None:
+            self.callers.release(interaction)
+        else:
+            take(interaction, way.target)
+
+    def _to_queue(self, interaction: Interaction, target: str) -> None:
+        if interaction.hops < self.step.settings.limits.hops_max:
+            self.enqueue(interaction, QueueId(target), waiting_since_s=self.step.now.mono_s - interaction.wait_s)
         else:
             self.callers.release(interaction)
 
-    # --- the ways out -------------------------------------------------------------------------------------------------
-    def max_wait_reached(self, interaction: Interaction) -> None:
-        """The longest wait. While an agent's phone rings, that comes first: see `offer_over`."""
-        if interaction.state is InteractionState.WAITING and interaction.visit is not None:
-            way = self.step.queue_settings(interaction.visit.queue, interaction).on_max_wait
-            self._refuse(interaction, VisitOutcome.OVERFLOWED, way)
+    def _to_agent(self, interaction: Interaction, target: str) -> None:
+        if interaction.hops < self.step.settings.limits.hops_max:
+            since_s = self.step.now.mono_s - interaction.wait_s
+            self.enqueue(interaction, DIRECT, waiting_since_s=since_s, only=AgentId(target))
+        else:
+            self.callers.release(interaction)
 
-    def offer_over(self, interaction: Interaction) -> None:
-        """An offer ended without a talk. Who has waited too long by now leaves; while the phone rang, that came first."""
-        visit = interaction.visit
-        config = self.step.queue_settings(visit.queue, interaction) if visit is not None else None
-        if visit and config and config.max_wait_s and visit.entered.mono_s + config.max_wait_s <= self.step.now.mono_s:
-            self.max_wait_reached(interaction)
+    def _to_node(self, interaction: Interaction, target: str) -> None:
+        if interaction.flow is None:
+            self.callers.release(interaction)
+        else:
+            self.step.tell(BackToMenu(interaction.id, None, NodeId(target)))
+
+    def _to_flow(self, interaction: Interaction, target: str) -> None:
+        self.step.tell(BackToMenu(interaction.id, FlowId(target), None))
+
+    def _to_extension(self, interaction: Interaction, target: str) -> None:
+        self.callers.hand_over(interaction, target)
 
     def leave(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
+        """The caller is gone; a short wait is counted apart."""
         visit = interaction.visit
         if visit is None:
             return interaction

@@ -1,0 +1,66 @@
+"""Queues that close: by their hours while callers wait, and by hand.
+
+A queue with hours and a rule for closing (`on_closing`) has a deadline at the next change of its hours; there everybody who waits is
+looked at, and the deadline is set for the change after that. The clock may be put back between: a deadline that comes early finds the
+queue open and is set anew.
+"""
+
+from ccserver.core.commands import Reply
+from ccserver.core.events import CloseQueueRequested, OpenQueueRequested
+from ccserver.core.hours import next_change
+from ccserver.core.ids import QueueId
+from ccserver.core.queueing import Queueing
+from ccserver.core.records import AuditRecord
+from ccserver.core.state import Closed, DeadlineKind
+from ccserver.core.step import Step
+
+
+class Closing:
+    def __init__(self, step: Step, queueing: Queueing) -> None:
+        self._step = step
+        self._queueing = queueing
+
+    def arm_all(self) -> None:
+        """After new settings: a deadline for each queue that has something to do when its hours end, and for no other."""
+        step = self._step
+        for kind, name in [key for key in step.deadlines.table if key[0] is DeadlineKind.CLOSING]:
+            step.deadlines.clear(kind, name)
+        for queue in step.settings.queues:
+            self._arm(queue)
+
+    def reached(self, queue: QueueId) -> None:
+        if queue in self._step.settings.queues:
+            self._queueing.reconsider_all(queue)
+            self._arm(queue)
+
+    def _arm(self, queue: QueueId) -> None:
+        step, now = self._step, self._step.now
+        config = step.settings.queues[queue]
+        if config.hours is None or config.on_closing is None:
+            return
+        change_utc_s = next_change(step.settings.hours[config.hours], now.utc_s)
+        if change_utc_s is not None:
+            step.deadlines.set(DeadlineKind.CLOSING, queue, now.mono_s + change_utc_s - now.utc_s)
+
+    # --- by hand ------------------------------------------------------------------------------------------------------
+    def close(self, event: CloseQueueRequested) -> None:
+        """Emergency close: nobody enters, and who waits hears the prompt and is released. A ringing phone rings on."""
+        step, queue = self._step, event.queue
+        is_known = queue in step.settings.queues
+        if is_known:
+            step.closed.put(queue, Closed(prompt=event.prompt, by=event.by, since=step.now))
+            self._queueing.reconsider_all(queue)
+        text = f"queue {queue} is closed" if is_known else f"there is no queue {queue}"
+        self._answer(event, "close_queue", is_known, text)
+
+    def open(self, event: OpenQueueRequested) -> None:
+        step, queue = self._step, event.queue
+        is_closed = queue in step.closed
+        step.closed.drop(queue)
+        text = f"queue {queue} is open again" if is_closed else f"queue {queue} has not been closed by hand"
+        self._answer(event, "open_queue", is_closed, text)
+
+    def _answer(self, event: CloseQueueRequested | OpenQueueRequested, act: str, is_done: bool, text: str) -> None:
+        at_utc_s = self._step.now.utc_s
+        self._step.store(AuditRecord(by=event.by, act=act, what=event.queue, is_done=is_done, at_utc_s=at_utc_s))
+        self._step.emit(Reply(request=event.request, is_ok=is_done, text=text))
