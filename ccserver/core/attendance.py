@@ -10,7 +10,7 @@ from dataclasses import replace
 from ccserver.core import figures, idle_clock
 from ccserver.core.facts import Answered, Origin
 from ccserver.core.hours import is_open, next_close
-from ccserver.core.ids import AgentId, PhoneId, PromptId, ReasonId
+from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, ReasonId
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import IdleReset, LoginRule, WorkMode
 from ccserver.core.state import Agent, DeadlineKind, Presence
@@ -39,6 +39,12 @@ class Attendance:
     def at_phone(self, phone: PhoneId) -> Agent | None:
         """Who is logged in there."""
         return self.step.agents.get(self.step.agent_at.get(phone))
+
+    def language_of(self, agent: AgentId | None) -> Language:
+        """In which the agent is spoken to; the default for nobody."""
+        settings = self.step.settings
+        config = settings.agents.get(agent) if agent is not None else None
+        return (config.language if config is not None else None) or settings.default_language
 
     @staticmethod
     def is_working(agent: Agent) -> bool:

@@ -41,6 +41,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
+from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
@@ -111,6 +112,7 @@ class CallCenter:
         self._closing = Closing(step, self._queueing)
         self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing)
         self._features = Features(step, self._agents)
+        self._own_calls = OwnCalls(step, self._agents)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -137,6 +139,8 @@ class CallCenter:
             ev.RingEnded: self._ring_ended,
             ev.CallArrived: self._call_arrived,
             ev.FeatureDialled: self._feature_dialled,
+            ev.OwnCallDialled: self._own_calls.dialled,
+            ev.EmergencyDialled: self._own_calls.emergency,
             ev.WrapUpOpened: self._wrap_up_opened,
             ev.SessionClosed: self._session_closed,
             ev.PromptEnded: self._prompt_ended,
@@ -573,6 +577,8 @@ class CallCenter:
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
             case Role.AGENT:
                 self._talks.agent_leg_ended(leg, cause, tech_cause, by)
+            case Role.OWN:
+                self._own_calls.leg_over(leg)
             case Role.FEATURE:
                 pass
 

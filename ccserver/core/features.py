@@ -132,7 +132,7 @@ class Features:
                     _prompt("cc-figures-minutes"),
                     Spoken(SpokenKind.NUMBER, str(minutes)),
                 ),
-                self._language_of(agent),
+                self.agents.language_of(agent),
             )
 
     def _state(self, session: Session, phone: PhoneId, argument: str) -> None:
@@ -218,7 +218,7 @@ class Features:
         known = self.step.sessions.get(session)
         if known is not None:
             is_in = fact.is_ok and known.agent is not None
-            language = self._language_of(known.agent) if is_in else self._language(known)
+            language = self.agents.language_of(known.agent) if is_in else self._language(known)
             self._say_last(session, (_prompt(fact.prompt),), language)
 
     def last_words(self, session_id: SessionId, prompt: str) -> None:
@@ -250,12 +250,7 @@ class Features:
         leg = self.step.legs.get(session.leg)
         is_unknown = session.dialogue in (Dialogue.LOGIN_AGENT, Dialogue.LOGIN_PIN)
         agent = None if is_unknown else session.agent or (leg.agent if leg is not None else None)
-        return self._language_of(agent)
-
-    def _language_of(self, agent: AgentId | None) -> Language:
-        settings = self.step.settings
-        config = settings.agents.get(agent) if agent is not None else None
-        return (config.language if config is not None else None) or settings.default_language
+        return self.agents.language_of(agent)
 
     def _collect(
         self,

@@ -39,6 +39,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_agents(state, settings),
         *_legs(state),
         *_sessions(state),
+        *_own_calls(state),
         *_deadlines(state, settings),
         *_totals(state),
         *_idle_pairs(state, settings),
@@ -272,6 +273,16 @@ def _legs(state: CenterState) -> Iterator[str]:
             yield f"{name} is not of our making"
         if leg.id in state.hung_up:
             yield f"{name} is known to be over"
+
+
+def _own_calls(state: CenterState) -> Iterator[str]:
+    """A phone's own call lasts as long as its leg, and keeps offers from its agent no longer."""
+    for leg in state.own_calls:
+        if leg not in state.legs or state.legs[leg].role is not Role.OWN:
+            yield f"own call {leg.uniqueid} has no leg of its own"
+    for agent in state.agents.values():
+        if agent.own_call is not None and agent.own_call not in state.own_calls:
+            yield f"agent {agent.id} is on an own call that is over"
 
 
 def _sessions(state: CenterState) -> Iterator[str]:
