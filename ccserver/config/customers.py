@@ -41,6 +41,7 @@ class Known:
 class _Cell:
     text: str
     mark: Mark
+    lead: int | None
 
 
 def read_customers(path: Path, at: PathInFile, known: Known, reader: Reader) -> dict[str, CustomerSettings]:
@@ -114,7 +115,9 @@ def _cells(line: str, cell: re.Pattern[str], start: Mark) -> Iterator[_Cell]:
     while found := cell.match(line, at):
         mark = Mark(start.file, start.line, at + 1)
         inside = found["quoted"]
-        yield _Cell(found["plain"].strip() if inside is None else inside.replace('""', '"').strip(), mark)
+        text = found["plain"] if inside is None else inside.replace('""', '"')
+        lead = None if inside is not None else len(text) - len(text.lstrip())
+        yield _Cell(text.strip(), mark, lead)
         at = found.end() + 1
         if at > len(line):
             return
@@ -210,4 +213,4 @@ class _RowReader:
 
 
 def _scalar(cell: _Cell) -> Scalar:
-    return Scalar(cell.mark, cell.text, True)
+    return Scalar(cell.mark, cell.text, True, cell.lead)

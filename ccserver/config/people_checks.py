@@ -120,8 +120,8 @@ def check_people(document: Document, reader: Reader) -> None:
 def _capacity(path: PathInFile, capacity: Mapping[str, int], combined: int, reader: Reader) -> None:
     for kind, most in capacity.items():
         if kind in ON_THE_LINE and kind != VOICE:
-            message = f"expected another kind than {kind}, got it"
-            reader.tell((*path, kind), hinted(message, f"it is on the line, as {VOICE} is: write {VOICE}"))
+            message = f"expected {VOICE} for all that is on the line, got {kind}"
+            reader.tell((*path, kind), hinted(message, f"it shares the capacity of {VOICE}: remove it"))
         elif kind == VOICE and most > 1:
             reader.tell((*path, kind), f"expected at most 1 for {VOICE}, got {most} (an agent talks to one caller at a time)")
         elif most > combined:

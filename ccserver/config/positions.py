@@ -48,13 +48,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """`is_quoted` tells `null` (nothing) from `"null"` (a text). `is_verbatim`: the text stands in the file character by
-    character from `mark` on (after the quote), so that a place inside it can be named."""
+    """`is_quoted` tells `null` (nothing) from `"null"` (a text). `lead`: where the text stands in the
+    file character by character, so many columns after `mark`; None where it does not (escapes, several lines)."""
 
     mark: Mark
     text: str
     is_quoted: bool
-    is_verbatim: bool = False
+    lead: int | None = None
 
     def is_nothing(self) -> bool:
         """Whether no value was written."""
@@ -200,7 +200,7 @@ class _Composer:
         mark = self._mark(event)
         if isinstance(event, yaml.ScalarEvent):
             is_quoted = not event.implicit[0] or event.style not in (None, "")
-            return Scalar(mark, event.value, is_quoted, _is_verbatim(event))
+            return Scalar(mark, event.value, is_quoted, _lead(event))
         if isinstance(event, yaml.SequenceStartEvent):
             return self._listing(mark, path)
         if isinstance(event, yaml.MappingStartEvent):
@@ -232,11 +232,12 @@ class _Composer:
         return Table(mark, entries)
 
 
-def _is_verbatim(event: yaml.ScalarEvent) -> bool:
+def _lead(event: yaml.ScalarEvent) -> int | None:
     start, end = event.start_mark, event.end_mark
     if start is None or end is None or start.line != end.line:
-        return False
-    return bool(end.column - start.column - len(event.value) == (2 if event.style in ("'", '"') else 0))
+        return None
+    quotes = 2 if event.style in ("'", '"') else 0
+    return quotes // 2 if end.column - start.column == len(event.value) + quotes else None
 
 
 def merged(below: Node, above: Node) -> Node:

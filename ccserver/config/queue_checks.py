@@ -129,7 +129,7 @@ _ONLY_WITH: tuple[tuple[str, str, tuple[Enum, ...]], ...] = (
 def _partners(path: PathInFile, queue: QueueSettings, reader: Reader) -> None:
     for key, needed, without in _NEEDED:
         if (*path, key) in reader.marks and getattr(queue, needed) is None:
-            reader.warn((*path, key), f"expected a {needed} beside it, got none (without it {without})")
+            reader.warn((*path, key), f"expected {needed} beside it, got none (without it {without})")
     for key, chooser, values in _ONLY_WITH:
         chosen: Enum = getattr(queue, chooser)
         if (*path, key) in reader.marks and chosen not in values:
@@ -220,8 +220,9 @@ class _Able:
         required = together(queue, (), EVERYBODY)
         if not self._can_judge(required):
             return
-        self._check_members(path, queue, required)
-        if not any(is_met(required, skills) for skills in self._eligible(queue)):
+        if any(is_met(required, skills) for skills in self._eligible(queue)):
+            self._check_members(path, queue, required)
+        else:
             self._tell_nobody(path, queue, required)
         for index, relaxation in enumerate(queue.relax):
             where = (*path, "relax", index, "requires")
@@ -273,7 +274,10 @@ class _Able:
             self._reader.warn(path, f"expected an agent with the skills {shown}, got none (callers would wait for nobody)")
             return
         who = "a member" if queue.members else "an agent"
-        self._reader.warn(path, f"expected {who} who fulfils {written(required)}, got none (callers would wait for nobody)")
+        key = "members" if queue.members else "requires"
+        self._reader.warn(
+            (*path, key), f"expected {who} who fulfils {written(required)}, got none (callers would wait for nobody)"
+        )
 
 
 def _named(requirement: Requirement) -> Iterator[SkillId]:

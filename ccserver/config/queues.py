@@ -130,7 +130,7 @@ callback = Group(
     "a callback",
     CallbackRules,
     [
-        Field("key", Text("one key", str, r"[0-9*#]", 1, '"1"'), "Pressed to be called back."),
+        Field("key", Text("one key", str, r"[0-9*#]", 8, '"1"'), "Pressed to be called back."),
         Field("offer_after_s", duration(0, 86400, "60"), "Offered after so much waiting."),
         Field(
             "offer_above_expected_s",

@@ -248,6 +248,4 @@ class RequirementText:
 def _inside(node: Scalar, offset: int) -> Mark:
     """Where in the file the text's `offset` is; where the text begins, if it does not stand there as it was read."""
     mark = node.mark
-    if not node.is_verbatim:
-        return mark
-    return Mark(mark.file, mark.line, mark.column + offset + (1 if node.is_quoted else 0))
+    return mark if node.lead is None else Mark(mark.file, mark.line, mark.column + node.lead + offset)
