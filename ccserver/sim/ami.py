@@ -93,14 +93,13 @@ class VirtualAmi:
             self._wire.ami(RingEnded(command=command_id, leg=ring.leg, is_ok=False, reason=0))
             return
         person = phone.person if phone is not None else dialplan.outside(called)
-        assert person is not None or phone is None, f"nobody sits at {called}"
         channel = dialplan.new_channel(called.removeprefix("PJSIP/"), Place.AGENT, person or NOBODY, phone, ring.leg)
         channel.ring, channel.ring_command, channel.is_ours = ring, command_id, ring.place is not c.Place.LOOP
         channel.caller_channel, channel.max_talk_s, channel.recording = ring.caller_channel, ring.max_talk_s, ring.recording
         channel.first_entry_s = self._agenda.now_s
         self._wire.ami(LegStarted(leg=ring.leg, channel=channel.name))
         quickly_s = self._chance.uniform(0.003, 0.02)
-        if person is None:
+        if person is None and phone is None:
             self._agenda.after(quickly_s, dialplan.end, channel, 1, 404)
         elif phone is not None and (phone.is_in_own_call or phone.is_refusing or len(phone.channels) > 1):
             self._agenda.after(quickly_s, dialplan.end, channel, 17, 486)
@@ -183,7 +182,7 @@ class VirtualAmi:
 
 
 class Nobody:
-    """At a number that does not exist."""
+    """At a number that does not exist, or at a phone that rings in an empty room."""
 
     def rings(self, channel: Channel) -> None: ...
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from ccserver.core.codec import dump
 from ccserver.core.commands import Command, Reply, Store
-from ccserver.core.ids import CommandId, InteractionId, QueueId, RequestId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, QueueId, RequestId
 from ccserver.core.records import (
     FaultRecord,
     InteractionRecord,
@@ -38,6 +38,9 @@ class Books:
         self.faults: list[FaultRecord] = []
         self.recordings = 0
         self.longest_wrap_up_s: defaultdict[QueueId, float] = defaultdict(float)
+        self.talks: Counter[tuple[InteractionId, AgentId]] = Counter()
+        self.wrap_ups: Counter[tuple[InteractionId, AgentId]] = Counter()
+        """How many stretches each agent had of each interaction."""
         self.replies: dict[RequestId, Reply] = {}
         self.problems: list[str] = []
         self.records: list[Record] = []
@@ -74,9 +77,12 @@ class Books:
                 self.within_service_level[record.queue] += record.is_within_service_level
             case OfferRecord():
                 self.offers[record.outcome] += 1
-            case SegmentRecord(kind=SegmentKind.WRAP_UP, queue=str() as name):
+            case SegmentRecord(kind=SegmentKind.TALK, agent=str() as agent):
+                self.talks[record.interaction, AgentId(agent)] += 1
+            case SegmentRecord(kind=SegmentKind.WRAP_UP, agent=str() as agent, queue=str() as name):
                 queue = QueueId(name)
                 self.longest_wrap_up_s[queue] = max(self.longest_wrap_up_s[queue], record.duration_s)
+                self.wrap_ups[record.interaction, AgentId(agent)] += 1
             case RecordingRecord():
                 self.recordings += 1
             case RepairRecord():

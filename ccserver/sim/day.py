@@ -9,12 +9,15 @@ from ccserver.core.commands import Command
 from ccserver.core.events import Event
 from ccserver.core.invariants import check, check_index
 from ccserver.core.records import Outcome, VisitOutcome
-from ccserver.core.state import CenterState
+from ccserver.core.settings import Strategy, WrapUpKind
+from ccserver.core.state import VOICE, CenterState
 from ccserver.sim.books import Books
 from ccserver.sim.desks import AgentHabits
+from ccserver.sim.full_sample import DIDS, MAIL, POST, full_center
 from ccserver.sim.mishaps import Mishaps, prepare
 from ccserver.sim.people import OFFICE_DAY, CallerHabits, arrivals
 from ccserver.sim.sample import DID, sample_center
+from ccserver.sim.screens import Requests, Screens, Supervisor
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World
 
@@ -37,6 +40,16 @@ class Plan:
     faults: Faults = NO_FAULTS
     mishaps: Mishaps = NO_MISHAPS
     wrap_up_s: float = 20.0
+    strategy: Strategy | None = None
+    """Of all queues, in a center that has everything; None: the plain sample."""
+    mails: int = 0
+    supervisor_every_s: float = 0.0
+    """How often a supervisor intervenes; 0: never."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Nothing breaks."""
+        return self.faults == NO_FAULTS and self.mishaps == NO_MISHAPS
 
 
 class Unsound(AssertionError):
@@ -50,6 +63,7 @@ class Day:
         self.plan = plan
         self.world = world
         self.restored = 0
+        self.requests = Requests()
 
     @property
     def books(self) -> Books:
@@ -81,15 +95,40 @@ class Day:
             "deadlines": state.deadlines,
         }
         found += [f"{len(things)} {what} are left over" for what, things in leftovers.items() if things]
-        if self.plan.faults == NO_FAULTS and self.plan.mishaps == NO_MISHAPS:
+        if self.plan.is_calm:
             found += [f"{count} repairs ({kind}) on a day without faults" for kind, count in books.repairs.items()]
         if world.pbx.steals:
             found.append(f"{world.pbx.steals} callers were taken out of a conversation")
-        if self.placed != len(books.interactions):
-            found.append(f"{self.placed} calls were placed, {len(books.interactions)} interactions were told")
-        for queue, longest_s in books.longest_wrap_up_s.items():
-            if longest_s > world.settings.queues[queue].wrap_up_s + self.plan.mishaps.outage_s + 0.001:
+        told = sum(record.kind == VOICE for record in books.interactions.values())
+        if self.placed != told:
+            found.append(f"{self.placed} calls were placed, {told} were told")
+        found += self._wrap_ups()
+        unanswered = self.requests.unanswered(books.replies)
+        if unanswered and not self.plan.mishaps.kills:
+            found.append(f"{unanswered} requests had no answer")
+        if self.plan.strategy is None:
+            found += self._answers()
+        return found
+
+    def _wrap_ups(self) -> list[str]:
+        """None is longer than its queue allows, and each agent wraps up each talk once."""
+        found, queues = [], self.world.settings.queues
+        for queue, longest_s in self.books.longest_wrap_up_s.items():
+            is_short = queues[queue].wrap_up in (WrapUpKind.NONE, WrapUpKind.TIMED)
+            limit_s = queues[queue].wrap_up_s if is_short else queues[queue].wrap_up_max_s
+            if longest_s > limit_s + self.plan.mishaps.outage_s + 0.001:
                 found.append(f"queue {queue}: a wrap-up of {longest_s:.1f} s")
+        talks, wrap_ups = self.books.talks, self.books.wrap_ups
+        for (interaction, agent), count in wrap_ups.items():
+            if count > talks[interaction, agent]:
+                found.append(f"interaction {interaction}: agent {agent} wrapped up {count} times")
+        if self.plan.is_calm and self.plan.strategy is None:
+            missing = [pair for pair, count in talks.items() if wrap_ups[pair] < count]
+            found += [f"interaction {interaction}: agent {agent} did not wrap up" for interaction, agent in missing]
+        return found
+
+    def _answers(self) -> list[str]:
+        world, books, found = self.world, self.books, []
         answered, talked = books.outcomes[Outcome.ANSWERED], sum(caller.has_talked for caller in world.callers)
         if answered > talked or (not books.outcomes[Outcome.LOST] and talked - answered > self._lost_lines()):
             found.append(f"{talked} callers talked with an agent, {answered} interactions are told as answered")
@@ -133,7 +172,11 @@ def run_day(
     keeps_journal: bool = False,
 ) -> Day:
     """Run it. `restore_at_s`: moments at which the state goes through its written form. `checks_every`: steps, 0 for never."""
-    sample = sample_center(plan.agents, wrap_up_s=plan.wrap_up_s)
+    sample = (
+        sample_center(plan.agents, wrap_up_s=plan.wrap_up_s)
+        if plan.strategy is None
+        else full_center(plan.agents, plan.strategy, wrap_up_s=plan.wrap_up_s)
+    )
     steps = 0
 
     def watch(world: World, event: Event, commands: list[Command]) -> None:
@@ -153,8 +196,9 @@ def run_day(
     day = Day(plan, world)
     length_s = plan.hours * 3600.0
     world.staff(1.0, length_s + OPENING_S, plan.agent)
-    middle = OFFICE_DAY[8:18]
-    world.expect_calls(arrivals(Random(f"{seed}/arrivals"), plan.calls, middle, OPENING_S, length_s), [DID], plan.callers)
+    _employ(day, length_s)
+    middle, dids = OFFICE_DAY[8:18], [DID] if plan.strategy is None else list(DIDS)
+    world.expect_calls(arrivals(Random(f"{seed}/arrivals"), plan.calls, middle, OPENING_S, length_s), dids, plan.callers)
     prepare(world, plan.mishaps, OPENING_S, length_s)
     world.start()
     for at_s in restore_at_s:
@@ -163,3 +207,18 @@ def run_day(
         day.restored += 1
     world.run_until(OPENING_S + length_s + AFTERWARDS_S)
     return day
+
+
+def _employ(day: Day, length_s: float) -> None:
+    """Supervisors, and work that comes in without a line."""
+    plan, world, seed = day.plan, day.world, day.world.seed
+    until_s = OPENING_S + length_s
+    if plan.supervisor_every_s:
+        supervisor = Supervisor(
+            world.settings, world.agenda, world.post, world.look, day.requests, seed=seed, every_s=plan.supervisor_every_s
+        )
+        world.agenda.at(OPENING_S, supervisor.work_until, until_s)
+    if plan.mails:
+        screens = Screens(world.agenda, world.post, world.look, day.requests, seed=seed, kind=MAIL, queue=POST)
+        screens.expect(arrivals(Random(f"{seed}/mails"), plan.mails, (1,), OPENING_S, length_s))
+        world.agenda.at(OPENING_S, screens.watch_until, until_s + AFTERWARDS_S / 2)

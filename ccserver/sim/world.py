@@ -127,6 +127,10 @@ class World:
             self.callers.append(caller)
             self.agenda.at(at_s, caller.call, self.chance.choice(dids))
 
+    def look(self) -> CenterState:
+        """What the center shows to whoever asks."""
+        return self.center.snapshot()
+
     # --- the daemon's life --------------------------------------------------------------------------------------------
     def start(self) -> None:
         """The daemon starts: with the state it has, which is empty the first time."""
