@@ -7,6 +7,7 @@ from ccserver.core.codec import dump
 from ccserver.core.commands import Command, Reply, Store
 from ccserver.core.ids import AgentId, CommandId, InteractionId, QueueId, RequestId
 from ccserver.core.records import (
+    EndedBy,
     FaultRecord,
     InteractionRecord,
     OfferOutcome,
@@ -41,6 +42,8 @@ class Books:
         self.talks: Counter[tuple[InteractionId, AgentId]] = Counter()
         self.wrap_ups: Counter[tuple[InteractionId, AgentId]] = Counter()
         """How many stretches each agent had of each interaction."""
+        self.lost_lines: Counter[tuple[InteractionId, AgentId]] = Counter()
+        """Talks that the agent's line ended: they are not wrapped up."""
         self.replies: dict[RequestId, Reply] = {}
         self.problems: list[str] = []
         self.records: list[Record] = []
@@ -79,6 +82,7 @@ class Books:
                 self.offers[record.outcome] += 1
             case SegmentRecord(kind=SegmentKind.TALK, agent=str() as agent):
                 self.talks[record.interaction, AgentId(agent)] += 1
+                self.lost_lines[record.interaction, AgentId(agent)] += record.detail == EndedBy.AGENT_LOST.value
             case SegmentRecord(kind=SegmentKind.WRAP_UP, agent=str() as agent, queue=str() as name):
                 queue = QueueId(name)
                 self.longest_wrap_up_s[queue] = max(self.longest_wrap_up_s[queue], record.duration_s)

@@ -123,7 +123,7 @@ class Day:
             if count > talks[interaction, agent]:
                 found.append(f"interaction {interaction}: agent {agent} wrapped up {count} times")
         if self.plan.is_calm and self.plan.strategy is None:
-            missing = [pair for pair, count in talks.items() if wrap_ups[pair] < count]
+            missing = [pair for pair, count in talks.items() if wrap_ups[pair] < count - self.books.lost_lines[pair]]
             found += [f"interaction {interaction}: agent {agent} did not wrap up" for interaction, agent in missing]
         return found
 

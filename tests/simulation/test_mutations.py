@@ -14,8 +14,10 @@ from ccserver.core.acd import Matcher
 from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
 from ccserver.core.center import CallCenter, StepFailed
-from ccserver.core.commands import Store
-from ccserver.core.records import OfferOutcome, VisitRecord
+from ccserver.core.commands import JoinLeg, Store
+from ccserver.core.offers import Offers
+from ccserver.core.records import OfferOutcome, SegmentKind, SegmentRecord, VisitRecord
+from ccserver.core.settings import Strategy
 from ccserver.core.state import DeadlineKind, Deadlines, Role
 from ccserver.core.step import Step
 from ccserver.sim.day import Plan, Unsound, run_day
@@ -30,6 +32,8 @@ PLAN = Plan(
     agent=AgentHabits(missed_ratio=0.15, declined_ratio=0.1, answer_s=8.0, talk_s=60.0, line_lost_ratio=0.05),
 )
 """A busy half hour in which everything happens: missed and declined offers, callers who leave while a phone rings."""
+RING_ALL = replace(PLAN, strategy=Strategy.RING_ALL, agent=replace(PLAN.agent, answer_s=2.0))
+"""Everybody answers at about the same time."""
 SEED = 1
 RESTORE_AT_S = (1000.0, 1500.0)
 
@@ -74,8 +78,9 @@ def offer_again_before_the_leg_has_ended(monkeypatch: pytest.MonkeyPatch) -> Non
         real(self, event)
         leg = self._step.legs.get(event.leg)
         interaction = self._step.interactions.get(leg.interaction) if leg is not None else None
-        if interaction is not None and interaction.offer is not None:
-            self._talks.offer_ended(interaction, OfferOutcome.MISSED, is_leg_over=False)
+        offer = interaction.offer_on(event.leg) if interaction is not None else None
+        if interaction is not None and offer is not None:
+            self._offers.ended(interaction, offer, OfferOutcome.MISSED, is_leg_over=False)
 
     monkeypatch.setattr(CallCenter, "_leg_ringing", leg_ringing)
 
@@ -188,6 +193,49 @@ def forget_to_let_callers_go(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, Callers, "end_session")
 
 
+def wrap_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One talk is followed by two stretches of wrap-up."""
+    real = Step.emit
+
+    def emit(self: Step, command: Any) -> Any:
+        if isinstance(command, Store) and isinstance(command.record, SegmentRecord):
+            record = command.record
+            if record.kind is SegmentKind.WRAP_UP:
+                real(self, Store(record=replace(record, number=record.number + 1)))
+        return real(self, command)
+
+    monkeypatch.setattr(Step, "emit", emit)
+
+
+def join_two_winners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second phone answers while the first one is being joined, and is joined as well."""
+    real = Offers.parked
+
+    def parked(self: Offers, leg: Any) -> None:
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is not None and interaction.joining not in (None, leg.id) and interaction.leg is not None:
+            caller = self.step.legs[interaction.leg]
+            join = JoinLeg(
+                leg=leg.id, channel=leg.channel, caller=caller.id, caller_channel=caller.channel, recording="", max_talk_s=60.0
+            )
+            self.step.order(join)
+        else:
+            real(self, leg)
+
+    monkeypatch.setattr(Offers, "parked", parked)
+
+
+def let_the_losers_ring_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One has answered, and the phones of the others are left to ring until somebody answers them too."""
+    real = Offers.withdraw
+
+    def withdraw(self: Offers, interaction: Any, offer: Any, outcome: OfferOutcome) -> None:
+        if outcome is not OfferOutcome.CANCELLED:
+            real(self, interaction, offer, outcome)
+
+    monkeypatch.setattr(Offers, "withdraw", withdraw)
+
+
 def write_a_snapshot_without_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     real = CallCenter.snapshot
     monkeypatch.setattr(CallCenter, "snapshot", lambda self: replace(real(self), deadlines={}))
@@ -229,13 +277,20 @@ MUTATIONS: dict[str, Mutation] = {
     "forget to let callers go": forget_to_let_callers_go,
     "write a snapshot without deadlines": write_a_snapshot_without_deadlines,
     "restore without the idle times": restore_without_the_idle_times,
+    "wrap up twice": wrap_up_twice,
 }
+SEVERAL_RING: dict[str, Mutation] = {
+    "join two winners": join_two_winners,
+    "let the losers ring on": let_the_losers_ring_on,
+    "lose the deadline of a join": lose_a_deadline(DeadlineKind.JOIN),
+}
+"""Mistakes that show only where several phones ring for one caller."""
 
 
-def judge() -> tuple[list[str], str]:
+def judge(plan: Plan = PLAN) -> tuple[list[str], str]:
     """What is found wrong with one busy hour, and its digest. Checked after every step, restored in the middle."""
     try:
-        day = run_day(PLAN, seed=SEED, restore_at_s=RESTORE_AT_S, checks_every=1)
+        day = run_day(plan, seed=SEED, restore_at_s=RESTORE_AT_S, checks_every=1)
     except (Unsound, StepFailed) as found:
         return [str(found)], ""
     return day.findings(), day.digest()
@@ -253,6 +308,16 @@ def test_a_mistake_in_the_core_is_caught(name: str, sound_digest: str, monkeypat
     MUTATIONS[name](monkeypatch)
     findings, digest = judge()
     assert findings or digest != sound_digest, "the checks see nothing wrong with it"
+
+
+def test_nothing_is_wrong_where_several_phones_ring() -> None:
+    assert judge(RING_ALL)[0] == []
+
+
+@pytest.mark.parametrize("name", SEVERAL_RING)
+def test_a_mistake_with_several_phones_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    SEVERAL_RING[name](monkeypatch)
+    assert judge(RING_ALL)[0] != []
 
 
 BY_DIGEST_ONLY = {"restore without the idle times"}
