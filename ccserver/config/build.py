@@ -303,6 +303,7 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> 
         "combined_capacity": document.combined_capacity,
         "sendable_flows": document.sendable_flows,
         "trunk": trunk,
+        "timezone": document.timezone,
         "limits": document.limits,
         "recording_dir": str(document.recording.asterisk_dir) if document.recording else "",
     }

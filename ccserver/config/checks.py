@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ccserver.config.flow_checks import check_flows
-from ccserver.config.people_checks import check_codes, check_people, check_phones
+from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones
 from ccserver.config.positions import PathInFile, path_text, quoted
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
 from ccserver.config.queue_checks import check_queues
@@ -152,6 +152,7 @@ _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     _references,
     check_codes,
     check_phones,
+    check_numbers,
     check_queues,
     check_flows,
     _prompts,

@@ -101,6 +101,24 @@ def _is_whole(path: PathInFile, count: int, phone: PhoneSection, reader: Reader)
     return True
 
 
+def check_numbers(document: Document, reader: Reader) -> None:
+    """What agents type for a colleague or a queue means one of them; an agent's number may be that of a phone."""
+    taken: dict[str, PathInFile] = {}
+    for span in document.phones:
+        for number in span.each():
+            taken[number] = ("phones", number)
+    for agent in document.agents:
+        taken[agent] = ("agents", agent)
+    for name, queue in document.queues.items():
+        if queue.number is None:
+            continue
+        if queue.number in taken:
+            path: PathInFile = ("queues", name, "number")
+            other = path_text(taken[queue.number])
+            reader.tell(path, f"expected a number of its own, got {quoted(queue.number)} (it is that of {other})")
+        taken.setdefault(queue.number, ("queues", name))
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 def check_people(document: Document, reader: Reader) -> None:
     """Log-in, languages, and how much one agent can take at once."""

@@ -153,6 +153,11 @@ callback = Group(
 _FIELDS = [
     Field("name", shown_name("a queue's name"), "Shown on the agent's phone."),
     Field(
+        "number",
+        Text("a number of 1 to 8 digits", str, r"[0-9]{1,8}", 8, '"700"'),
+        "Typed by agents who consult the queue or transfer to it; without it they cannot.",
+    ),
+    Field(
         "skills", ListOf(kinds.skill, 20), "The skills an agent needs, all of them.", hint="for example [sales]", fallback=()
     ),
     Field("requires", ways.requirement, "A condition on agents beside the skills: `sales >= 50 and not trainee`."),
@@ -214,9 +219,15 @@ _FIELDS = [
         duration(0, 3600, "60"),
         "An agent is reminded of a customer on hold after so long; 0 is never.",
     ),
+    Field(
+        "lamp_waiting_above",
+        whole(0, 10_000, "5"),
+        "The queue's lamp is lit while calls wait, and blinks while more wait than this; without it not for their number.",
+    ),
+    Field("lamp_wait_above_s", duration(0, 86400, "60"), "It blinks while a call has waited longer; without it not for that."),
 ]
 _NOT_FOR_DIRECT_CALLS = frozenset(
-    {"skills", "requires", "members", "strategy", "ring_more_every_s", "ring_most", "tiers", "relax", "preference"}
+    {"number", "skills", "requires", "members", "strategy", "ring_more_every_s", "ring_most", "tiers", "relax", "preference"}
 )
 
 

@@ -124,6 +124,7 @@ class Document:
     classes_of_service: Mapping[ClassOfServiceId, ClassOfService]
     capacity: Mapping[str, int]
     combined_capacity: int
+    timezone: str
     priority_step_s: float
     sendable_flows: Mapping[str, FlowId]
     limits: Limits
@@ -328,6 +329,7 @@ top = Group(
             hint="two capital letters, for example ES",
             fallback="",
         ),
+        Field("timezone", kinds.zone, "The site's time zone: where a new day begins in the agents' figures.", default="UTC"),
         Field("asterisk", asterisk, "The PBX.", fallback=None),
         Field("dialplan", dialplan, "What `ccserver asterisk render` puts into the dialplan.", default=DialplanEdge()),
         Field("database", database, "Where history is kept.", default=DatabaseSection()),
