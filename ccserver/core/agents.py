@@ -11,7 +11,18 @@ from typing import assert_never
 from ccserver.core import figures, idle_clock, wrap_up
 from ccserver.core.attendance import Attendance
 from ccserver.core.availability import IN_USE, kinds_free
-from ccserver.core.facts import AgentLegOver, Disposed, OfferOver, Origin, TalkBegan, TalkHeld, TalkOver, WrapUpOver
+from ccserver.core.facts import (
+    AgentLegOver,
+    CallsBack,
+    Disposed,
+    OfferOver,
+    Origin,
+    TalkBegan,
+    TalkHeld,
+    TalkOver,
+    WorkMoved,
+    WrapUpOver,
+)
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AgentStateRecord, OfferOutcome, PhoneState, ShownState
@@ -148,6 +159,19 @@ class Agents(Attendance):
         agent, work = self._find(agent_id, interaction)
         if work is not None:
             self._put_work(agent, replace(work, is_consulting=is_consulting))
+
+    def move_work(self, fact: WorkMoved) -> None:
+        """The agent's work of one interaction is that of another from here on."""
+        agent, work = self._find(fact.agent, fact.source)
+        if work is not None:
+            moved = replace(work, interaction=fact.target, kind=self.step.interactions[fact.target].kind)
+            self.step.put_agent(replace(agent, work=tuple(moved if w is work else w for w in agent.work)))
+
+    def takes_back(self, fact: CallsBack) -> None:
+        """What the agent handed on comes back: it is wrapped up when it is over."""
+        _, work = self._find(fact.agent, fact.interaction)
+        if work is not None and work.phase is Phase.WRAP_UP:
+            self._wrapped_up(fact.agent, fact.interaction)
 
     def talk_over(self, fact: TalkOver, queue: QueueSettings) -> None:
         """The agent's part of a talk is over; `queue` says what comes then. A line that broke leaves nothing to wrap up."""

@@ -7,12 +7,12 @@ The leg lives in a loop of the dialplan that comes back to us by an AGI session.
 from dataclasses import replace
 
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say
-from ccserver.core.facts import HandedOver, SaidNothing
+from ccserver.core.facts import ConsultFailed, HandedOver, SaidNothing
 from ccserver.core.ids import PromptId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, Outcome
 from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
-from ccserver.core.state import After, AfterKind, DeadlineKind, Interaction
+from ccserver.core.state import CONSULT, After, AfterKind, DeadlineKind, Interaction
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -44,7 +44,10 @@ class Callers:
             self.step.speak(Say(session=session, say=say, language=interaction.language, stop_digits=stop_digits))
 
     def release(self, interaction: Interaction, cause: int = 16) -> None:
-        """Let the caller go; the interaction ends with the leg."""
+        """Let the caller go; the interaction ends with the leg. The caller of a consultation is an agent, who stays."""
+        if interaction.kind == CONSULT:
+            self.step.tell(ConsultFailed(interaction.id))
+            return
         if interaction.state is InteractionState.MENU:
             interaction = self.ledger.menu_segment(interaction)
         interaction = self.ledger.put(
@@ -60,6 +63,9 @@ class Callers:
 
     def hand_over(self, interaction: Interaction, extension: str) -> None:
         """To an extension of the dialplan. The call does not come back, so the interaction is over here."""
+        if interaction.kind == CONSULT:
+            self.step.tell(ConsultFailed(interaction.id))
+            return
         session = self.step.caller_session(interaction)
         if session is None:
             # Between two sessions; when it comes back, it is handed over.

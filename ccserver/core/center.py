@@ -23,23 +23,29 @@ from ccserver.core.facts import (
     AgentLegOver,
     Answered,
     BackToMenu,
+    CallsBack,
+    ConsultFailed,
     Disposed,
     FlowReturned,
     HandedOver,
+    Joined,
     JoinFailed,
     OfferOver,
     SaidNothing,
     TalkBegan,
     TalkHeld,
     TalkOver,
+    WorkBegan,
+    WorkMoved,
     WrapUpOver,
 )
 from ccserver.core.features import Features
+from ccserver.core.handovers import Handovers
+from ccserver.core.holding import Holding
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
-from ccserver.core.live_acts import LiveActs
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
 from ccserver.core.own_calls import OwnCalls
@@ -47,10 +53,11 @@ from ccserver.core.pairing import Pairing
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
-from ccserver.core.settings import RINGS_SEVERAL, Settings
+from ccserver.core.settings import RINGS_SEVERAL, NumberKind, Settings, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    CONSULT,
     FORMAT,
     QUEUE_DEADLINES,
     Awaited,
@@ -67,7 +74,8 @@ from ccserver.core.state import (
 )
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
-from ccserver.core.transitions import LEG, LegState, LegStep, Phase, advance
+from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
+from ccserver.core.ways import Ways
 
 UPTIME_STEP_S = 1.0
 """Asterisk tells its uptime in whole seconds."""
@@ -111,10 +119,21 @@ class CallCenter:
             position=self.pairing.position,
         )
         self._closing = Closing(step, self._queueing)
-        self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing)
+        self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, taken_away=self._taken_away)
+        self._handovers = Handovers(
+            Holding(step, ledger, self._talks, self._join),
+            Ways(
+                enqueue=self._queueing.enqueue,
+                refusal=self._queueing.refusal,
+                leave=self._leave_queue,
+                excuse=self._interactions.excuse,
+            ),
+            may_call=self._may_call,
+            verb_ended=self._interactions.verb_ended,
+            returned=self._interactions.talk_over,
+        )
         self._features = Features(step, self._agents)
         self._own_calls = OwnCalls(step, self._agents)
-        self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -132,6 +151,8 @@ class CallCenter:
             ev.LegHeld: self._leg_held,
             ev.LegUnheld: self._leg_unheld,
             ev.LegParked: self._leg_parked,
+            ev.LegDigit: self._leg_digit,
+            ev.LegsTransferred: self._legs_transferred,
             ev.LegStranded: self._leg_stranded,
             ev.LegEnded: self._leg_ended,
             ev.PhoneStateChanged: self._phone_state_changed,
@@ -144,22 +165,19 @@ class CallCenter:
             ev.OwnCallDialled: self._own_calls.dialled,
             ev.EmergencyDialled: self._own_calls.emergency,
             ev.WrapUpOpened: self._wrap_up_opened,
+            ev.DeskOpened: self._desk_opened,
+            ev.TransferAsked: self._transfer_asked,
+            ev.NumberCollected: self._number_collected,
             ev.SessionClosed: self._session_closed,
             ev.PromptEnded: self._prompt_ended,
             ev.DigitsCollected: self._digits_collected,
             ev.WaitEnded: self._wait_ended,
             ev.SecretChecked: self._secret_checked,
-            ev.LoginRequested: self._live.log_in,
-            ev.LogoutRequested: self._live.log_out,
-            ev.PauseRequested: self._live.pause,
-            ev.UnpauseRequested: self._live.unpause,
-            ev.HangUpRequested: self._live.hang_up,
-            ev.MoveAgentRequested: self._live.move_agent,
-            ev.SkillRequested: self._live.set_skill,
-            ev.PriorityRequested: self._live.set_priority,
-            ev.MoveCallRequested: self._live.move_call,
-            ev.PickRequested: self._live.pick,
-            ev.MarkNumberRequested: self._live.mark_number,
+            ev.LoginRequested: self._login_requested,
+            ev.LogoutRequested: self._logout_requested,
+            ev.PauseRequested: self._pause_requested,
+            ev.UnpauseRequested: self._unpause_requested,
+            ev.HangUpRequested: self._hang_up_requested,
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
         }
@@ -292,22 +310,43 @@ class CallCenter:
             case BackToMenu():
                 self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.flow, fact.node)
             case FlowReturned():
-                self._interactions.flow_returned(self._step.interactions[fact.interaction])
+                if not self._handovers.flow_returned(self._step.interactions[fact.interaction], fact.result):
+                    self._interactions.flow_returned(self._step.interactions[fact.interaction])
             case TalkBegan():
                 self._agents.talk_began(fact)
                 self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
+                self._handovers.answered(self._step.interactions[fact.interaction])
             case TalkOver():
-                interaction = self._step.interactions[fact.interaction]
-                config = self._step.queue_settings(fact.queue, interaction)
-                self._agents.talk_over(fact, config)
-                self._interactions.talk_over(self._step.interactions[fact.interaction])
+                self._talk_over(fact)
             case TalkHeld():
                 self._agents.talk_held(fact)
+                self._agents.consulting(fact.agent, fact.interaction, is_consulting=fact.is_consulting)
+                self._handovers.held(self._step.interactions[fact.interaction], is_held=fact.is_held)
             case OfferOver():
                 self._agents.offer_over(fact)
                 waiting = self._step.interactions.get(fact.interaction)
-                if waiting is not None:
+                if waiting is not None and not self._handovers.waited(waiting):
                     self._queueing.reconsider(waiting)
+            case WorkMoved():
+                self._agents.move_work(fact)
+            case WorkBegan():
+                self._agents.reserve(
+                    fact.agent,
+                    Work(
+                        interaction=fact.interaction,
+                        kind=self._step.interactions[fact.interaction].kind,
+                        phase=Phase.TALKING,
+                        queue=fact.queue,
+                        leg=fact.leg,
+                        since=self._step.now,
+                    ),
+                )
+            case CallsBack():
+                self._agents.takes_back(fact)
+            case ConsultFailed():
+                self._handovers.consults.failed(self._step.interactions[fact.interaction])
+            case Joined():
+                self._handovers.joined(fact)
             case AgentLegOver():
                 self._agents.leg_over(fact)
             case JoinFailed():
@@ -327,6 +366,30 @@ class CallCenter:
         interaction = self._step.interactions.get(fact.interaction)
         if interaction is not None and interaction.offer_on(fact.leg) is not None:
             self._offers.join_failed(interaction, fact.leg)
+        else:
+            self._handovers.join_failed(fact)
+
+    def _talk_over(self, fact: TalkOver) -> None:
+        """One agent's part is over. A consultation has no wrap-up, and its caller, an agent, is not let go with it."""
+        interaction = self._step.interactions[fact.interaction]
+        config = self._step.queue_settings(fact.queue, interaction)
+        if interaction.kind == CONSULT:
+            self._agents.talk_over(fact, replace(config, wrap_up=WrapUpKind.NONE))
+            self._handovers.consult_over(interaction)
+            return
+        self._agents.talk_over(fact, config)
+        self._handovers.talk_over(self._step.interactions[fact.interaction])
+        self._interactions.talk_over(self._step.interactions[fact.interaction])
+        self._wrap_up_at_desk(fact.agent, fact.interaction)
+
+    def _wrap_up_at_desk(self, agent_id: AgentId, interaction: InteractionId) -> None:
+        """The agent is at the desk while the customer's story goes on elsewhere: asked for the disposition there."""
+        agent = self._step.agents[agent_id]
+        work = next((w for w in agent.work if w.interaction == interaction and w.phase is Phase.WRAP_UP), None)
+        leg = self._step.legs.get(work.leg) if work is not None else None
+        session = self._step.sessions.get(leg.session) if leg is not None else None
+        if session is not None and session.dialogue is Dialogue.DESK and not session.is_ending:
+            self._features.ask_disposition(session)
 
     def _answered(self, fact: Answered) -> None:
         if isinstance(fact.origin, str):
@@ -344,6 +407,23 @@ class CallCenter:
             self._step.hang_up(leg.id)
         elif session.dialogue is not Dialogue.LAST_WORDS:
             self._step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+
+    # --- what handovers ask for ---------------------------------------------------------------------------------------
+    def _join(self, interaction: Interaction, leg: LegId, recording: str, max_talk_s: float) -> None:
+        self._joins.join(interaction, leg, recording=recording, max_talk_s=max_talk_s)
+
+    def _taken_away(self, interaction: Interaction) -> Interaction:
+        return self._handovers.errands.taken_away(interaction)
+
+    def _leave_queue(self, interaction: Interaction) -> Interaction:
+        self._offers.withdraw_all(interaction)
+        return self._queueing.leave(self._step.interactions[interaction.id], is_lost=False)
+
+    def _may_call(self, agent: AgentId, kind: NumberKind, number: str) -> bool:
+        settings = self._step.settings
+        known = settings.agents.get(agent)
+        name = known.class_of_service if known is not None else None
+        return name is not None and kind in settings.classes_of_service[name].allows
 
     # --- the daemon's own life ----------------------------------------------------------------------------------------
     def _center_started(self, event: ev.CenterStarted) -> None:
@@ -413,16 +493,22 @@ class CallCenter:
             return
         step.about = interaction.id
         {
-            DeadlineKind.MAX_WAIT: self._queueing.reconsider,
+            DeadlineKind.MAX_WAIT: self._max_wait_reached,
             DeadlineKind.OVERFLOW: self._queueing.reconsider,
+            DeadlineKind.HELD: self._handovers.held_too_long,
+            DeadlineKind.HOLD_REMINDER: self._handovers.remind,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
-            DeadlineKind.MAX_TALK: self._talks.max_talk_reached,
+            DeadlineKind.MAX_TALK: self._handovers.max_talk_reached,
             DeadlineKind.STAGE: self._access.stage_reached,
             DeadlineKind.PREFERRED: self._access.preferred_reached,
         }[kind](interaction)
+
+    def _max_wait_reached(self, interaction: Interaction) -> None:
+        if not self._handovers.waited(interaction):
+            self._queueing.reconsider(interaction)
 
     def _interaction_faulted(self, event: ev.InteractionFaulted) -> None:
         """Total: the indexes are rebuilt from the records, and this one interaction is brought to a safe place."""
@@ -431,9 +517,10 @@ class CallCenter:
         step.store(FaultRecord(interaction=event.interaction, reason=event.reason, at_utc_s=step.now.utc_s))
         interaction = step.interactions.get(event.interaction)
         if interaction is not None:
-            self._interactions.to_safety(interaction)
+            self._handovers.to_safety(interaction)
+            self._interactions.to_safety(step.interactions[interaction.id])
             kept = step.interactions.get(interaction.id)
-            busy = {o.agent for o in kept.offers} | ({kept.talk.agent} if kept.talk else set()) if kept else set()
+            busy = {o.agent for o in kept.offers} | {talk.agent for talk in kept.talks()} if kept else set()
             for agent in step.agents.values():
                 if agent.id not in busy and any(w.interaction == interaction.id for w in agent.work):
                     self._agents.forget_work(agent.id, interaction.id)
@@ -503,7 +590,7 @@ class CallCenter:
 
     def _leg_steps(self, leg_id: LegId, what: LegStep, channel: str = "") -> None:
         leg = self._heard(leg_id)
-        if leg is not None and leg.role is Role.AGENT:
+        if leg is not None and leg.role in (Role.AGENT, Role.GUEST):
             state = advance(LEG, leg.state, what)
             self._step.legs.put(leg_id, replace(leg, state=state, channel=channel or leg.channel))
             if leg.is_cancelled and leg.state is LegState.DIALLED:
@@ -526,6 +613,7 @@ class CallCenter:
             self._step.legs.put(leg.id, leg)
             self._talks.entered_bridge(leg)
             self._joins.entered_bridge(leg)
+            self._handovers.entered_bridge(leg)
 
     def _leg_left_bridge(self, event: ev.LegLeftBridge) -> None:
         leg = self._heard(event.leg)
@@ -548,6 +636,21 @@ class CallCenter:
             leg = replace(leg, state=LegState.UP, bridge=None, is_parked=True)
             self._step.legs.put(leg.id, leg)
             self._offers.parked(leg)
+
+    def _leg_digit(self, event: ev.LegDigit) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None and self.listens_to(leg.id):
+            self._handovers.digit(leg, event.digit)
+
+    def _legs_transferred(self, event: ev.LegsTransferred) -> None:
+        for customer, target, channel in (
+            (event.transferee, event.target, event.target_channel),
+            (event.target, event.transferee, ""),
+        ):
+            leg = self._heard(customer)
+            if leg is not None and leg.role is Role.CALLER:
+                self._handovers.attended(leg, event.transferrer, target, channel)
+                return
 
     def _leg_stranded(self, event: ev.LegStranded) -> None:
         leg = self._heard(event.leg)
@@ -581,8 +684,11 @@ class CallCenter:
         match leg.role:
             case Role.CALLER:
                 if leg.interaction is not None and leg.interaction in step.interactions:
+                    self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER)
                     who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
+            case Role.AGENT | Role.GUEST if self._handovers.leg_over(leg, cause, by):
+                pass
             case Role.AGENT:
                 self._talks.agent_leg_ended(leg, cause, tech_cause, by)
             case Role.OWN:
@@ -598,7 +704,11 @@ class CallCenter:
 
     # --- what became of commands --------------------------------------------------------------------------------------
     def _command_done(self, event: ev.CommandDone) -> None:
+        awaited = self._step.outstanding.get(event.command)
         self._step.outstanding.drop(event.command)
+        leg = self._step.legs.get(awaited.leg) if awaited is not None and awaited.what is Awaited.REDIRECT else None
+        if leg is not None:
+            self._handovers.moved(leg)
 
     def _command_failed(self, event: ev.CommandFailed) -> None:
         awaited = self._step.outstanding.get(event.command)
@@ -613,6 +723,8 @@ class CallCenter:
             self._offers.ring_failed(leg, OfferOutcome.FAILED)
         elif awaited.what is Awaited.JOIN:
             self._joins.command_failed(leg, event.reason)
+        elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
+            self._no_guest_came(leg)
 
     def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""
@@ -626,8 +738,14 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
-        if not self._offers.expect_news_of(leg):
+        if leg.role is Role.GUEST:
+            self._no_guest_came(leg)
+        elif not self._offers.expect_news_of(leg):
             self._no_channel_came(leg)
+
+    def _no_guest_came(self, leg: Leg) -> None:
+        self._step.legs.drop(leg.id)
+        self._handovers.leg_over(leg, 0, None)
 
     def _ring_guard_reached(self, interaction: Interaction) -> None:
         for offer in interaction.offers:
@@ -648,6 +766,49 @@ class CallCenter:
     # --- AGI sessions -------------------------------------------------------------------------------------------------
     def _call_arrived(self, event: ev.CallArrived) -> None:
         self._interactions.call_arrived(event)
+        leg = self._step.legs.get(event.leg)
+        if leg is not None and leg.session == event.session:
+            self._handovers.customer_back(leg)
+
+    def _transfer_asked(self, event: ev.TransferAsked) -> None:
+        """A customer's leg, taken out of its talk by the agent's phone. Its session goes on as the customer's."""
+        step = self._step
+        leg = self._heard(event.leg)
+        step.sessions.put(event.session, Session(id=event.session, leg=event.leg, dialogue=Dialogue.CALLER))
+        interaction = step.interactions.get(leg.interaction) if leg is not None and leg.role is Role.CALLER else None
+        if leg is None or interaction is None:
+            step.end_session(EndSession(session=event.session, next=Next.HANG_UP))
+            return
+        step.legs.put(leg.id, replace(leg, session=event.session, bridge=None))
+        if not self._handovers.referred(interaction, event.to, event.number, event.kind):
+            self._interactions.resume(step.interactions[interaction.id])
+            self._handovers.customer_back(step.legs[leg.id])
+
+    def _desk_opened(self, event: ev.DeskOpened) -> None:
+        """An agent's leg asks what to do: what it is there for decides."""
+        step = self._step
+        session = Session(id=event.session, leg=event.leg, dialogue=Dialogue.DESK)
+        step.sessions.put(session.id, session)
+        leg = self._heard(event.leg)
+        if leg is None or leg.role not in (Role.AGENT, Role.HEADSET):
+            step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            return
+        leg = replace(leg, session=session.id, bridge=None, is_parked=False, keys="")
+        step.legs.put(leg.id, leg)
+        self._not_joined(leg)
+        if not self._handovers.desk_opened(leg, session):
+            self._features.ask_disposition(session)
+
+    def _not_joined(self, leg: Leg) -> None:
+        """A leg that was to be joined with a customer on hold is somewhere else."""
+        interaction = self._step.interactions.get(leg.interaction)
+        if interaction is not None and interaction.state is InteractionState.HELD:
+            self._joins.came_back(leg)
+
+    def _number_collected(self, event: ev.NumberCollected) -> None:
+        session = self._current(event.session, event.command)
+        if session is not None and session.dialogue is Dialogue.DESK:
+            self._handovers.number_collected(session, event)
 
     def _feature_dialled(self, event: ev.FeatureDialled) -> None:
         self._features.dialled(event)
@@ -660,8 +821,11 @@ class CallCenter:
         if leg is None or leg.role is not Role.AGENT:
             step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
             return
-        leg = replace(leg, session=session.id, bridge=None)
+        leg = replace(leg, session=session.id, bridge=None, keys="")
         step.legs.put(leg.id, leg)
+        self._not_joined(leg)
+        if self._handovers.came_back(leg, session):
+            return
         self._talks.agent_leg_came_back(leg)
         self._carry()
         if not step.sessions[session.id].is_ending:
@@ -701,6 +865,8 @@ class CallCenter:
         interaction = self._caller_of(session)
         if interaction is not None:
             self._interactions.verb_ended(interaction)
+        elif session.dialogue is Dialogue.DESK:
+            self._handovers.prompt_ended(session)
         else:
             self._features.prompt_ended(session)
 
@@ -719,8 +885,32 @@ class CallCenter:
         interaction = self._caller_of(session) if session is not None else None
         if interaction is not None:
             self._interactions.verb_ended(interaction)
+        elif session is not None and session.dialogue is Dialogue.DESK:
+            self._handovers.wait_ended(session, event.end, event.digit)
 
     def _secret_checked(self, event: ev.SecretChecked) -> None:
         session = self._current(event.session, event.command)
         if session is not None:
             self._features.secret_checked(session, event.is_ok)
+
+    # --- what people ask for ------------------------------------------------------------------------------------------
+    def _login_requested(self, event: ev.LoginRequested) -> None:
+        self._agents.log_in(event.request, event.agent, event.phone)
+
+    def _logout_requested(self, event: ev.LogoutRequested) -> None:
+        self._agents.log_out(event.request, event.agent)
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
+        self._agents.not_ready(event.request, event.agent, event.reason)
+
+    def _unpause_requested(self, event: ev.UnpauseRequested) -> None:
+        self._agents.ready(event.request, event.agent)
+
+    def _hang_up_requested(self, event: ev.HangUpRequested) -> None:
+        interaction = self._step.interactions.get(event.interaction)
+        is_there = interaction is not None and interaction.leg in self._step.legs
+        if interaction is not None and is_there:
+            self._step.about = interaction.id
+            self._interactions.release_by_request(interaction)
+        text = f"call {event.interaction} is being ended" if is_there else f"there is no live call {event.interaction}"
+        self._step.emit(Reply(request=event.request, is_ok=is_there, text=text))

@@ -81,9 +81,46 @@ class OfferOver:
 
 @dataclass(frozen=True, slots=True)
 class TalkHeld:
+    """`is_consulting`: on hold for a consultation."""
+
     interaction: InteractionId
     agent: AgentId
     is_held: bool
+    is_consulting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkMoved:
+    """A colleague who was consulted talks with the customer from here on: their work is the customer's interaction."""
+
+    agent: AgentId
+    source: InteractionId
+    target: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBegan:
+    """An agent talks with a customer who was not offered to them: another phone has transferred them."""
+
+    interaction: InteractionId
+    agent: AgentId
+    queue: QueueId
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class CallsBack:
+    """What the agent handed on comes back to them: they need not wrap it up yet."""
+
+    agent: AgentId
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultFailed:
+    """The caller of a consultation would be released, or sent out of the queue: there is nobody for them there."""
+
+    interaction: InteractionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +197,10 @@ Fact = (
     | Joined
     | JoinFailed
     | OfferParked
+    | WorkMoved
+    | WorkBegan
+    | CallsBack
+    | ConsultFailed
     | WrapUpOver
     | Disposed
     | Answered

@@ -6,6 +6,7 @@ and only the end of the leg means that the caller is gone. Each change of state 
 Which rule wins: the caller's end before everything; then the end of the agent's leg; then what a prompt or a digit says.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ccserver.core import arrivals, ivr, requirements
@@ -46,16 +47,30 @@ NEXT_DIGIT_S = 3.0
 HUNG_UP_KEPT_S = 60.0
 NO_ROUTE, REJECTED = 3, 21
 
+IN_FLOW = (ivr.Speak, ivr.Ask, ivr.GiveBack)
+"""What a flow does without leaving it."""
+
 
 class Interactions:
     """Calls, from the arrival to the end; the stay in a queue is `queueing`'s."""
 
-    def __init__(self, step: Step, ledger: Ledger, talks: Talks, callers: Callers, queueing: Queueing) -> None:
+    def __init__(
+        self,
+        step: Step,
+        ledger: Ledger,
+        talks: Talks,
+        callers: Callers,
+        queueing: Queueing,
+        *,
+        taken_away: Callable[[Interaction], Interaction],
+    ) -> None:
+        """`taken_away`: the flow into which an agent has sent the customer leads on to somebody else."""
         self.step = step
         self.ledger = ledger
         self.talks = talks
         self.callers = callers
         self.queueing = queueing
+        self._taken_away = taken_away
 
     # --- arrival ------------------------------------------------------------------------------------------------------
     def call_arrived(self, event: CallArrived) -> None:
@@ -76,7 +91,7 @@ class Interactions:
             step.end_session(EndSession(session=event.session, next=Next.HANG_UP))
             return
         step.about = interaction.id
-        self._came_back(interaction)
+        self.resume(interaction)
 
     def _begin(self, event: CallArrived) -> None:
         step, settings = self.step, self.step.settings
@@ -130,7 +145,7 @@ class Interactions:
                 interaction = self.callers.answer(interaction)
             self._walk(interaction, flow.start)
 
-    def _came_back(self, interaction: Interaction) -> None:
+    def resume(self, interaction: Interaction) -> None:
         """A known leg with a new session: what was being done is taken up again."""
         match interaction.state:
             case InteractionState.MENU:
@@ -183,6 +198,8 @@ class Interactions:
                 after=None,
             )
         )
+        if interaction.handover is not None and not isinstance(walked.act, IN_FLOW):
+            interaction = self._taken_away(interaction)
         match walked.act:
             case ivr.Speak() as act:
                 after = After(kind=AfterKind.NODE, target=act.next)
@@ -198,7 +215,9 @@ class Interactions:
             case ivr.HandOver() as act:
                 self.callers.say(interaction, act.say, After(kind=AfterKind.EXTENSION, target=act.extension))
             case ivr.Release() as act:
-                outcome = Outcome.LOST if act.is_too_long else Outcome.REFUSED
+                outcome = (
+                    Outcome.LOST if act.is_too_long else Outcome.REFUSED if interaction.agent is None else Outcome.ANSWERED
+                )
                 interaction = self.ledger.put(replace(interaction, outcome=outcome))
                 self.callers.say(interaction, act.say, After(kind=AfterKind.LEAVE))
 
@@ -287,12 +306,15 @@ class Interactions:
         if interaction.ended_by is EndedBy.AGENT_LOST and interaction.queue is not None:
             since = self.step.now.mono_s - interaction.wait_s
             self.queueing.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since)
-            interaction = self.step.interactions[interaction.id]
-            if interaction.visit is not None:
-                self.step.to_entertain.pop(interaction.id, None)
-                self.callers.say(interaction, (prompt("cc-call-lost"),), After(kind=AfterKind.KEEP_WAITING))
+            self.excuse(self.step.interactions[interaction.id])
         else:
             self.callers.release(interaction)
+
+    def excuse(self, interaction: Interaction) -> None:
+        """Who lost their agent waits again: told so, where something can be said just now."""
+        if interaction.visit is not None and self.step.caller_session(interaction) is not None:
+            self.step.to_entertain.pop(interaction.id, None)
+            self.callers.say(interaction, (prompt("cc-call-lost"),), After(kind=AfterKind.KEEP_WAITING))
 
     def return_reached(self, interaction: Interaction) -> None:
         """The customer's leg did not come back in time, or came back and the agent's leg did not end."""

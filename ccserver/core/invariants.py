@@ -14,12 +14,14 @@ from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    CONSULT,
     ON_THE_LINE,
     QUEUE_DEADLINES,
     VOICE,
     Agent,
     CenterState,
     DeadlineKind,
+    HandoverStage,
     Interaction,
     Offer,
     Presence,
@@ -29,6 +31,18 @@ from ccserver.core.state import (
     counted_as,
 )
 from ccserver.core.transitions import InteractionState, Phase
+
+ON_HOLD = (InteractionState.HELD, InteractionState.MENU)
+HELD_FOR = frozenset(
+    {
+        HandoverStage.ASKING,
+        HandoverStage.TELLING,
+        HandoverStage.CONSULTING,
+        HandoverStage.BACK,
+        HandoverStage.MEETING,
+        HandoverStage.DIALLING,
+    }
+)
 
 
 def check(state: CenterState, settings: Settings) -> list[str]:
@@ -138,14 +152,19 @@ def _interactions(state: CenterState) -> Iterator[str]:
             yield f"{name} has no offer"
         if it.offers and it.state not in (InteractionState.OFFERED, InteractionState.GONE):
             yield f"{name} has an offer"
-        if (it.talk is not None) != (it.state is InteractionState.TALKING):
-            yield f"{name} has {'a' if it.talk else 'no'} talk"
+        has_party = it.talk is not None or it.guest is not None
+        if has_party != (it.state is InteractionState.TALKING) and not (has_party and it.state in ON_HOLD):
+            yield f"{name} has {'a' if has_party else 'no'} talk"
+        yield from _handover(it, name)
         if it.state is InteractionState.GONE:
             yield from _gone(it, name)
         elif it.leg is not None:
             leg = state.legs.get(it.leg)
             if leg is None:
                 yield f"{name}: its leg {it.leg.uniqueid} is not known"
+            elif it.kind == CONSULT:
+                if leg.interaction != it.parent or leg.role not in (Role.AGENT, Role.HEADSET):
+                    yield f"{name}: its leg {it.leg.uniqueid} is no agent's of interaction {it.parent}"
             elif leg.interaction != it.id or leg.role is not Role.CALLER:
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
         for ringing in (state.legs.get(offer.leg) for offer in it.offers if offer.leg is not None):
@@ -156,6 +175,21 @@ def _interactions(state: CenterState) -> Iterator[str]:
         for wrapping in it.wrapping:
             if not _has_work(state, wrapping.agent, it.id, Phase.WRAP_UP):
                 yield f"{name}: agent {wrapping.agent} is not in wrap-up for it"
+
+
+def _handover(it: Interaction, name: str) -> Iterator[str]:
+    """An interaction is out of a talk for a reason, and a reason has its state."""
+    stage = it.handover.stage if it.handover is not None else None
+    if it.kind != CONSULT and it.state is InteractionState.HELD and stage not in HELD_FOR:
+        yield f"{name} is on hold for nothing ({stage})"
+    if stage in HELD_FOR and it.state is not InteractionState.HELD and it.state is not InteractionState.GONE:
+        yield f"{name} is not on hold, but {stage.value if stage else ''}"
+    if stage is HandoverStage.ERRAND and it.state is not InteractionState.MENU:
+        yield f"{name} is on an errand"
+    if it.talk is not None and it.state is InteractionState.MENU and stage is not HandoverStage.ERRAND:
+        yield f"{name} is in a menu with an agent's talk"
+    if it.room and it.state not in (InteractionState.TALKING, InteractionState.HELD):
+        yield f"{name} is in the room {it.room}"
 
 
 def _gone(it: Interaction, name: str) -> Iterator[str]:
@@ -174,8 +208,7 @@ def _offers(state: CenterState) -> Iterator[str]:
     """One agent per interaction, one leg that could be joined: a second would take the caller out of the first."""
     for it in state.interactions.values():
         parts: list[tuple[str, Offer | Talk, Phase]] = [("offer", offer, Phase.RINGING) for offer in it.offers]
-        if it.talk is not None:
-            parts.append(("talk", it.talk, Phase.TALKING))
+        parts += [("talk", talk, Phase.TALKING) for talk in it.talks()]
         for what, part, phase in parts:
             name = f"interaction {it.id}: its {what}"
             leg_of = state.legs.get(part.leg) if part.leg is not None else None
@@ -245,7 +278,7 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
         if not any(offer.agent == agent.id and offer.leg == leg for offer in it.offers):
             yield f"{name} is ringing, and interaction {it.id} is not offered to them"
     elif phase is Phase.TALKING:
-        if it.talk is None or it.talk.agent != agent.id or it.talk.leg != leg:
+        if not any(talk.agent == agent.id and talk.leg == leg for talk in it.talks()):
             yield f"{name} is talking, and interaction {it.id} does not talk with them"
     elif phase is Phase.WRAP_UP:
         if not any(wrapping.agent == agent.id for wrapping in it.wrapping):
@@ -269,7 +302,7 @@ def _legs(state: CenterState) -> Iterator[str]:
             yield f"{name} belongs to no interaction"
         if leg.role is Role.AGENT and leg.id not in cared_for and not leg.is_cancelled:
             yield f"{name} is nobody's work, and its end was not asked for"
-        if leg.role is Role.AGENT and not leg.id.is_ours():
+        if leg.role is Role.AGENT and not leg.id.is_ours() and leg.id not in cared_for:
             yield f"{name} is not of our making"
         if leg.id in state.hung_up:
             yield f"{name} is known to be over"
@@ -293,6 +326,8 @@ def _sessions(state: CenterState) -> Iterator[str]:
         is_current = leg is not None and leg.session == session.id
         # Back from a bridge before the news of the agent's leg: that news, or a deadline, goes on with it.
         is_back = leg is not None and (DeadlineKind.RETURN, str(leg.interaction)) in state.deadlines
+        own = state.interactions.get(leg.interaction) if leg is not None and leg.interaction is not None else None
+        is_back = is_back or (own is not None and own.joining == session.leg)
         is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
         if is_current and is_silent and state.clockwork.is_observed:
             yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"
@@ -305,6 +340,7 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         InteractionState.RETURNING: (DeadlineKind.RETURN,),
         InteractionState.LEAVING: (DeadlineKind.LEAVE,),
         InteractionState.TALKING: (DeadlineKind.MAX_TALK, DeadlineKind.RETURN),
+        InteractionState.HELD: (DeadlineKind.HELD,),
     }
     for it in state.interactions.values():
         kinds, awaited = needed.get(it.state), it.talk.leg if it.talk is not None else it.leg

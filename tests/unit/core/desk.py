@@ -109,8 +109,11 @@ def settings(agents: int = 2, **queues: QueueSettings) -> Settings:
 class Desk:
     """Drives one CallCenter. Every step is followed by the check of the invariants."""
 
+    ACCEPTED: tuple[type, ...] = (c.AnswerCall, c.RingAgent, c.HangUpLeg, c.JoinLeg, c.RedirectLegs, c.DialOut)
+    """Commands that are answered with CommandDone at once."""
+
     def __init__(self, agents: int = 2, *, logged_in: bool = True, **queues: QueueSettings) -> None:
-        self.settings = settings(agents, **queues)
+        self.settings = self.adapted(settings(agents, **queues))
         self.center = CallCenter(self.settings)
         self.now_s = 100.0
         self.records: list[Record] = []
@@ -125,6 +128,10 @@ class Desk:
         if logged_in:
             for n in range(1, agents + 1):
                 self.log_in(n)
+
+    def adapted(self, settings: Settings) -> Settings:
+        """What a desk of another kind needs besides."""
+        return settings
 
     # --- time and events ----------------------------------------------------------------------------------------------
     def moment(self) -> Moment:
@@ -141,10 +148,10 @@ class Desk:
         for command_id, command in self.last:
             if isinstance(command, c.Store):
                 self.records.append(command.record)
-            if isinstance(command, c.Say | c.Collect | c.CollectSecret | c.WaitUntil):
+            if isinstance(command, c.Say | c.Collect | c.CollectNumber | c.CollectSecret | c.WaitUntil):
                 self.verbs[command.session] = command_id
         for command_id, command in self.last:
-            if isinstance(command, c.AnswerCall | c.RingAgent | c.HangUpLeg | c.JoinLeg | c.RedirectLegs | c.DialOut):
+            if isinstance(command, self.ACCEPTED):
                 assert not self.center.handle(ev.CommandDone(command=command_id), self.moment())
         wrong = check(self.center.snapshot(), self.center.settings)
         assert not wrong, wrong

@@ -1,0 +1,120 @@
+"""Conferences: the agent, the colleague and the customer in one room.
+
+Three legs do not move in one stroke. First the two who talk go into the room, while the customer hears music; when that is
+done, the customer follows. Whoever is gone in between, the others find each other there, or the customer is fetched back.
+Whoever leaves later, the rest stays, as long as the customer and somebody else are there; who leaves with the customer still there
+wraps up. The customer's end is the end for all.
+"""
+
+from dataclasses import replace
+
+from ccserver.core.commands import Move, Place, RedirectLegs
+from ccserver.core.consults import Consults
+from ccserver.core.facts import AgentLegOver
+from ccserver.core.guests import Guests
+from ccserver.core.holding import Holding
+from ccserver.core.ids import LegId
+from ccserver.core.records import EndedBy, TransferOutcome
+from ccserver.core.state import DeadlineKind, HandoverStage, Interaction, Leg
+from ccserver.core.transitions import InteractionState
+
+
+class Conferences:
+    """Brings three together, and parts them."""
+
+    def __init__(self, holding: Holding, consults: Consults, guests: Guests) -> None:
+        self.step = holding.step
+        self.ledger = holding.ledger
+        self.talks = holding.talks
+        self.holding = holding
+        self.consults = consults
+        self.guests = guests
+
+    def begin(self, parent: Interaction) -> None:
+        """Out of a consultation in which the colleague talks with the agent."""
+        child = self.consults.child(parent)
+        assert child is not None and parent.handover is not None
+        handover = replace(parent.handover, child=None, step=1)
+        parent = self.ledger.put(replace(parent, handover=handover, room=f"cc-{parent.id}"))
+        parent = self.consults.take_over(parent, child)
+        parent = self.holding.at(parent, HandoverStage.MEETING)
+        self._move(parent, *self._members(parent))
+
+    def moved(self, interaction: Interaction) -> None:
+        """The two are on their way into the room: now the customer."""
+        handover = interaction.handover
+        if handover is not None and handover.stage is HandoverStage.MEETING and handover.step == 1 and interaction.leg:
+            self.ledger.put(replace(interaction, handover=replace(handover, step=2)))
+            self._move(interaction, interaction.leg)
+
+    def entered(self, interaction: Interaction) -> None:
+        """Somebody came into the room. With the customer and one more in it, they talk."""
+        handover = interaction.handover
+        caller = self.step.legs.get(interaction.leg)
+        if handover is None or handover.stage is not HandoverStage.MEETING or caller is None or caller.bridge is None:
+            return
+        there = [leg for leg in map(self.step.legs.get, self._members(interaction)) if leg is not None]
+        if any(leg.bridge == caller.bridge for leg in there):
+            interaction = self.holding.hold_over(interaction)
+            interaction = self.holding.transferred(interaction, TransferOutcome.DONE)
+            interaction = self.ledger.put(replace(interaction, handover=replace(handover, to="")))
+            self.holding.joined(interaction)
+
+    def undone(self, interaction: Interaction) -> None:
+        """It did not come about in time: the agent back to the customer, the colleague let go."""
+        interaction = self._let_others_go(interaction)
+        self.holding.back(self.ledger.put(replace(interaction, room="")))
+
+    def others_out(self, interaction: Interaction) -> None:
+        """The agent goes on alone with the customer."""
+        self._let_others_go(interaction)
+
+    def _let_others_go(self, interaction: Interaction) -> Interaction:
+        for talk in interaction.others:
+            interaction = self.talks.part_over(interaction, talk, EndedBy.AGENT)
+            self.step.hang_up(talk.leg)
+        return self.guests.hang_up(interaction)
+
+    def agent_left(self, interaction: Interaction, leg: Leg, by: EndedBy) -> None:
+        """One agent's leg is over or out of the room; somebody else still talks with the customer."""
+        talk = next(t for t in interaction.talks() if t.leg == leg.id)
+        if leg.agent is not None and leg.id not in self.step.legs:
+            self.step.tell(AgentLegOver(leg.agent, interaction.id, leg.id))
+        interaction = self.talks.part_over(interaction, talk, by)
+        if interaction.talk is not None:
+            self.ledger.put(replace(interaction, agent=interaction.talk.agent))
+
+    def is_last(self, interaction: Interaction, leg: LegId) -> bool:
+        """Nobody but this leg is with the customer."""
+        return all(member == leg for member in self._members(interaction))
+
+    def alone(self, interaction: Interaction) -> Interaction:
+        """The customer is left in the room: fetched out, as if a bridge had ended."""
+        leg = self.step.legs.get(interaction.leg)
+        if leg is not None and interaction.state is InteractionState.RETURNING and not leg.is_cancelled:
+            move = Move(leg=leg.id, channel=leg.channel, place=Place.LOOP)
+            self.step.order(RedirectLegs(moves=(move,)))
+        return self.ledger.put(replace(interaction, room=""))
+
+    def customer_gone(self, interaction: Interaction) -> Interaction:
+        """Everybody else out of the room."""
+        interaction = self.guests.hang_up(interaction)
+        for talk in interaction.talks():
+            leg = self.step.legs.get(talk.leg)
+            if leg is not None and not leg.is_cancelled:
+                move = Move(leg=leg.id, channel=leg.channel, place=Place.DESK)
+                self.step.order(RedirectLegs(moves=(move,)))
+        self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
+        return self.ledger.put(replace(interaction, room=""))
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _members(interaction: Interaction) -> list[LegId]:
+        """Everybody but the customer."""
+        legs = [talk.leg for talk in interaction.talks() if talk.leg is not None]
+        return legs if interaction.guest is None else [*legs, interaction.guest.leg]
+
+    def _move(self, interaction: Interaction, *legs: LegId) -> None:
+        known = [leg for leg in map(self.step.legs.get, legs) if leg is not None]
+        moves = tuple(Move(leg=g.id, channel=g.channel, place=Place.CONFERENCE, room=interaction.room) for g in known)
+        self.step.order(RedirectLegs(moves=moves))
