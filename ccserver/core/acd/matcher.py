@@ -186,15 +186,13 @@ class Matcher:
         return self._choose(work, interaction, now_s, several, draw) if pool else None
 
     def _possible(self) -> Iterator[Head]:
-        """Of each weight the most urgent interaction for which somebody is free, and those that are for one agent only."""
+        """Of each weight the most urgent interaction for an agent who is new, what is for such an agent only, and what is new."""
         new_free, new_work, free = self._new_free, self._new_work, self._free
         if any(new_free.values()):
             for lane in self._heads.values():
                 for head in lane:
                     work = head[3]
-                    kind = work.key.kind
-                    pool = free.get(kind, 0) if work in new_work else new_free.get(kind, 0)
-                    if work.able & pool:
+                    if work.able & new_free.get(work.key.kind, 0):
                         yield head
                         break
             for kind, mask in new_free.items():
