@@ -46,6 +46,7 @@ from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId,
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
+from ccserver.core.live_acts import LiveActs
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
 from ccserver.core.own_calls import OwnCalls
@@ -134,6 +135,7 @@ class CallCenter:
         )
         self._features = Features(step, self._agents)
         self._own_calls = OwnCalls(step, self._agents)
+        self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing)
         self._repairs = Repairs(step, self._talks, self._leg_is_over)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -173,11 +175,17 @@ class CallCenter:
             ev.DigitsCollected: self._digits_collected,
             ev.WaitEnded: self._wait_ended,
             ev.SecretChecked: self._secret_checked,
-            ev.LoginRequested: self._login_requested,
-            ev.LogoutRequested: self._logout_requested,
-            ev.PauseRequested: self._pause_requested,
-            ev.UnpauseRequested: self._unpause_requested,
-            ev.HangUpRequested: self._hang_up_requested,
+            ev.LoginRequested: self._live.log_in,
+            ev.LogoutRequested: self._live.log_out,
+            ev.PauseRequested: self._live.pause,
+            ev.UnpauseRequested: self._live.unpause,
+            ev.HangUpRequested: self._live.hang_up,
+            ev.MoveAgentRequested: self._live.move_agent,
+            ev.SkillRequested: self._live.set_skill,
+            ev.PriorityRequested: self._live.set_priority,
+            ev.MoveCallRequested: self._live.move_call,
+            ev.PickRequested: self._live.pick,
+            ev.MarkNumberRequested: self._live.mark_number,
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
         }
@@ -892,25 +900,3 @@ class CallCenter:
         session = self._current(event.session, event.command)
         if session is not None:
             self._features.secret_checked(session, event.is_ok)
-
-    # --- what people ask for ------------------------------------------------------------------------------------------
-    def _login_requested(self, event: ev.LoginRequested) -> None:
-        self._agents.log_in(event.request, event.agent, event.phone)
-
-    def _logout_requested(self, event: ev.LogoutRequested) -> None:
-        self._agents.log_out(event.request, event.agent)
-
-    def _pause_requested(self, event: ev.PauseRequested) -> None:
-        self._agents.not_ready(event.request, event.agent, event.reason)
-
-    def _unpause_requested(self, event: ev.UnpauseRequested) -> None:
-        self._agents.ready(event.request, event.agent)
-
-    def _hang_up_requested(self, event: ev.HangUpRequested) -> None:
-        interaction = self._step.interactions.get(event.interaction)
-        is_there = interaction is not None and interaction.leg in self._step.legs
-        if interaction is not None and is_there:
-            self._step.about = interaction.id
-            self._interactions.release_by_request(interaction)
-        text = f"call {event.interaction} is being ended" if is_there else f"there is no live call {event.interaction}"
-        self._step.emit(Reply(request=event.request, is_ok=is_there, text=text))

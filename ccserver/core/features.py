@@ -7,14 +7,14 @@ The code is matched as the longest one that begins the dialled digits; what foll
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ccserver.core import figures
+from ccserver.core import figures, marks
 from ccserver.core.agents import Agents
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
 from ccserver.core.events import FeatureDialled
 from ccserver.core.facts import Answered
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.records import ShownState
-from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.core.settings import NumberMark, Spoken, SpokenKind
 from ccserver.core.state import Dialogue, Leg, Role, Session
 from ccserver.core.step import Step
 from ccserver.core.transitions import LegState, Phase
@@ -77,6 +77,8 @@ class Features:
             codes.disposition: self._disposition,
             codes.figures: self._figures,
             codes.extend_wrap_up: self._extend_wrap_up,
+            codes.block_number: self._block_number,
+            codes.vip_number: self._vip_number,
         }
         found = max((c for c in table if event.digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -117,6 +119,26 @@ class Features:
         agent = self._agent_at(session, phone)
         if agent is not None:
             self.agents.extend_wrap_up(session.id, agent)
+
+    def _block_number(self, session: Session, phone: PhoneId, argument: str) -> None:
+        self._mark(session, phone, NumberMark.BLOCKED, "cc-number-blocked")
+
+    def _vip_number(self, session: Session, phone: PhoneId, argument: str) -> None:
+        self._mark(session, phone, NumberMark.VIP, "cc-number-vip")
+
+    def _mark(self, session: Session, phone: PhoneId, what: NumberMark, done: str) -> None:
+        """Of the caller a supervisor talks with, or talked with last."""
+        agent = self._agent_at(session, phone)
+        if agent is None:
+            return
+        number, config = self.agents.get(agent).last_caller, self.step.settings.agents.get(agent)
+        if config is None or not config.is_supervisor:
+            self.last_words(session.id, "cc-not-allowed")
+        elif number is None:
+            self.last_words(session.id, "cc-number-none")
+        else:
+            is_done, _ = marks.mark(self.step, number, what, "", f"agent {agent}")
+            self.last_words(session.id, done if is_done else "cc-number-none")
 
     def _figures(self, session: Session, phone: PhoneId, argument: str) -> None:
         """Today's calls, and the minutes in them."""

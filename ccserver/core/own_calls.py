@@ -96,7 +96,7 @@ class OwnCalls:
                 data={"to": event.to},
             )
         )
-        step.store(AuditRecord(by=who, act="emergency call", what=event.to, is_done=True, at_utc_s=step.now.utc_s, agent=agent))
+        step.store(AuditRecord(by=who, act="emergency_call", what=event.to, is_done=True, at_utc_s=step.now.utc_s, agent=agent))
 
     # --- inside -------------------------------------------------------------------------------------------------------
     def _agent_at(self, phone: PhoneId | None) -> AgentId | None:

@@ -67,3 +67,14 @@ def _counted(requirement: Requirement, skills: Mapping[SkillId, int]) -> dict[Sk
             return {}
         case _:
             assert_never(requirement)
+
+
+def skills_named(requirement: Requirement) -> frozenset[SkillId]:
+    """Every skill that it speaks of, also those it excludes."""
+    match requirement:
+        case HasSkill(skill=skill):
+            return frozenset({skill})
+        case AllOf(of=of) | AnyOf(of=of) | NoneOf(of=of):
+            return frozenset().union(*map(skills_named, of))
+        case _:
+            assert_never(requirement)
