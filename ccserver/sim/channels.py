@@ -102,6 +102,8 @@ class Channel:
     joined_s: float = 0.0
     retry: Entry | None = None
     first_entry_s: float = 0.0
+    alone_since_s: float | None = None
+    """At the desk: since when the daemon does not answer."""
     # a customer's
     did: str = ""
     number: str | None = None

@@ -178,6 +178,7 @@ class Dialplan:
             # The session goes on as the customer's, and after it comes the loop.
             channel.place = Place.INBOUND
         if self._wire.is_agi_open:
+            channel.alone_since_s = None
             self.agi.open(channel, opening)
         else:
             self._without_daemon(channel)
@@ -195,13 +196,18 @@ class Dialplan:
                 self.end(channel, 16)
 
     def _without_daemon(self, channel: Channel) -> None:
+        now_s = self._agenda.now_s
         if channel.place is Place.DESK:
-            self._later(channel, DIALPLAN_RETRY_S)
+            channel.alone_since_s = now_s if channel.alone_since_s is None else channel.alone_since_s
+            if now_s - channel.alone_since_s >= self._fallback_after_s:
+                self.end(channel, 16)
+            else:
+                self._later(channel, DIALPLAN_RETRY_S)
         elif channel.place is Place.OWN and read_number(channel.digits)[1] is NumberKind.INTERNAL:
             self._dial(channel, channel.digits)
         elif channel.place is not Place.INBOUND or channel.has_talked:
             self.end(channel, 16)
-        elif self._agenda.now_s - channel.first_entry_s >= self._fallback_after_s:
+        elif now_s - channel.first_entry_s >= self._fallback_after_s:
             self.end(channel, 34)
         else:
             channel.is_up = True

@@ -138,13 +138,13 @@ class VirtualPbx:
 
     # --- what people do on a line -------------------------------------------------------------------------------------
     def press(self, channel: Channel, digits: str) -> None:
-        """Into the session that is open, or else to who listens to the leg."""
+        """Into the session that is open, or else, from a bridge, to who listens to the leg."""
         for digit in digits:
             if channel.is_gone:
                 return
             if channel.session is not None:
                 self.agi.press(channel, digit)
-            elif self._listens_to(channel.leg):
+            elif channel.bridge is not None and self._listens_to(channel.leg):
                 self._wire.ami(LegDigit(leg=channel.leg, digit=digit))
 
     def answer(self, channel: Channel) -> None:
@@ -187,7 +187,7 @@ class VirtualPbx:
         if not _talks(channel) or channel.bridge is None:
             return
         (transferee,) = channel.bridge.others(channel)
-        transferee.digits = to
+        transferee.digits, transferee.has_talked = to, False
         self.dialplan.send((transferee, Place.TRANSFER))
         self.dialplan.end(channel, 16)
 

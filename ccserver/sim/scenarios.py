@@ -1,9 +1,9 @@
-"""Nineteen short stories, most with a failure in them, for the virtual PBX and for real phones: the ground for conformance.
+"""Short stories, most with a failure in them, for the virtual PBX and for real phones: the ground for conformance.
 
 Cast: "caller" and "second" call from outside; "ann" and "bob" are agents with the same skills, so that Ann, who logged in
 first, is rung first. The site has a menu of two questions (language, department) at `MENU`, whose department 1 is the
 queue of `STRAIGHT`, where calls need no menu; `NARROW` leads to a queue in which one caller may wait, `HASTY` to one that nobody
-serves and that gives its callers to the agents' queue after a second.
+serves and that gives its callers to the agents' queue after a second; in the queue of `TOGETHER` all phones ring.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ CALLER, SECOND, ANN, BOB = "caller", "second", "ann", "bob"
 ANNS = (AgentId("101"), PhoneId("PJSIP/1001"))
 BOBS = (AgentId("102"), PhoneId("PJSIP/1002"))
 PINS = {ANNS[0]: "9101", BOBS[0]: "9102"}
-MENU, STRAIGHT, NARROW, HASTY = "900", "901", "903", "904"
+MENU, STRAIGHT, NARROW, HASTY, TOGETHER = "900", "901", "903", "904", "905"
 LOGGED_IN_S = 1.0
 OVER_AFTER_S = 60.0
 
@@ -46,6 +46,12 @@ INTO_THE_QUEUE = (
 ANN_ANSWERS = _on(ANN, Seen.RINGS, ANN, Act.ANSWER)
 BOB_ANSWERS = _on(BOB, Seen.RINGS, BOB, Act.ANSWER)
 CALLER_LEAVES = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0)
+ASKS_A_COLLEAGUE = (
+    CALLS_STRAIGHT,
+    ANN_ANSWERS,
+    _on(ANN, Seen.JOINED, ANN, Act.PRESS, "*2", after_s=1.0),
+    _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
+)
 ONE: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS}
 TWO: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS, BOB: BOBS}
 
@@ -181,6 +187,74 @@ SCENARIOS: tuple[Script, ...] = (
         _at(0.1, CALLER, Act.CALL, HASTY),
         ANN_ANSWERS,
         CALLER_LEAVES,
+    ),
+    _script(
+        "two phones ring, the first to answer takes the call",
+        TWO,
+        _at(0.1, CALLER, Act.CALL, TOGETHER),
+        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
+        CALLER_LEAVES,
+    ),
+    _script(
+        "two phones ring, the caller leaves",
+        TWO,
+        _at(0.1, CALLER, Act.CALL, TOGETHER),
+        _on(BOB, Seen.RINGS, CALLER, Act.HANG_UP, after_s=0.8),
+    ),
+    _script(
+        "agent on a headset takes two calls",
+        ONE,
+        _at(0.1, ANN, Act.DIAL, "18"),
+        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
+        _on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
+        _on(ANN, Seen.PIN, CALLER, Act.CALL, STRAIGHT, after_s=2.5),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        _on(CALLER, Seen.ENDED, SECOND, Act.CALL, STRAIGHT, after_s=2.0),
+        _on(SECOND, Seen.JOINED, ANN, Act.PRESS, "*0", after_s=1.0),
+        _on(SECOND, Seen.ENDED, ANN, Act.HANG_UP, after_s=2.0),
+        absent=frozenset({ANN}),
+    ),
+    _script(
+        "agent hands the call to a colleague by a key",
+        TWO,
+        CALLS_STRAIGHT,
+        ANN_ANSWERS,
+        _on(ANN, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
+        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
+        BOB_ANSWERS,
+        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+    ),
+    _script(
+        "agent asks a colleague and hands the call over",
+        TWO,
+        *ASKS_A_COLLEAGUE,
+        BOB_ANSWERS,
+        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
+        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+    ),
+    _script(
+        "agent asks a colleague and goes back",
+        TWO,
+        *ASKS_A_COLLEAGUE,
+        BOB_ANSWERS,
+        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*9", after_s=1.0),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+    ),
+    _script(
+        "agent asks a colleague who declines",
+        TWO,
+        *ASKS_A_COLLEAGUE,
+        _on(BOB, Seen.RINGS, BOB, Act.DECLINE),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+    ),
+    _script(
+        "agent's phone transfers the call",
+        TWO,
+        CALLS_STRAIGHT,
+        ANN_ANSWERS,
+        _on(ANN, Seen.JOINED, ANN, Act.REFER, "102", after_s=1.0),
+        BOB_ANSWERS,
+        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
     ),
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from ccserver.core.commands import Collect, CollectSecret
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
@@ -32,6 +32,7 @@ class Act(Enum):
     UNHOLD = "unhold"
     UNREGISTER = "unregister"
     REGISTER = "register"
+    REFER = "refer"  # the phone itself transfers the other party; value: to whom
     OWN_CALL = "own_call"  # the phone is in use without us
     OWN_CALL_OVER = "own_call_over"
     DO_NOT_DISTURB = "do_not_disturb"  # from now on the phone says "busy" to every call
@@ -149,6 +150,8 @@ class Actor:
                 pbx.lose_line(channel)
             case Act.HOLD | Act.UNHOLD:
                 pbx.hold(channel, step.act is Act.HOLD)
+            case Act.REFER:
+                pbx.refer(channel, step.value)
             case _:
                 raise AssertionError(f"{self.name} is no agent and cannot {step.act.value}")
 
@@ -161,7 +164,7 @@ class Actor:
         self._happened(Seen.RINGS)
 
     def asked(self, channel: Channel, verb: Asking) -> None:
-        if isinstance(verb, Collect):
+        if isinstance(verb, Collect | CollectNumber):
             self._happened(Seen.QUESTION)
         elif isinstance(verb, CollectSecret):
             self._happened(Seen.PIN)

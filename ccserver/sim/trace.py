@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from ccserver.core.commands import (
     AnswerCall,
     Collect,
+    CollectNumber,
     CollectSecret,
     Command,
+    DialOut,
     EndSession,
     HangUpLeg,
+    RedirectLegs,
     Reply,
     RingAgent,
     Say,
@@ -24,15 +27,21 @@ from ccserver.core.events import (
     CallArrived,
     CommandDone,
     CommandFailed,
+    DeskOpened,
     DigitsCollected,
     Event,
     FeatureDialled,
+    LegDigit,
     LegEnded,
+    LegsTransferred,
+    NumberCollected,
     OutcomeUnknown,
+    OwnCallDialled,
     PromptEnded,
     RingEnded,
     SecretChecked,
     SessionClosed,
+    TransferAsked,
     WaitEnded,
     WrapUpOpened,
 )
@@ -133,9 +142,18 @@ class _Teller:
             case FeatureDialled():
                 self._sessions[said.session] = said.leg
                 return self._name(said.leg, "feature")
-            case WrapUpOpened():
+            case WrapUpOpened() | DeskOpened() | TransferAsked():
                 self._sessions[said.session] = said.leg
                 return said.leg
+            case OwnCallDialled():
+                self._sessions[said.session] = said.leg
+                return self._name(said.leg, "own call")
+            case DialOut():
+                return self._name(said.leg, "guest")
+            case RedirectLegs():
+                return said.moves[0].leg
+            case LegsTransferred():
+                return said.transferee
             case RingAgent():
                 return self._name(said.leg, "agent")
             case CommandDone() | CommandFailed() | OutcomeUnknown():
@@ -165,9 +183,17 @@ def _token(said: Event | Command) -> str:
             return f"{name} {said.end.value} {said.digits}".rstrip()
         case SecretChecked():
             return f"{name} {said.is_ok}"
+        case NumberCollected():
+            return f"{name} {said.end.value} {said.digits}".rstrip()
+        case LegDigit():
+            return f"{name} {said.digit}"
+        case RedirectLegs():
+            return " ".join([name, *(move.place.value for move in said.moves)])
+        case DialOut():
+            return f"{name} {said.place.value}"
         case EndSession():
             return f"{name} {said.next.value} {said.extension}".rstrip()
-        case Say() | Collect() | CollectSecret():
+        case Say() | Collect() | CollectNumber() | CollectSecret():
             spoken = " ".join(piece.value for piece in said.say if not piece.value.isdigit())
             return f"{name} {spoken}".rstrip()
         case AnswerCall() | HangUpLeg() | WaitUntil() | SessionClosed():

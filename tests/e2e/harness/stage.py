@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ccserver.core.commands import Collect, CollectSecret, RingAgent
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RingAgent
 from ccserver.core.events import (
     CallArrived,
+    DeskOpened,
     FeatureDialled,
     LegEnded,
     LegEnteredBridge,
+    LegLeftBridge,
     LegRinging,
     LegStarted,
     RingEnded,
     SessionClosed,
+    TransferAsked,
     WrapUpOpened,
 )
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
@@ -43,6 +46,7 @@ class StageSite(Site):
         default_factory=lambda: {
             "narrow": {"skills": ["sales"], "max_waiting": 1, "on_full": {"hang_up": True, "say": "cc-queue-full"}},
             "hasty": {"skills": ["spare"], "max_wait_s": 1, "on_max_wait": {"queue": "sales", "say": "cc-unavailable"}},
+            "together": {"skills": ["sales"], "strategy": "ring_all"},
         }
     )
 
@@ -168,6 +172,8 @@ class _Performance:
         self._open_rings: set[CommandId] = set()
         self._open_sessions: set[SessionId] = set()
         self._ringing: set[LegId] = set()
+        self._bridges: dict[str, list[LegId]] = {}
+        """Who is in which bridge: a leg that waits is alone in one."""
         self._placed = self._begun = 0
 
     async def run(self, deadline_s: float) -> None:
@@ -212,7 +218,7 @@ class _Performance:
                 self._entered(leg, event.session, self._customer(event))
             case FeatureDialled(leg=leg) as event:
                 self._entered(leg, event.session, self._agent(event.phone))
-            case WrapUpOpened(leg=leg) as event:
+            case WrapUpOpened(leg=leg) | DeskOpened(leg=leg) | TransferAsked(leg=leg) as event:
                 self._entered(leg, event.session, self._legs[leg])
             case SessionClosed() as event:
                 self._open_sessions.discard(event.session)
@@ -221,8 +227,10 @@ class _Performance:
             case LegRinging(leg=leg) if leg in self._legs and leg not in self._ringing:
                 self._ringing.add(leg)
                 self._saw(leg, Seen.RINGS)
-            case LegEnteredBridge(leg=leg) if leg in self._legs:
-                self._saw(leg, Seen.JOINED)
+            case LegEnteredBridge(leg=leg) as event:
+                self._joined(leg, self._bridges.setdefault(event.bridge, []))
+            case LegLeftBridge(leg=leg) as event:
+                self._bridges[event.bridge] = [other for other in self._bridges.get(event.bridge, []) if other != leg]
             case LegEnded(leg=leg) if leg in self._legs:
                 self._open_legs.discard(leg)
                 self._saw(leg, Seen.ENDED)
@@ -233,10 +241,17 @@ class _Performance:
                 case RingAgent(leg=leg):
                     self._legs[leg] = self._agent(command.phone)
                     self._open_rings.add(CommandId(step.seq, place))
-                case Collect():
+                case Collect() | CollectNumber():
                     self._saw(self._sessions[command.session], Seen.QUESTION)
                 case CollectSecret():
                     self._saw(self._sessions[command.session], Seen.PIN)
+
+    def _joined(self, leg: LegId, members: list[LegId]) -> None:
+        """Both are joined when the second one comes."""
+        members.append(leg)
+        for one in members if len(members) == 2 else members[2:]:
+            if one in self._legs:
+                self._saw(one, Seen.JOINED)
 
     def _entered(self, leg: LegId, session: SessionId, name: str) -> None:
         """A leg came into AGI: a new one, or one that comes out of a bridge."""
@@ -315,6 +330,8 @@ class _Performance:
                 self._stage.unregistered(step.who)
             case Act.REGISTER:
                 await phone.register()
+            case Act.REFER:
+                await phone.transfer(step.value)
             case Act.OWN_CALL:
                 await self._stage.friend()
                 await phone.call(FRIEND)
