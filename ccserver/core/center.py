@@ -11,11 +11,12 @@ whole and reported as `StepFailed`; the driver answers it with `InteractionFault
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 from ccserver.core import events as ev
 from ccserver.core.access import Access
 from ccserver.core.agents import Agents
+from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
@@ -23,14 +24,17 @@ from ccserver.core.facts import (
     AgentLegOver,
     Answered,
     BackToMenu,
+    CallbackOffered,
     CallsBack,
     ConsultFailed,
+    CustomerReached,
     Disposed,
     FlowReturned,
     HandedOver,
     Joined,
     JoinFailed,
     OfferOver,
+    OfferParked,
     SaidNothing,
     TalkBegan,
     TalkHeld,
@@ -61,6 +65,7 @@ from ccserver.core.state import (
     CONSULT,
     FORMAT,
     QUEUE_DEADLINES,
+    AfterKind,
     Awaited,
     CenterState,
     DeadlineKind,
@@ -82,6 +87,9 @@ UPTIME_STEP_S = 1.0
 """Asterisk tells its uptime in whole seconds."""
 BOOT_TOLERANCE_S = 3.0
 """What we make of the uptime may be late as well: a boot time that moved more is another boot."""
+
+KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered)
+"""What bringing a caller to safety may tell; everything else was of the step that failed."""
 
 
 class StepFailed(Exception):
@@ -118,8 +126,10 @@ class CallCenter:
             callers,
             Staffing(step, there=self.pairing.there, shown=self._agents.shown),
             position=self.pairing.position,
+            expected_wait_s=lambda interaction: None,
         )
         self._closing = Closing(step, self._queueing)
+        self._callbacks = Callbacks(step, ledger, callers, self._queueing, self._offers)
         self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, taken_away=self._taken_away)
         self._handovers = Handovers(
             Holding(step, ledger, self._talks, self._join),
@@ -169,7 +179,6 @@ class CallCenter:
             ev.WrapUpOpened: self._wrap_up_opened,
             ev.DeskOpened: self._desk_opened,
             ev.TransferAsked: self._transfer_asked,
-            ev.NumberCollected: self._number_collected,
             ev.SessionClosed: self._session_closed,
             ev.PromptEnded: self._prompt_ended,
             ev.DigitsCollected: self._digits_collected,
@@ -188,6 +197,8 @@ class CallCenter:
             ev.MarkNumberRequested: self._live.mark_number,
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
+            ev.CancelCallbackRequested: self._callbacks.cancel,
+            ev.NumberCollected: self._number_collected,
         }
 
     # --- the four drivers' view ---------------------------------------------------------------------------------------
@@ -311,19 +322,15 @@ class CallCenter:
 
     def _carry_one(self, fact: Any) -> None:
         match fact:
-            case SaidNothing():
-                self._interactions.verb_ended(self._step.interactions[fact.interaction])
-            case HandedOver():
-                self._interactions.caller_gone(fact.interaction, EndedBy.SYSTEM)
-            case BackToMenu():
-                self._interactions.back_to_menu(self._step.interactions[fact.interaction], fact.flow, fact.node)
-            case FlowReturned():
-                if not self._handovers.flow_returned(self._step.interactions[fact.interaction], fact.result):
-                    self._interactions.flow_returned(self._step.interactions[fact.interaction])
+            case SaidNothing() | HandedOver() | BackToMenu() | CallbackOffered() | CustomerReached() | FlowReturned():
+                self._carry_of_caller(fact, self._step.interactions[fact.interaction])
+            case OfferParked():
+                self._callbacks.offer_parked(fact)
             case TalkBegan():
                 self._agents.talk_began(fact)
                 self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
                 self._handovers.answered(self._step.interactions[fact.interaction])
+                self._callbacks.served(self._step.interactions[fact.interaction])
             case TalkOver():
                 self._talk_over(fact)
             case TalkHeld():
@@ -335,6 +342,7 @@ class CallCenter:
                 waiting = self._step.interactions.get(fact.interaction)
                 if waiting is not None and not self._handovers.waited(waiting):
                     self._queueing.reconsider(waiting)
+                    self._callbacks.offer_over(waiting)
             case WorkMoved():
                 self._agents.move_work(fact)
             case WorkBegan():
@@ -369,6 +377,28 @@ class CallCenter:
                 self._answered(fact)
             case _:
                 raise TypeError(f"nobody carries {type(fact).__name__}")
+
+    def _carry_of_caller(
+        self,
+        fact: SaidNothing | HandedOver | BackToMenu | CallbackOffered | CustomerReached | FlowReturned,
+        interaction: Interaction,
+    ) -> None:
+        match fact:
+            case SaidNothing():
+                self._interactions.verb_ended(interaction)
+            case HandedOver():
+                self._interactions.caller_gone(fact.interaction, EndedBy.SYSTEM)
+            case BackToMenu():
+                self._interactions.back_to_menu(interaction, fact.flow, fact.node)
+            case CallbackOffered():
+                self._callbacks.begin(interaction, way=fact.way)
+            case CustomerReached():
+                self._callbacks.reached(interaction)
+            case FlowReturned():
+                if not self._handovers.flow_returned(interaction, fact.result):
+                    self._interactions.flow_returned(interaction)
+            case _:
+                assert_never(fact)
 
     def _join_failed(self, fact: JoinFailed) -> None:
         interaction = self._step.interactions.get(fact.interaction)
@@ -505,6 +535,7 @@ class CallCenter:
             DeadlineKind.OVERFLOW: self._queueing.reconsider,
             DeadlineKind.HELD: self._handovers.held_too_long,
             DeadlineKind.HOLD_REMINDER: self._handovers.remind,
+            DeadlineKind.CALLBACK: self._callbacks.due,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
@@ -536,7 +567,11 @@ class CallCenter:
             # Nobody knows what it was about: what is due now would raise again, for ever.
             while step.deadlines.take(step.now.mono_s) is not None:
                 pass
-        step.facts = [fact for fact in step.facts if isinstance(fact, SaidNothing | HandedOver | BackToMenu | FlowReturned)]
+        step.facts = [
+            fact
+            for fact in step.facts
+            if isinstance(fact, SaidNothing | HandedOver | BackToMenu | FlowReturned | CallbackOffered)
+        ]
         self.pairing.rebuild()
 
     # --- the link and what it shows -----------------------------------------------------------------------------------
@@ -598,7 +633,7 @@ class CallCenter:
 
     def _leg_steps(self, leg_id: LegId, what: LegStep, channel: str = "") -> None:
         leg = self._heard(leg_id)
-        if leg is not None and leg.role in (Role.AGENT, Role.GUEST):
+        if leg is not None and (leg.role in (Role.AGENT, Role.GUEST) or leg.id.is_ours()):
             state = advance(LEG, leg.state, what)
             self._step.legs.put(leg_id, replace(leg, state=state, channel=channel or leg.channel))
             if leg.is_cancelled and leg.state is LegState.DIALLED:
@@ -691,7 +726,10 @@ class CallCenter:
                 step.outstanding.drop(command_id)
         match leg.role:
             case Role.CALLER:
-                if leg.interaction is not None and leg.interaction in step.interactions:
+                called_back = step.interactions.get(leg.interaction)
+                if called_back is not None and called_back.callback and not called_back.callback.is_reached:
+                    self._callbacks.not_reached(called_back)
+                elif leg.interaction is not None and leg.interaction in step.interactions:
                     self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER)
                     who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
@@ -732,7 +770,7 @@ class CallCenter:
         elif awaited.what is Awaited.JOIN:
             self._joins.command_failed(leg, event.reason)
         elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
-            self._no_guest_came(leg)
+            self._nobody_came(leg)
 
     def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""
@@ -746,14 +784,14 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
-        if leg.role is Role.GUEST:
-            self._no_guest_came(leg)
+        if leg.role is not Role.AGENT:
+            self._nobody_came(leg)
         elif not self._offers.expect_news_of(leg):
             self._no_channel_came(leg)
 
-    def _no_guest_came(self, leg: Leg) -> None:
-        self._step.legs.drop(leg.id)
-        self._handovers.leg_over(leg, 0, None)
+    def _nobody_came(self, leg: Leg) -> None:
+        """Somebody outside could not even be called."""
+        self._leg_is_over(leg, 0, 0)
 
     def _ring_guard_reached(self, interaction: Interaction) -> None:
         for offer in interaction.offers:
@@ -815,7 +853,12 @@ class CallCenter:
 
     def _number_collected(self, event: ev.NumberCollected) -> None:
         session = self._current(event.session, event.command)
-        if session is not None and session.dialogue is Dialogue.DESK:
+        if session is None:
+            return
+        caller = self._caller_of(session)
+        if caller is not None and caller.after is not None and caller.after.kind is AfterKind.CALLBACK:
+            self._callbacks.number_collected(caller, caller.after, event)
+        elif session.dialogue is Dialogue.DESK:
             self._handovers.number_collected(session, event)
 
     def _feature_dialled(self, event: ev.FeatureDialled) -> None:
@@ -883,7 +926,9 @@ class CallCenter:
         if session is None:
             return
         interaction = self._caller_of(session)
-        if interaction is not None:
+        if interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
+            self._callbacks.digits_collected(interaction, interaction.after, event.digits)
+        elif interaction is not None:
             self._interactions.digits_collected(interaction, event.digits)
         else:
             self._features.digits_collected(session, event.digits)
@@ -891,7 +936,8 @@ class CallCenter:
     def _wait_ended(self, event: ev.WaitEnded) -> None:
         session = self._current(event.session, event.command)
         interaction = self._caller_of(session) if session is not None else None
-        if interaction is not None:
+        is_key = interaction is not None and event.end is ev.VerbEnd.DIGIT
+        if interaction is not None and not (is_key and self._callbacks.pressed(interaction, event.digit)):
             self._interactions.verb_ended(interaction)
         elif session is not None and session.dialogue is Dialogue.DESK:
             self._handovers.wait_ended(session, event.end, event.digit)

@@ -15,6 +15,7 @@ from ccserver.core.ids import (
     SessionId,
 )
 from ccserver.core.records import OfferOutcome
+from ccserver.core.settings import Exit
 
 Origin = RequestId | SessionId
 """Who asked: somebody at the control socket (an int), or an agent's phone (a session)."""
@@ -42,6 +43,21 @@ class BackToMenu:
     interaction: InteractionId
     flow: FlowId | None
     node: NodeId | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOffered:
+    """A queue's exit leads to a callback: the caller is asked for the number, and does not wait on if nothing comes of it."""
+
+    interaction: InteractionId
+    way: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReached:
+    """A customer who is called back has answered."""
+
+    interaction: InteractionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,8 @@ Fact = (
     SaidNothing
     | HandedOver
     | BackToMenu
+    | CallbackOffered
+    | CustomerReached
     | FlowReturned
     | TalkBegan
     | TalkOver

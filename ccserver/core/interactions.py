@@ -13,7 +13,7 @@ from ccserver.core import arrivals, ivr, requirements
 from ccserver.core.callers import LEAVE_S, Callers, prompt, spelled
 from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.events import CallArrived
-from ccserver.core.facts import FlowReturned
+from ccserver.core.facts import CustomerReached, FlowReturned
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RETURN_S
@@ -85,7 +85,7 @@ class Interactions:
         if leg is None:
             self._begin(event)
             return
-        step.legs.put(leg.id, replace(leg, session=event.session, heard_s=step.now.mono_s, unseen=0))
+        step.legs.put(leg.id, replace(leg, channel=event.channel, session=event.session, heard_s=step.now.mono_s, unseen=0))
         interaction = step.interactions.get(leg.interaction)
         if interaction is None or leg.role is not Role.CALLER:
             step.end_session(EndSession(session=event.session, next=Next.HANG_UP))
@@ -152,9 +152,13 @@ class Interactions:
                 self._walk(interaction, NodeId(interaction.node or ""))
             case InteractionState.WAITING | InteractionState.OFFERED:
                 interaction = self._found(interaction)
-                if interaction.after is not None and interaction.after.exit is not None:
+                if interaction.callback is not None and not interaction.callback.is_reached:
+                    self.step.tell(CustomerReached(interaction.id))
+                elif interaction.after is not None and interaction.after.exit is not None:
                     self.queueing.take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:
+                    if interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
+                        self.ledger.put(replace(interaction, after=None))
                     self.step.to_entertain[interaction.id] = None
             case InteractionState.TALKING:
                 # Out of the bridge, and the end of the agent's leg is not read yet: it says how the talk ended.
@@ -291,7 +295,7 @@ class Interactions:
                 self.callers.release(interaction)
             case AfterKind.EXTENSION:
                 self.callers.hand_over(interaction, after.target)
-            case AfterKind.KEEP_WAITING:
+            case AfterKind.KEEP_WAITING | AfterKind.CALLBACK:
                 self.queueing.wait(interaction)
 
     # --- after an offer, after a talk ---------------------------------------------------------------------------------
@@ -305,7 +309,8 @@ class Interactions:
         self.step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
         if interaction.ended_by is EndedBy.AGENT_LOST and interaction.queue is not None:
             since = self.step.now.mono_s - interaction.wait_s
-            self.queueing.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since)
+            only = interaction.agent if interaction.queue == DIRECT else None
+            self.queueing.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since, only=only)
             self.excuse(self.step.interactions[interaction.id])
         else:
             self.callers.release(interaction)

@@ -9,6 +9,8 @@ from ccserver.core import stats
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
+    CallbackOutcome,
+    CallbackRecord,
     EndedBy,
     InteractionRecord,
     NoticeKind,
@@ -89,9 +91,28 @@ class Ledger:
 
     def ended(self, interaction: Interaction) -> Interaction:
         """The customer is gone: told once, when it is so."""
+        self._callback_over(interaction)
         outcome = interaction.outcome or Outcome.LOST
         by = interaction.ended_by or EndedBy.SYSTEM
         return self.notice(interaction, NoticeKind.ENDED, agent=interaction.agent, outcome=outcome.value, ended_by=by.value)
+
+    def _callback_over(self, interaction: Interaction) -> None:
+        request = interaction.callback
+        if request is not None and interaction.queue is not None:
+            has_talked = CallbackOutcome.DONE if interaction.agent is not None else CallbackOutcome.GIVEN_UP
+            self.step.store(
+                CallbackRecord(
+                    interaction=interaction.id,
+                    call=request.call,
+                    queue=interaction.queue,
+                    number=request.number,
+                    confirmed_by=request.confirmed_by,
+                    asked_utc_s=request.asked.utc_s,
+                    tries=request.tries,
+                    outcome=request.outcome or has_talked,
+                    ended_utc_s=self.step.now.utc_s,
+                )
+            )
 
     def menu_segment(self, interaction: Interaction) -> Interaction:
         where = f"{interaction.flow}/{interaction.node}" if interaction.flow else ""

@@ -7,17 +7,27 @@ send the caller elsewhere; the rules are looked at again when the offer is over.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ccserver.core import requirements, stats
-from ccserver.core.callers import Callers, prompt
+from ccserver.core import announcements, requirements, stats
+from ccserver.core.callers import Callers
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
-from ccserver.core.facts import BackToMenu
+from ccserver.core.facts import BackToMenu, CallbackOffered
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import NoticeKind, VisitOutcome
-from ccserver.core.settings import DIRECT, Exit, ExitKind, OverflowBy, QueueSettings, Settings, Spoken, SpokenKind
+from ccserver.core.settings import (
+    DIRECT,
+    CallbackRules,
+    Exit,
+    ExitKind,
+    OverflowBy,
+    QueueSettings,
+    Settings,
+    Spoken,
+    SpokenKind,
+)
 from ccserver.core.staffing import Staffing
-from ccserver.core.state import CALLBACK, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
+from ccserver.core.state import CALLBACK, VOICE, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -26,7 +36,7 @@ GOES_BY_STAFF = frozenset({OverflowBy.RATIO})
 
 
 class Queueing:
-    """`position` is an interaction's place in its queue, from 1."""
+    """`position` is an interaction's place in its queue, from 1; `expected_wait_s` may not be known (None)."""
 
     def __init__(
         self,
@@ -36,13 +46,15 @@ class Queueing:
         staffing: Staffing,
         *,
         position: Callable[[InteractionId], int],
+        expected_wait_s: Callable[[Interaction], float | None],
     ) -> None:
         self.step = step
         self.ledger = ledger
         self.callers = callers
         self._staffing = staffing
         self._position = position
-        self.doors = Doors(step, staffing, waiting_in=self.waiting_in, expected_wait_s=lambda interaction: None)
+        self.doors = Doors(step, staffing, waiting_in=self.waiting_in, expected_wait_s=expected_wait_s)
+        self._expected_wait_s = expected_wait_s
         self._watched: dict[QueueId, QueueSettings] = {}
         self._watched_of: Settings | None = None
 
@@ -143,31 +155,67 @@ class Queueing:
 
     # --- meanwhile ----------------------------------------------------------------------------------------------------
     def entertain(self, interaction: Interaction) -> None:
-        """Position, where the queue announces it, then music; asked once the matcher has had its say."""
-        if interaction.state not in (InteractionState.WAITING, InteractionState.OFFERED) or interaction.visit is None:
+        """What is to be said now, then music; asked once the matcher has had its say. Nothing is said while a phone rings for
+        the caller, nor while the caller is being asked something."""
+        visit = interaction.visit
+        if interaction.state not in (InteractionState.WAITING, InteractionState.OFFERED) or visit is None:
             return
-        config = self.step.queue_settings(interaction.visit.queue, interaction)
-        if config.announce_position_every_s is None or interaction.state is InteractionState.OFFERED:
+        if interaction.leg is None or (interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK):
+            return
+        if interaction.state is InteractionState.OFFERED:
             self.wait(interaction)
             return
-        place = self._position(interaction.id)
-        if place == 1:
-            say: tuple[Spoken, ...] = (prompt("cc-queue-next"),)
+        config = self.step.queue_settings(visit.queue, interaction)
+        told = self._told(interaction, visit, config)
+        announced_s = visit.announced_wait_s
+        if told.says_wait and announced_s is None:
+            announced_s = self._expected_wait_s(interaction)
+        visit = replace(visit, told_s=self.step.now.mono_s, announced_wait_s=announced_s)
+        interaction = self.ledger.put(replace(interaction, visit=visit))
+        if told.say:
+            self.callers.say(interaction, told.say, After(kind=AfterKind.KEEP_WAITING), stop_digits=told.key)
         else:
-            say = (prompt("cc-queue-position"), Spoken(SpokenKind.NUMBER, str(place)))
-        self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
+            self.wait(interaction)
 
     def wait(self, interaction: Interaction) -> None:
-        session = self.step.caller_session(interaction)
-        if session is not None and interaction.visit is not None:
-            config = self.step.queue_settings(interaction.visit.queue, interaction)
-            self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=config.announce_position_every_s))
+        """Music, until there is something to say or the key for a callback is pressed."""
+        session, visit = self.step.caller_session(interaction), interaction.visit
+        if session is None or visit is None:
+            return
+        config, now_s = self.step.queue_settings(visit.queue, interaction), self.step.now.mono_s
+        is_reached = interaction.kind == CALLBACK
+        timeout_s = None if is_reached else announcements.next_s(config, visit, now_s)
+        key = ""
+        if config.callback is not None and interaction.kind == VOICE:
+            key = config.callback.key if self._is_callback_offered(interaction, visit, config.callback) else ""
+        self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=timeout_s, stop_digits=key))
+
+    def _told(self, interaction: Interaction, visit: Visit, config: QueueSettings) -> announcements.Told:
+        if interaction.kind == CALLBACK:
+            return announcements.Told((), False, "")
+        needs_position = config.announce_position_every_s is not None
+        return announcements.due(
+            config,
+            visit,
+            self.step.now.mono_s,
+            position=self._position(interaction.id) if needs_position else 1,
+            expected_s=self._expected_if_asked(interaction, config),
+        )
+
+    def _is_callback_offered(self, interaction: Interaction, visit: Visit, rules: CallbackRules) -> bool:
+        expected_s = self._expected_wait_s(interaction) if rules.offer_above_expected_s is not None else None
+        return announcements.is_offered(rules, visit, self.step.now.mono_s, expected_s)
+
+    def _expected_if_asked(self, interaction: Interaction, config: QueueSettings) -> float | None:
+        is_asked = config.announce_wait or (config.callback is not None and config.callback.offer_above_expected_s is not None)
+        return self._expected_wait_s(interaction) if is_asked else None
 
     # --- the rules while waiting --------------------------------------------------------------------------------------
     def reconsider(self, interaction: Interaction) -> None:
         """Whether it may go on waiting. While an agent's phone rings, that comes first."""
-        visit = interaction.visit
-        if interaction.state is not InteractionState.WAITING or visit is None:
+        visit, after = interaction.visit, interaction.after
+        is_asked = after is not None and after.kind is AfterKind.CALLBACK
+        if interaction.state is not InteractionState.WAITING or visit is None or is_asked:
             return
         way = self.doors.inside(interaction, visit)
         if way is not None:
@@ -212,11 +260,18 @@ class Queueing:
 
     # --- the ways out -------------------------------------------------------------------------------------------------
     def _leave_by(self, interaction: Interaction, way: WayOut) -> None:
+        if way.exit.kind is ExitKind.CALLBACK:
+            # They keep the place until it is known whether they want to be called back.
+            self.take_exit(interaction, way.exit)
+            return
         self.ledger.end_visit(interaction, way.outcome)
         self.take_exit(self.step.interactions[interaction.id], way.exit)
 
     def take_exit(self, interaction: Interaction, way: Exit) -> None:
         """Leave a queue by one of its exits. The visit is over already."""
+        if way.kind is ExitKind.CALLBACK:
+            self.step.tell(CallbackOffered(interaction.id, way))
+            return
         if way.prompt is not None and self.step.caller_session(interaction) is not None:
             after = After(kind=AfterKind.EXIT, exit=replace(way, prompt=None))
             self.callers.say(interaction, (Spoken(SpokenKind.PROMPT, way.prompt),), after)

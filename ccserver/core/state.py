@@ -27,7 +27,16 @@ from ccserver.core.ids import (
     SkillId,
 )
 from ccserver.core.moment import Moment
-from ccserver.core.records import EndedBy, OfferOutcome, Outcome, PhoneState, ShownState, TransferKind, VisitOutcome
+from ccserver.core.records import (
+    CallbackOutcome,
+    EndedBy,
+    OfferOutcome,
+    Outcome,
+    PhoneState,
+    ShownState,
+    TransferKind,
+    VisitOutcome,
+)
 from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WorkMode
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
@@ -120,6 +129,8 @@ class AfterKind(Enum):
     LEAVE = "leave"  # hang up
     EXTENSION = "extension"  # hand over to the dialplan
     KEEP_WAITING = "keep_waiting"
+    CALLBACK = "callback"  # the caller is asked for the number to be called back at
+    MESSAGE = "message"  # the caller leaves a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +139,10 @@ class After:
 
     kind: AfterKind
     target: str = ""
+    """A node or an extension; for CALLBACK the number to confirm, for MESSAGE the file."""
     exit: Exit | None = None
+    keys: str = ""
+    """For CALLBACK: what was typed so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +190,8 @@ class Visit:
     is_opened: bool = False
     """Whether its preferred agent, relaxations and tiers were looked at when it began."""
     announced_wait_s: float | None = None
+    told_s: float | None = None
+    """When something was last announced, or could have been (monotonic)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +289,23 @@ class Wrapping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRequest:
+    """What makes an interaction of kind `callback`. `call` is the one in which it was asked for, `confirmed_by` the keys typed."""
+
+    call: InteractionId
+    number: str
+    confirmed_by: str
+    asked: Moment
+    tries: int = 0
+    is_resting: bool = False
+    """Not to be offered now: tried a while ago, outside the hours, or its customer's leg lives."""
+    is_reached: bool = False
+    """The customer has answered: from now on it is like any other call."""
+    outcome: CallbackOutcome | None = None
+    """Known before its legs are over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """`leg` is the customer's; None for work without a line and for a callback that was not dialled yet."""
 
@@ -317,6 +350,7 @@ class Interaction:
     others: tuple[Talk, ...] = ()
     """Further agents who talk with the customer, in a conference."""
     guest: Guest | None = None
+    callback: CallbackRequest | None = None
     room: str = ""
     """The conference in which they talk."""
     handover: Handover | None = None
@@ -354,7 +388,8 @@ class Interaction:
 
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
-        return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing
+        is_resting = self.callback is not None and self.callback.is_resting
+        return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing and not is_resting
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------

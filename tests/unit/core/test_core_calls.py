@@ -480,6 +480,7 @@ def test_the_position_is_announced_and_then_music_is_on() -> None:
     assert say[0].value == "cc-queue-position" and (say[1].kind, say[1].value) == (SpokenKind.NUMBER, "2")
     desk.prompt_ends(second)
     assert desk.told(c.WaitUntil)[0].timeout_s == 30.0
+    desk.now_s += 30.0
     desk.wait_ends(second)
     assert desk.told(c.Say)
 

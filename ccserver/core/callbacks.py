@@ -1,0 +1,373 @@
+"""Being called back instead of waiting: the caller's request, the place that is kept, the call to the customer.
+
+The request: the key that was announced, then the number is read back and confirmed (1 yes, 2 another one), or typed. The visit of the
+call ends as CALLED_BACK, and an interaction of kind `callback` waits in its place: since the same time, with the same priority and
+requirements, without a line. When an agent has accepted it (a leg that is parked), the customer is dialled, and joined when they
+answer. An agent whose customer does not answer is let go without any fault of theirs.
+
+Never twice at once: a request has one outstanding dial at most, and is offered again only when that leg's end is known. A number has
+one request at a time. A served call from that number cancels it. The block list and the hours at which customers may be called are
+asked when an agent is sought and again at the dial; outside the hours it rests until the next lawful time.
+"""
+
+from dataclasses import replace
+
+from ccserver.core import arrivals
+from ccserver.core.callers import Callers, prompt
+from ccserver.core.commands import Collect, CollectNumber, DialOut, Place, Reply
+from ccserver.core.events import CancelCallbackRequested, NumberCollected
+from ccserver.core.facts import OfferParked
+from ccserver.core.hours import is_open, next_change
+from ccserver.core.ids import InteractionId, LegId, PhoneId
+from ccserver.core.ledger import Ledger
+from ccserver.core.offers import RING_GUARD_S, Offers
+from ccserver.core.queueing import Queueing
+from ccserver.core.records import AuditRecord, CallbackOutcome, EndedBy, OfferOutcome, Outcome, VisitOutcome
+from ccserver.core.settings import CallbackRules, Exit, ExitKind, NumberKind, NumberMark, Spoken, SpokenKind
+from ccserver.core.state import (
+    CALLBACK,
+    VOICE,
+    After,
+    AfterKind,
+    CallbackRequest,
+    DeadlineKind,
+    Interaction,
+    Leg,
+    Role,
+)
+from ccserver.core.step import Step
+from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
+
+YES, ANOTHER = "1", "2"
+FIRST_DIGIT_S = 8.0
+NEXT_DIGIT_S = 4.0
+TYPED_KINDS = frozenset({NumberKind.LOCAL, NumberKind.MOBILE})
+"""What a caller may type: a number abroad or at a premium rate would be dialled at the site's cost."""
+SOON_S = 1.0
+
+
+class Callbacks:
+    """Requests to be called back."""
+
+    def __init__(self, step: Step, ledger: Ledger, callers: Callers, queueing: Queueing, offers: Offers) -> None:
+        self.step = step
+        self.ledger = ledger
+        self.callers = callers
+        self.queueing = queueing
+        self.offers = offers
+
+    # --- the caller asks ----------------------------------------------------------------------------------------------
+    def pressed(self, interaction: Interaction, digit: str) -> bool:
+        """A key while waiting. False: it is not that of a callback."""
+        visit = interaction.visit
+        if visit is None or interaction.kind != VOICE or digit != self.rules(interaction).key:
+            return False
+        self.begin(interaction, digit)
+        return True
+
+    def begin(self, interaction: Interaction, keys: str = "", way: Exit | None = None) -> None:
+        """Ask for the number, or for its confirmation. `way`: the caller does not wait on if nothing comes of it."""
+        number = interaction.caller_number or ""
+        self._ask(
+            interaction, After(kind=AfterKind.CALLBACK, target=number if number.startswith("+") else "", keys=keys, exit=way)
+        )
+
+    def _ask(self, interaction: Interaction, after: After) -> None:
+        interaction = self.ledger.put(replace(interaction, after=after))
+        session = self.step.caller_session(interaction)
+        if session is None:
+            return
+        if after.target:
+            self.step.speak(
+                Collect(
+                    session=session,
+                    say=(
+                        prompt("cc-callback-number"),
+                        Spoken(SpokenKind.DIGITS, after.target.removeprefix("+")),
+                        prompt("cc-callback-confirm"),
+                    ),
+                    language=interaction.language,
+                    max_digits=1,
+                    first_timeout_s=FIRST_DIGIT_S,
+                    next_timeout_s=NEXT_DIGIT_S,
+                    complete=(YES, ANOTHER),
+                )
+            )
+        else:
+            self.step.speak(
+                CollectNumber(
+                    session=session,
+                    say=(prompt("cc-callback-enter"),),
+                    language=interaction.language,
+                    first_timeout_s=FIRST_DIGIT_S,
+                    next_timeout_s=NEXT_DIGIT_S,
+                )
+            )
+
+    def digits_collected(self, interaction: Interaction, after: After, digits: str) -> None:
+        """The answer to the number that was read back."""
+        after = replace(after, keys=after.keys + digits)
+        if digits == YES:
+            self._take(interaction, after)
+        elif digits == ANOTHER:
+            self._ask(interaction, replace(after, target=""))
+        else:
+            self._give_way(interaction, after)
+
+    def number_collected(self, interaction: Interaction, after: After, event: NumberCollected) -> None:
+        """A number was typed: it is read back like the caller's own."""
+        after = replace(after, keys=after.keys + event.digits)
+        if event.kind in TYPED_KINDS and event.number and not self._is_blocked(event.number):
+            self._ask(interaction, replace(after, target=event.number))
+        else:
+            self._give_way(interaction, after, "cc-callback-no-number")
+
+    def _give_way(self, interaction: Interaction, after: After, said: str = "") -> None:
+        """Nothing came of it: the caller waits on, in the old place, or leaves where waiting is over."""
+        say = (prompt(said),) if said else ()
+        if after.exit is None or interaction.visit is None:
+            self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
+        elif interaction.state is InteractionState.OFFERED:
+            # An agent's phone rings for them after all.
+            self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
+        else:
+            interaction = self.ledger.end_visit(interaction, VisitOutcome.OVERFLOWED)
+            bye = After(kind=AfterKind.EXIT, exit=Exit(kind=ExitKind.HANG_UP))
+            self.callers.say(interaction, say or (prompt("cc-goodbye"),), bye)
+
+    def _take(self, interaction: Interaction, after: After) -> None:
+        visit, number = interaction.visit, after.target
+        if visit is None or interaction.state is not InteractionState.WAITING or self._is_blocked(number):
+            self._give_way(interaction, after)
+            return
+        interaction = self.ledger.end_visit(interaction, VisitOutcome.CALLED_BACK)
+        if self._request_of(number) is None:
+            self._create(interaction, number, after.keys, waiting_since_s=visit.waiting_since_s, queue_rank=visit.rank)
+        self.callers.say(interaction, (prompt("cc-callback-done"),), After(kind=AfterKind.LEAVE))
+
+    def _create(self, call: Interaction, number: str, keys: str, *, waiting_since_s: float, queue_rank: int) -> None:
+        step = self.step
+        assert call.queue is not None
+        new = InteractionId(step.clockwork.next_interaction)
+        step.clockwork = replace(step.clockwork, next_interaction=new + 1)
+        request = Interaction(
+            id=new,
+            kind=CALLBACK,
+            state=InteractionState.WAITING,
+            leg=None,
+            did=call.did,
+            caller_number=number,
+            caller_name=call.caller_name,
+            language=call.language,
+            version=call.version,
+            arrived=step.now,
+            menu_since=step.now,
+            needs=call.needs,
+            requires=call.requires,
+            priority=call.priority,
+            owner=call.owner,
+            is_vip=call.is_vip,
+            parent=call.id,
+            data=call.data,
+            is_answered=True,
+            callback=CallbackRequest(call=call.id, number=number, confirmed_by=keys, asked=step.now),
+        )
+        self.ledger.put(request)
+        self.queueing.enqueue(request, call.queue, rank=queue_rank, waiting_since_s=waiting_since_s)
+        self._await(step.interactions[new])
+
+    def _request_of(self, number: str) -> Interaction | None:
+        """The request for a number whose customer has not been reached."""
+        for interaction in self.step.interactions.values():
+            request = interaction.callback
+            if request is not None and request.number == number and not request.is_reached and request.outcome is None:
+                return interaction
+        return None
+
+    # --- its time -----------------------------------------------------------------------------------------------------
+    def _await(self, interaction: Interaction, rest_s: float = 0.0) -> None:
+        """Let it be offered, not before `rest_s` and only when its customer may be called; and see to it that it is given up
+        in the end."""
+        request, now = interaction.callback, self.step.now
+        if request is None:
+            return
+        at_s = now.mono_s + rest_s
+        at_s += self._until_lawful_s(interaction, now.utc_s + rest_s)
+        end_s = request.asked.mono_s + self.rules(interaction).keeps_s
+        is_resting = at_s > now.mono_s
+        self.ledger.put(replace(interaction, callback=replace(request, is_resting=is_resting)))
+        due_s = min(at_s, end_s) if is_resting else end_s
+        self.step.deadlines.set(DeadlineKind.CALLBACK, interaction.id, max(due_s, now.mono_s))
+
+    def _until_lawful_s(self, interaction: Interaction, utc_s: float) -> float:
+        """How long after `utc_s` the customer may be called; 0: then."""
+        name = self.rules(interaction).hours
+        if name is None:
+            return 0.0
+        hours = self.step.settings.hours.get(name) or self.step.settings_of(interaction).hours[name]
+        if is_open(hours, utc_s):
+            return 0.0
+        change_utc_s = next_change(hours, utc_s)
+        return self.rules(interaction).keeps_s if change_utc_s is None else change_utc_s - utc_s
+
+    def due(self, interaction: Interaction) -> None:
+        """It has rested, or is too old."""
+        request, now_s = interaction.callback, self.step.now.mono_s
+        if request is None or request.is_reached:
+            return
+        if request.asked.mono_s + self.rules(interaction).keeps_s <= now_s + SOON_S / 1000.0:
+            self.end(interaction, CallbackOutcome.GIVEN_UP)
+        elif interaction.state is InteractionState.WAITING and interaction.leg is None:
+            self._await(interaction)
+
+    # --- the customer is called ---------------------------------------------------------------------------------------
+    def offer_parked(self, fact: OfferParked) -> None:
+        """An agent has accepted it. Call the customer now, if that is still lawful."""
+        interaction = self.step.interactions.get(fact.interaction)
+        request = interaction.callback if interaction is not None else None
+        if interaction is None or request is None or interaction.leg is not None or request.outcome is not None:
+            return
+        if self._is_blocked(request.number):
+            self.end(interaction, CallbackOutcome.REFUSED)
+            return
+        if self._until_lawful_s(interaction, self.step.now.utc_s) > 0.0:
+            self._release_agents(interaction)
+            return
+        for other in interaction.offers:
+            if other.leg != fact.leg:
+                self.offers.withdraw(interaction.id, other, OfferOutcome.CANCELLED)
+        self._dial(self.step.interactions[interaction.id], request)
+
+    def _dial(self, interaction: Interaction, request: CallbackRequest) -> None:
+        step, settings, rules = self.step, self.step.settings, self.rules(interaction)
+        counters = step.clockwork
+        leg = LegId(settings.pbx, f"cc{settings.pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
+        step.clockwork = replace(counters, next_leg=counters.next_leg + 1)
+        step.legs.put(
+            leg,
+            Leg(id=leg, role=Role.CALLER, state=LegState.DIALLED, interaction=interaction.id, heard_s=step.now.mono_s),
+        )
+        dialled = replace(request, tries=request.tries + 1, is_resting=True)
+        self.ledger.put(replace(interaction, leg=leg, callback=dialled))
+        step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
+        step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + rules.ring_timeout_s + 2 * RING_GUARD_S)
+        step.order(
+            DialOut(
+                leg=leg,
+                interaction=interaction.id,
+                to=PhoneId(f"PJSIP/{request.number}@{settings.trunk}"),
+                number=interaction.did or None,
+                name="",
+                ring_timeout_s=rules.ring_timeout_s,
+                place=Place.LOOP,
+            )
+        )
+
+    def reached(self, interaction: Interaction) -> None:
+        """The customer has answered: joined with the agent who waits, or first in line when that one is gone meanwhile."""
+        request = interaction.callback
+        if request is None:
+            return
+        self.step.deadlines.clear(DeadlineKind.CALLBACK, interaction.id)
+        visit = replace(interaction.visit, rank=0) if interaction.visit is not None else None
+        interaction = self.ledger.put(
+            replace(interaction, visit=visit, callback=replace(request, is_reached=True, is_resting=False))
+        )
+        self.queueing.wait(interaction)
+        for offer in interaction.offers:
+            agent = self.step.legs.get(offer.leg)
+            if agent is not None and agent.is_parked and not agent.is_cancelled and offer.ends_as is None:
+                self.offers.take(interaction, offer)
+                return
+
+    def not_reached(self, interaction: Interaction) -> None:
+        """The customer's leg ended before they came: the agent is let go, and it is tried again later, so many times."""
+        request = interaction.callback
+        if request is None:
+            return
+        interaction = self.ledger.put(replace(interaction, leg=None))
+        if request.outcome is None and request.tries >= self.rules(interaction).tries:
+            self.end(interaction, CallbackOutcome.GIVEN_UP)
+            return
+        if request.outcome is None:
+            self._await(interaction, rest_s=self.rules(interaction).retry_after_s)
+        self._release_agents(self.step.interactions[interaction.id])
+        self.settle(interaction.id)
+
+    def offer_over(self, interaction: Interaction) -> None:
+        """An agent is gone. With none left, a customer whose phone still rings must not answer to nobody."""
+        request = interaction.callback
+        if request is None or interaction.offers or request.is_reached:
+            return
+        if interaction.leg is not None:
+            self.step.hang_up(interaction.leg)
+        elif request.outcome is None and not request.is_resting:
+            self._await(interaction)
+        self.settle(interaction.id)
+
+    def _release_agents(self, interaction: Interaction) -> None:
+        for offer in interaction.offers:
+            self.offers.withdraw(interaction.id, offer, OfferOutcome.CANCELLED)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    def cancel(self, event: CancelCallbackRequested) -> None:
+        interaction = self.step.interactions.get(event.interaction)
+        request = interaction.callback if interaction is not None else None
+        is_done = interaction is not None and request is not None and not request.is_reached and request.outcome is None
+        if interaction is not None and is_done:
+            self.step.about = interaction.id
+            self.end(interaction, CallbackOutcome.CANCELLED)
+        text = f"callback {event.interaction} is cancelled" if is_done else f"there is no waiting callback {event.interaction}"
+        self.step.store(
+            AuditRecord(
+                by=event.by,
+                act="cancel_callback",
+                what=str(event.interaction),
+                is_done=is_done,
+                at_utc_s=self.step.now.utc_s,
+                interaction=event.interaction,
+            )
+        )
+        self.step.emit(Reply(request=event.request, is_ok=is_done, text=text))
+
+    def served(self, interaction: Interaction) -> None:
+        """A talk has begun. A customer who called again and is served need not be called back."""
+        if interaction.callback is None and interaction.caller_number is not None:
+            found = self._request_of(interaction.caller_number)
+            if found is not None:
+                self.end(found, CallbackOutcome.CANCELLED)
+
+    def end(self, interaction: Interaction, outcome: CallbackOutcome) -> None:
+        """It is not to be done any more. It is over when no leg is left."""
+        request = interaction.callback
+        if request is None:
+            return
+        self.step.deadlines.clear(DeadlineKind.CALLBACK, interaction.id)
+        self.ledger.put(replace(interaction, callback=replace(request, outcome=outcome, is_resting=True)))
+        self.step.hang_up(interaction.leg)
+        self._release_agents(self.step.interactions[interaction.id])
+        self.settle(interaction.id)
+
+    def settle(self, interaction_id: InteractionId) -> None:
+        interaction = self.step.interactions.get(interaction_id)
+        request = interaction.callback if interaction is not None else None
+        if interaction is None or request is None or request.outcome is None:
+            return
+        if interaction.state is not InteractionState.WAITING or interaction.leg is not None or interaction.offers:
+            return
+        interaction = self.ledger.end_visit(interaction, VisitOutcome.ABANDONED)
+        gone = advance(INTERACTION, interaction.state, InteractionStep.LEG_ENDED)
+        by = interaction.ended_by or EndedBy.SYSTEM
+        interaction = replace(interaction, state=gone, ended=self.step.now, ended_by=by, outcome=Outcome.ABANDONED)
+        self.ledger.ended(interaction)
+        self.ledger.close_if_over(interaction.id)
+
+    # --- small things -------------------------------------------------------------------------------------------------
+    def rules(self, interaction: Interaction) -> CallbackRules:
+        """Those of its queue; the usual ones where an exit leads to a callback and the queue says nothing."""
+        queue = interaction.queue
+        config = self.step.queue_settings(queue, interaction) if queue is not None else None
+        return (config.callback if config is not None else None) or CallbackRules()
+
+    def _is_blocked(self, number: str) -> bool:
+        return arrivals.mark_of(number, self.step.settings, self.step.marks.get) is NumberMark.BLOCKED
