@@ -58,7 +58,7 @@ from ccserver.core.pairing import Pairing
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
-from ccserver.core.settings import RINGS_SEVERAL, NumberKind, Settings, WrapUpKind
+from ccserver.core.settings import RINGS_SEVERAL, Settings, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
@@ -139,7 +139,6 @@ class CallCenter:
                 leave=self._leave_queue,
                 excuse=self._interactions.excuse,
             ),
-            may_call=self._may_call,
             verb_ended=self._interactions.verb_ended,
             returned=self._interactions.talk_over,
         )
@@ -457,12 +456,6 @@ class CallCenter:
         self._offers.withdraw_all(interaction)
         return self._queueing.leave(self._step.interactions[interaction.id], is_lost=False)
 
-    def _may_call(self, agent: AgentId, kind: NumberKind, number: str) -> bool:
-        settings = self._step.settings
-        known = settings.agents.get(agent)
-        name = known.class_of_service if known is not None else None
-        return name is not None and kind in settings.classes_of_service[name].allows
-
     # --- the daemon's own life ----------------------------------------------------------------------------------------
     def _center_started(self, event: ev.CenterStarted) -> None:
         """A new process: the old one's AGI sessions are closed, and what it had ordered may or may not have happened."""
@@ -769,6 +762,8 @@ class CallCenter:
             self._offers.ring_failed(leg, OfferOutcome.FAILED)
         elif awaited.what is Awaited.JOIN:
             self._joins.command_failed(leg, event.reason)
+        elif awaited.what is Awaited.REDIRECT:
+            self._handovers.not_moved(leg)
         elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
             self._nobody_came(leg)
 

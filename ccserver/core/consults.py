@@ -7,6 +7,7 @@ back, or when the agent completes it: then the colleague's leg is joined with th
 
 from dataclasses import replace
 
+from ccserver.core import service_class
 from ccserver.core.commands import WaitUntil
 from ccserver.core.facts import WorkMoved
 from ccserver.core.guests import Guests
@@ -75,6 +76,7 @@ class Consults:
         rules = step.settings.agent_rules
         if target.kind is TargetKind.NUMBER:
             assert target.dial is not None
+            service_class.count(step, talk.agent, target.counts_as)
             state = advance(INTERACTION, child.state, InteractionStep.HOLD)
             max_talk_s = step.queue_settings(talk.queue, parent).max_talk_s
             child = self.ledger.put(replace(child, state=state, queue=talk.queue))

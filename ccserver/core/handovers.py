@@ -37,7 +37,7 @@ from ccserver.core.state import (
     Talk,
 )
 from ccserver.core.talks import NORMAL_CAUSES
-from ccserver.core.targets import Dialled, MayCall, Refusal, Target, resolve
+from ccserver.core.targets import Dialled, Refusal, again, resolve
 from ccserver.core.transfers import OURS, Transfers
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 from ccserver.core.ways import Ways
@@ -57,7 +57,6 @@ class Handovers:
         holding: Holding,
         ways: Ways,
         *,
-        may_call: MayCall,
         verb_ended: Callable[[Interaction], None],
         returned: Callable[[Interaction], None],
     ) -> None:
@@ -70,7 +69,6 @@ class Handovers:
         self.transfers = Transfers(holding, self.guests, ways)
         self.conferences = Conferences(holding, self.consults, self.guests)
         self.errands = Errands(holding)
-        self._may_call = may_call
         self._verb_ended = verb_ended
         self._returned = returned
         marks: Mapping[CallKey, Act] = {CallKey.HELP: self._help, CallKey.MALICIOUS: self._malicious}
@@ -167,10 +165,10 @@ class Handovers:
 
     def _blind_instead(self, interaction: Interaction) -> None:
         """Nobody has answered the consultation yet, and the agent does not wait for it: the customer does."""
-        assert interaction.handover is not None and interaction.talk is not None
-        to = interaction.handover.to
+        handover = interaction.handover
+        assert handover is not None
         interaction = self.consults.let_go(interaction)
-        target = self._resolve(interaction, interaction.handover.agent if interaction.handover else AgentId(""), to)
+        target = self.transfers.checked(interaction, again(self.step, handover.agent, handover.to))
         if isinstance(target, Refusal):
             if interaction.talk is not None and interaction.talk.leg in self.step.legs:
                 self.holding.tell_agent(interaction, target.prompt)
@@ -224,7 +222,7 @@ class Handovers:
         handover = interaction.handover if interaction is not None else None
         if interaction is None or handover is None or handover.stage is not HandoverStage.ASKING:
             return
-        target = resolve(self.step, self._may_call, handover.agent, Dialled(event.digits, event.number, event.kind))
+        target = resolve(self.step, handover.agent, Dialled(event.digits, event.number, event.kind))
         target = self.transfers.checked(interaction, target)
         if isinstance(target, Refusal):
             interaction = self.transfers.refused(interaction, event.digits)
@@ -365,6 +363,19 @@ class Handovers:
         interaction = self.step.interactions.get(leg.interaction)
         if interaction is not None:
             self.conferences.moved(interaction)
+
+    def not_moved(self, leg: Leg) -> None:
+        """A redirect was refused: one of its legs is gone, which is about to be told. Together again, if it is not so."""
+        interaction = self.step.interactions.get(leg.interaction)
+        handover = interaction.handover if interaction is not None else None
+        if interaction is None or handover is None or interaction.joining is not None:
+            return
+        if handover.stage is HandoverStage.MEETING:
+            self.conferences.undone(interaction)
+        elif handover.stage is HandoverStage.ASKING:
+            self.holding.back(interaction)
+        elif handover.stage is HandoverStage.ERRAND and interaction.talk is not None:
+            self.holding.back(self.errands.fetched(interaction))
 
     def leg_over(self, leg: Leg, cause: int, by: EndedBy | None) -> bool:
         """A leg that is not the customer's has ended. False: its end has its ordinary meaning."""
@@ -521,7 +532,7 @@ class Handovers:
         self.step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
         state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
         interaction = self.ledger.put(replace(interaction, state=state, ended_by=None))
-        target = resolve(self.step, self._may_call, agent, Dialled(to, number, kind))
+        target = resolve(self.step, agent, Dialled(to, number, kind))
         self.transfers.referred(interaction, agent, target, to)
         return True
 
@@ -584,13 +595,6 @@ class Handovers:
         self.ledger.put(replace(interaction, others=(), guest=None, room="", handover=None))
 
     # --- inside -----------------------------------------------------------------------------------------------------------
-    def _resolve(self, interaction: Interaction, agent: AgentId, to: str) -> Target | Refusal:
-        """The same target once more, from what was kept of it."""
-        queue = next((q for q in self.step.settings.queues if q == to), None)
-        digits = self.step.settings.queues[queue].number or "" if queue is not None else to
-        target = resolve(self.step, lambda *_: True, agent, Dialled(digits, to, NumberKind.UNKNOWN))
-        return self.transfers.checked(interaction, target)
-
     def _at(self, session: Session) -> Interaction | None:
         leg = self.step.legs.get(session.leg)
         return self.step.interactions.get(leg.interaction) if leg is not None else None

@@ -344,7 +344,8 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         InteractionState.HELD: (DeadlineKind.HELD,),
     }
     for it in state.interactions.values():
-        kinds, awaited = needed.get(it.state), it.talk.leg if it.talk is not None else it.leg
+        party = it.talk or it.guest
+        kinds, awaited = needed.get(it.state), party.leg if party is not None else it.leg
         leg = state.legs.get(awaited) if awaited is not None else None
         is_ending = leg is not None and leg.is_cancelled
         if it.offers:

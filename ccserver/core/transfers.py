@@ -7,6 +7,7 @@ in which they were served.
 
 from dataclasses import replace
 
+from ccserver.core import service_class
 from ccserver.core.facts import CallsBack, WorkBegan
 from ccserver.core.guests import Guests
 from ccserver.core.holding import Holding
@@ -59,6 +60,7 @@ class Transfers:
         handover = replace(handover, to=target.to, only=target.agent, child=None)
         if target.kind is TargetKind.NUMBER:
             assert target.dial is not None
+            service_class.count(step, handover.agent, target.counts_as)
             handover = replace(handover, stage=HandoverStage.DIALLING)
             interaction = self.ledger.put(replace(interaction, handover=handover))
             max_talk_s = step.queue_settings(handover.queue, interaction).max_talk_s
