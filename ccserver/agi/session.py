@@ -64,8 +64,9 @@ SILENCE_MAX_S = 60.0
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
 _MESSAGE = re.compile(r"(/[A-Za-z0-9_./-]{1,300})\.(wav|WAV|gsm|ulaw|alaw|sln)")
 _STOP_DIGITS = re.compile(r"[0-9*#]{0,12}")
-_END_POSITION = re.compile(r"endpos=([0-9]{1,12})")
+_RECORDED = re.compile(r"\((dtmf|timeout|hangup)\) endpos=([0-9]{1,12})")
 _SAMPLES_PER_S = 8000
+_SILENCE_LEFT_S = 1.0
 _SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
 _SAID_NUMBER = re.compile(r"[0-9]{1,9}")
 # Verified when the agent has no PIN, so that a wrong agent number takes as long as a wrong PIN. Nobody's PIN: its salt says so.
@@ -257,14 +258,14 @@ class Session:
         self._music = None
         reply = await self.conversation.ask(line, limit_s=verb.max_s + SPEECH_LIMIT_S, is_listening=True)
         self.conversation.typed.clear()
-        duration_s = _recorded_s(reply)
-        if reply.code != wire.OK or reply.result is None or reply.result < 0 or duration_s is None:
+        recorded = _recorded(reply)
+        if recorded is None:
             self._fail(command, verb, "not recorded")
             return
+        end, duration_s = recorded
         if duration_s < MESSAGE_MIN_S:
             self._at.discard(verb.path)
             duration_s = 0.0
-        end = VerbEnd.DIGIT if reply.result > 0 else VerbEnd.DONE
         self._emit(MessageRecorded(session=self.id, command=command, end=end, duration_s=duration_s))
 
     async def _collect_secret(self, command: CommandId, verb: CollectSecret) -> None:
@@ -410,7 +411,16 @@ def _record_line(verb: RecordMessage) -> bytes:
     return wire.command("RECORD FILE", path[1], path[2], verb.stop_digits, *limits)
 
 
-def _recorded_s(reply: wire.Reply) -> float | None:
-    """`200 result=35 (dtmf) endpos=24000`, in samples; None where Asterisk could not write."""
-    position = _END_POSITION.search(reply.text)
-    return None if position is None else int(position[1]) / _SAMPLES_PER_S
+def _recorded(reply: wire.Reply) -> tuple[VerbEnd, float] | None:
+    """How a recording ended and how long it is, in seconds; None where Asterisk could not write.
+
+    `result=35 (dtmf) endpos=24000`, in samples. `result=1 (timeout)` is silence, of which Asterisk has left one second; `result=0
+    (timeout)` the longest time; `result=-1 (hangup)` the usual end of a message: what was said is kept.
+    """
+    found = _RECORDED.fullmatch(reply.text)
+    if reply.code != wire.OK or reply.result is None or found is None:
+        return None
+    duration_s = int(found[2]) / _SAMPLES_PER_S
+    if found[1] == "timeout" and reply.result > 0:
+        duration_s = max(0.0, duration_s - _SILENCE_LEFT_S)
+    return (VerbEnd.DIGIT if found[1] == "dtmf" else VerbEnd.DONE), duration_s

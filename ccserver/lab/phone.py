@@ -46,6 +46,15 @@ def _call_parameter(code: int = 0) -> Any:
     return parameter
 
 
+def _refusal(code: int, forward_to: str) -> Any:
+    parameter = _call_parameter(code)
+    if forward_to:
+        header = pj.SipHeader()
+        header.hName, header.hValue = "Contact", f"<sip:{forward_to}>"
+        parameter.txOption.headers.append(header)
+    return parameter
+
+
 class _Call(pj.Call):  # type: ignore[misc]
     def __init__(self, phone: "_Phone", call_id: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(phone, call_id)
@@ -122,7 +131,7 @@ class _Call(pj.Call):  # type: ignore[misc]
 class _Phone(pj.Account):  # type: ignore[misc]
     """Fields of `open`: user, password, registrar ("127.0.0.1:5060"), register (bool), display, from_uri,
     local (own address), tone_hz, record (wav path, `%` = number of the recording), answer_after_ms (null: by command),
-    answer_code (a final code instead of answering), ring_code (180, or 0 for silence)."""
+    answer_code (a final code instead of answering), forward_to (the Contact of a 302), ring_code (180, or 0 for silence)."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         super().__init__()
@@ -136,6 +145,7 @@ class _Phone(pj.Account):  # type: ignore[misc]
         self.answer_after_ms: float | None = order.get("answer_after_ms")
         self.answer_code: int = order.get("answer_code", 200)
         self.ring_code: int = order.get("ring_code", 180)
+        self.forward_to: str = order.get("forward_to", "")
         local = order.get("local", "127.0.0.4")
         config = pj.AccountConfig()
         display = order.get("display", "")
@@ -173,7 +183,7 @@ class _Phone(pj.Account):  # type: ignore[misc]
             call.answer(_call_parameter(self.ring_code))
         _say("incoming", phone=self.name, call=incoming.callId, headers=headers)
         if busy:
-            call.hangup(_call_parameter(self.answer_code))
+            call.hangup(_refusal(self.answer_code, self.forward_to))
         elif self.answer_after_ms is not None:
             order = {"do": "answer", "phone": self.name, "call": incoming.callId, "after_ms": self.answer_after_ms}
             _desk.take(order)
@@ -216,6 +226,7 @@ class _Desk:
             "dtmf": self._dtmf,
             "tone": lambda order: self._active(order).set_tone(int(order["tone_hz"])),
             "transfer": lambda order: self._active(order).xfer(self._uri(order), _call_parameter()),
+            "transfer_to": self._transfer_to,
             "when": lambda order: self._reactions.append((order["event"], order["then"])),
             "die": lambda order: os._exit(9),
             "quit": self._quit,
@@ -321,7 +332,7 @@ class _Desk:
 
     def _set(self, order: dict[str, Any]) -> None:
         phone = self.phones[order["phone"]]
-        for name in ("tone_hz", "record", "answer_after_ms", "answer_code", "ring_code"):
+        for name in ("tone_hz", "record", "answer_after_ms", "answer_code", "forward_to", "ring_code"):
             if name in order:
                 setattr(phone, name, order[name])
 
@@ -349,6 +360,11 @@ class _Desk:
         parameter.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if by_info else pj.PJSUA_DTMF_METHOD_RFC2833
         parameter.duration = int(order.get("duration_ms", 100))
         self._active(order).sendDtmf(parameter)
+
+    def _transfer_to(self, order: dict[str, Any]) -> None:
+        # The oldest call goes to whoever the newest one is with.
+        calls = self._phone(order).calls
+        calls[min(calls)].xferReplaces(calls[max(calls)], 0, _call_parameter())
 
     def _quit(self, _: dict[str, Any]) -> None:
         self.is_open = False

@@ -110,6 +110,10 @@ class Phone:
         """Blind transfer (REFER) of the newest call."""
         await self.do("transfer", to=to)
 
+    async def transfer_to(self) -> None:
+        """Attended transfer (REFER with Replaces): the oldest call goes to whoever the newest one is with."""
+        await self.do("transfer_to")
+
     async def on_event(self, event: Mapping[str, object], then: Mapping[str, object]) -> None:
         """When `event` (name and fields, any phone of the process) comes, do `then`, inside the process.
 
