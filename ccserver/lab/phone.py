@@ -364,7 +364,7 @@ class _Desk:
     def _transfer_to(self, order: dict[str, Any]) -> None:
         # The oldest call goes to whoever the newest one is with.
         calls = self._phone(order).calls
-        calls[min(calls)].xferReplaces(calls[max(calls)], 0, _call_parameter())
+        calls[min(calls)].xferReplaces(calls[max(calls)], _call_parameter())
 
     def _quit(self, _: dict[str, Any]) -> None:
         self.is_open = False

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import re
+from typing import cast
 
 _DIGEST = re.compile(r'WWW-Authenticate: *Digest .*?realm="(?P<realm>[^"]+)".*?nonce="(?P<nonce>[^"]+)"', re.IGNORECASE)
 _OPAQUE = re.compile(r'opaque="([^"]+)"', re.IGNORECASE)
@@ -40,8 +41,7 @@ class Lamp(asyncio.DatagramProtocol):
         return lamp
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def subscribe(self, authorization: str = "") -> None:
         assert self._transport is not None
