@@ -4,6 +4,7 @@ A site replaces one by defining a prompt of the same name; another language need
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from ccserver.config.edges import PromptLibrary, PromptSource
 from ccserver.core.ids import Language, PromptId
@@ -31,6 +32,20 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "A sua sessão foi iniciada.",
         "Accesso eseguito.",
         "Vous êtes connecté.",
+    ),
+    "cc-headset-on": (
+        "Your headset is connected. Calls come without ringing.",
+        "Su auricular está conectado. Las llamadas entran sin timbre.",
+        "O seu auricular está ligado. As chamadas entram sem toque.",
+        "La sua cuffia è collegata. Le chiamate arrivano senza squillo.",
+        "Votre casque est connecté. Les appels arrivent sans sonnerie.",
+    ),
+    "cc-accept-call": (
+        "A call of the contact center. Press one to take it.",
+        "Una llamada del centro de atención. Pulse uno para aceptarla.",
+        "Uma chamada do centro de atendimento. Prima um para a aceitar.",
+        "Una chiamata del centro di assistenza. Prema uno per accettarla.",
+        "Un appel du centre de contact. Tapez un pour le prendre.",
     ),
     "cc-login-failed": (
         "The agent number or the pin is wrong.",
@@ -475,16 +490,21 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
     ),
 }
 
-SYSTEM_PROMPTS = tuple(map(PromptId, _TEXTS))
+_SOUNDS = {"cc-beep": Path(__file__).parent / "sounds" / "beep.wav"}
+"""What is no speech, and the same in every language."""
+
+SYSTEM_PROMPTS = tuple(map(PromptId, (*_TEXTS, *_SOUNDS)))
 SYSTEM_LANGUAGES = tuple(map(Language, _ORDER))
 
 
 def system_library() -> PromptLibrary:
     """All system prompts in all languages that come with the program."""
-    return {
+    texts = {
         PromptId(name): {Language(language): PromptSource(text=text) for language, text in zip(_ORDER, texts, strict=True)}
         for name, texts in _TEXTS.items()
     }
+    sounds = {PromptId(name): dict.fromkeys(SYSTEM_LANGUAGES, PromptSource(file=file)) for name, file in _SOUNDS.items()}
+    return {**texts, **sounds}
 
 
 def complete_library(own: PromptLibrary, languages: tuple[Language, ...]) -> PromptLibrary:

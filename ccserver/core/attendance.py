@@ -13,7 +13,7 @@ from ccserver.core.hours import is_open, next_close
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, ReasonId
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import IdleReset, LoginRule, WorkMode
-from ccserver.core.state import Agent, DeadlineKind, Presence
+from ccserver.core.state import Agent, DeadlineKind, Presence, seen_phone
 from ccserver.core.step import Step
 from ccserver.core.transitions import Phase
 
@@ -33,8 +33,7 @@ class Attendance:
         return self.step.agents.get(agent) or Agent(id=agent, shown_since=self.step.now)
 
     def phone_state(self, agent: Agent) -> PhoneState:
-        phone = self.step.phones.get(agent.phone)
-        return phone.state if phone is not None else PhoneState.UNKNOWN
+        return seen_phone(agent, self.step.phones.get(agent.phone), self.step.legs.get(agent.line))
 
     def at_phone(self, phone: PhoneId) -> Agent | None:
         """Who is logged in there."""
@@ -158,6 +157,12 @@ class Attendance:
         else:
             self._leaves_later(agent)
 
+    def line_gone(self, agent_id: AgentId) -> None:
+        """A headset's line was hung up, and not dialled again in time."""
+        agent = self.get(agent_id)
+        if agent.presence is not Presence.LOGGED_OUT and agent.mode is WorkMode.HEADSET and agent.line is None:
+            self._leaves_later(agent)
+
     # --- PINs ---------------------------------------------------------------------------------------------------------
     def is_locked(self, agent_id: AgentId) -> bool:
         return self.get(agent_id).locked_until_s > self.step.now.mono_s
@@ -222,7 +227,10 @@ class Attendance:
 
     def _without_line(self, agent: Agent) -> Agent:
         """What happens at the phone the agent leaves is no longer the agent's."""
-        self.step.hang_up(agent.line)
+        line = self.step.legs.get(agent.line)
+        if line is not None and line.session not in self.step.sessions:
+            # Else the agent is being told so, and the line ends with that session.
+            self.step.hang_up(line.id)
         self.step.deadlines.clear(DeadlineKind.LINE, agent.id)
         return replace(agent, mode=WorkMode.DESK, line=None, own_call=None)
 

@@ -62,13 +62,12 @@ def hindrance(agent: Agent, kind: str, settings: Settings, phone: PhoneState, no
 
 
 def _of_the_phone(agent: Agent, phone: PhoneState) -> Hindrance | None:
-    if agent.mode is WorkMode.HEADSET:
-        return Hindrance.UNREACHABLE if agent.line is None else None
+    """`phone` is as `state.seen_phone` says: a headset's line in use serves nothing else, another phone has more than one."""
     if phone is PhoneState.UNAVAILABLE:
         return Hindrance.UNREACHABLE
     if agent.own_call is not None:
         return Hindrance.OWN_CALL
-    is_ours = any(counted_as(work.kind) == VOICE for work in agent.work)
+    is_ours = agent.mode is not WorkMode.HEADSET and any(counted_as(work.kind) == VOICE for work in agent.work)
     return Hindrance.OWN_CALL if phone in IN_USE and not is_ours else None
 
 

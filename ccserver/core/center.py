@@ -20,6 +20,7 @@ from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
+from ccserver.core.externals import Externals
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
@@ -45,8 +46,9 @@ from ccserver.core.facts import (
 )
 from ccserver.core.features import Features
 from ccserver.core.handovers import Handovers
+from ccserver.core.headsets import Headsets
 from ccserver.core.holding import Holding
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, QueueId, RequestId, SessionId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
@@ -58,7 +60,7 @@ from ccserver.core.pairing import Pairing
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
-from ccserver.core.settings import RINGS_SEVERAL, Settings, WrapUpKind
+from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, Settings, WorkMode, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
@@ -142,10 +144,12 @@ class CallCenter:
             verb_ended=self._interactions.verb_ended,
             returned=self._interactions.talk_over,
         )
-        self._features = Features(step, self._agents)
+        self._externals = Externals(step)
+        self._headsets = Headsets(step, self._agents, self._offers, leg_over=self._agent_leg_over, left=self._line_left)
+        self._features = Features(step, self._agents, self._headsets)
         self._own_calls = OwnCalls(step, self._agents)
         self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing)
-        self._repairs = Repairs(step, self._talks, self._leg_is_over)
+        self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
             ev.SettingsLoaded: self._settings_loaded,
@@ -282,9 +286,12 @@ class CallCenter:
         self._queueing.staff_left(step.touched_agents)
         self._carry()
         self.pairing.follow()
-        while (match := self.pairing.next()) is not None:
-            self._offer(step.interactions[match.interaction], match.agents[0], match.why)
-            self._carry()
+        while (match := self.pairing.next() or self.pairing.next_beside()) is not None:
+            for agent_id in match.agents:
+                interaction = step.interactions[match.interaction]
+                if interaction.can_be_offered() or interaction.can_ring_more():
+                    self._offer(interaction, agent_id, match.why)
+                    self._carry()
             self.pairing.follow()
         for interaction_id in list(step.to_entertain):
             found = step.interactions.get(interaction_id)
@@ -296,7 +303,10 @@ class CallCenter:
     def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
         agent = self._step.agents[agent_id]
         assert agent.phone is not None and interaction.visit is not None
-        leg = self._offers.ring(interaction, agent_id, agent.phone, why, place=self._place(interaction))
+        if agent.mode is WorkMode.HEADSET:
+            leg = self._headsets.offer(interaction, agent_id, why)
+        else:
+            leg = self._offers.ring(interaction, agent_id, agent.phone, why, place=self._place(interaction, agent.phone))
         work = Work(
             interaction=interaction.id,
             kind=interaction.kind,
@@ -307,9 +317,11 @@ class CallCenter:
         )
         self._agents.reserve(agent_id, work)
 
-    def _place(self, interaction: Interaction) -> Place:
-        """Where a desk phone goes on that answers: joined at once, where no other can ring for it."""
+    def _place(self, interaction: Interaction, phone: PhoneId) -> Place:
+        """Where a phone goes on that answers: joined at once, where no other can ring for it."""
         assert interaction.visit is not None
+        if self._step.settings.phones[phone].kind is PhoneKind.EXTERNAL:
+            return Place.DESK
         config = self._step.queue_settings(interaction.visit.queue, interaction)
         return Place.PARK if config.strategy in RINGS_SEVERAL or interaction.leg is None else Place.JOIN
 
@@ -440,6 +452,10 @@ class CallCenter:
         if leg is None:
             return
         session = self._step.sessions.get(leg.session)
+        if leg.role is Role.HEADSET:
+            if session is not None and session.dialogue in (Dialogue.DESK, Dialogue.WRAP_UP):
+                self._step.end_session(EndSession(session=session.id, next=Next.PARK))
+            return
         if session is None:
             self._step.hang_up(leg.id)
         elif session.dialogue is not Dialogue.LAST_WORDS:
@@ -512,6 +528,8 @@ class CallCenter:
                 self._agents.released(agent_id)
             elif kind is DeadlineKind.SHIFT:
                 self._agents.shift_over(agent_id)
+            elif kind is DeadlineKind.LINE:
+                self._agents.line_gone(agent_id)
             elif kind is DeadlineKind.DAY:
                 self._agents.day_began(agent_id)
             step.touched_agents[agent_id] = None
@@ -530,6 +548,7 @@ class CallCenter:
             DeadlineKind.HOLD_REMINDER: self._handovers.remind,
             DeadlineKind.CALLBACK: self._callbacks.due,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
+            DeadlineKind.RING_MORE: self.pairing.wants_one_more,
             DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
@@ -668,14 +687,26 @@ class CallCenter:
 
     def _leg_parked(self, event: ev.LegParked) -> None:
         leg = self._heard(event.leg)
-        if leg is not None and leg.role is Role.AGENT:
+        if leg is not None:
+            self._leg_waits(leg)
+
+    def _leg_waits(self, leg: Leg) -> None:
+        """It is parked, to be joined or ended."""
+        if leg.role is Role.HEADSET:
+            self._not_joined(leg)
+            self._headsets.parked(leg)
+        elif leg.role is Role.AGENT:
             leg = replace(leg, state=LegState.UP, bridge=None, is_parked=True)
             self._step.legs.put(leg.id, leg)
             self._offers.parked(leg)
 
     def _leg_digit(self, event: ev.LegDigit) -> None:
         leg = self._heard(event.leg)
-        if leg is not None and self.listens_to(leg.id):
+        if leg is None or not self.listens_to(leg.id):
+            return
+        if leg.role is Role.HEADSET and leg.is_parked:
+            self._headsets.typed(leg, event.digit)
+        else:
             self._handovers.digit(leg, event.digit)
 
     def _legs_transferred(self, event: ev.LegsTransferred) -> None:
@@ -726,14 +757,25 @@ class CallCenter:
                     self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER)
                     who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
-            case Role.AGENT | Role.GUEST if self._handovers.leg_over(leg, cause, by):
-                pass
             case Role.AGENT:
-                self._talks.agent_leg_ended(leg, cause, tech_cause, by)
+                self._agent_leg_over(leg, cause, tech_cause, by)
+            case Role.GUEST:
+                self._handovers.leg_over(leg, cause, by)
             case Role.OWN:
                 self._own_calls.leg_over(leg)
+            case Role.HEADSET:
+                self._headsets.ended(leg, cause, tech_cause, by)
             case Role.FEATURE:
                 pass
+
+    def _agent_leg_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None) -> None:
+        if not self._handovers.leg_over(leg, cause, by):
+            self._talks.agent_leg_ended(leg, cause, tech_cause, by)
+
+    def _line_left(self, leg: Leg) -> None:
+        """A headset's line has left its talk by itself."""
+        if not self._handovers.left_room(leg):
+            self._talks.agent_leg_came_back(leg)
 
     def _phone_state_changed(self, event: ev.PhoneStateChanged) -> None:
         known = self._step.phones.get(event.phone)
@@ -763,6 +805,8 @@ class CallCenter:
         elif awaited.what is Awaited.JOIN:
             self._joins.command_failed(leg, event.reason)
         elif awaited.what is Awaited.REDIRECT:
+            if leg.role is Role.HEADSET:
+                self._headsets.not_sent(leg)
             self._handovers.not_moved(leg)
         elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
             self._nobody_came(leg)
@@ -799,7 +843,9 @@ class CallCenter:
 
     def _no_channel_came(self, leg: Leg) -> None:
         """The phone could not even be called: it has no contact."""
-        if leg.phone is not None and not leg.is_cancelled:
+        config = self._step.settings.phones.get(leg.phone) if leg.phone is not None else None
+        is_outside = config is not None and config.kind is PhoneKind.EXTERNAL
+        if leg.phone is not None and not leg.is_cancelled and not is_outside:
             self._step.phones.put(leg.phone, Phone(state=PhoneState.UNAVAILABLE, changed_s=self._step.now.mono_s))
             self._agents.phone_changed(leg.phone)
         self._offers.ring_failed(leg, OfferOutcome.CANCELLED if leg.is_cancelled else OfferOutcome.UNREACHABLE)
@@ -834,11 +880,18 @@ class CallCenter:
         if leg is None or leg.role not in (Role.AGENT, Role.HEADSET):
             step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
             return
-        leg = replace(leg, session=session.id, bridge=None, is_parked=False, keys="")
+        leg = replace(leg, session=session.id, channel=event.channel, state=LegState.UP, bridge=None, is_parked=False, keys="")
         step.legs.put(leg.id, leg)
         self._not_joined(leg)
-        if not self._handovers.desk_opened(leg, session):
-            self._features.ask_disposition(session)
+        interaction = step.interactions.get(leg.interaction)
+        offer = interaction.offer_on(leg.id) if interaction is not None else None
+        if interaction is not None and offer is not None and leg.role is Role.AGENT:
+            self._externals.opened(session, leg, interaction, offer)
+        elif offer is not None or not self._handovers.desk_opened(leg, session):
+            if leg.role is Role.HEADSET:
+                self._headsets.opened(session, leg)
+            else:
+                self._features.ask_disposition(session)
 
     def _not_joined(self, leg: Leg) -> None:
         """A leg that was to be joined with a customer on hold is somewhere else."""
@@ -865,7 +918,8 @@ class CallCenter:
         step.sessions.put(session.id, session)
         leg = self._heard(event.leg)
         if leg is None or leg.role is not Role.AGENT:
-            step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            is_line = leg is not None and self._headsets.is_line(leg)
+            step.end_session(EndSession(session=session.id, next=Next.PARK if is_line else Next.HANG_UP))
             return
         leg = replace(leg, session=session.id, bridge=None, keys="")
         step.legs.put(leg.id, leg)
@@ -909,7 +963,9 @@ class CallCenter:
         if session is None:
             return
         interaction = self._caller_of(session)
-        if interaction is not None:
+        if session.dialogue is Dialogue.NOTICE:
+            self._headsets.notice_ended(session)
+        elif interaction is not None:
             self._interactions.verb_ended(interaction)
         elif session.dialogue is Dialogue.DESK:
             self._handovers.prompt_ended(session)
@@ -921,7 +977,9 @@ class CallCenter:
         if session is None:
             return
         interaction = self._caller_of(session)
-        if interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
+        if session.dialogue is Dialogue.ACCEPT:
+            self._externals.typed(session, event.digits)
+        elif interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
             self._callbacks.digits_collected(interaction, interaction.after, event.digits)
         elif interaction is not None:
             self._interactions.digits_collected(interaction, event.digits)

@@ -72,7 +72,7 @@ class Conferences:
     def _let_others_go(self, interaction: Interaction) -> Interaction:
         for talk in interaction.others:
             interaction = self.talks.part_over(interaction, talk, EndedBy.AGENT)
-            self.step.hang_up(talk.leg)
+            self.step.let_go(talk.leg)
         return self.guests.hang_up(interaction)
 
     def agent_left(self, interaction: Interaction, leg: Leg, by: EndedBy) -> None:

@@ -12,6 +12,7 @@ from ccserver.core.agents import Agents
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
 from ccserver.core.events import FeatureDialled
 from ccserver.core.facts import Answered
+from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.records import ShownState
 from ccserver.core.settings import NumberMark, Spoken, SpokenKind
@@ -23,6 +24,9 @@ FIRST_DIGIT_S = 8.0
 NEXT_DIGIT_S = 3.0
 PIN_S = 10.0
 AGENT_DIGITS_MAX = 12
+
+PIN_AFTER = {Dialogue.LOGIN_AGENT: Dialogue.LOGIN_PIN, Dialogue.HEADSET_AGENT: Dialogue.HEADSET_PIN}
+"""What is asked once the agent's number is typed."""
 
 STATE_PROMPT = {
     ShownState.LOGGED_OUT: "cc-state-logged-out",
@@ -39,9 +43,10 @@ STATE_PROMPT = {
 class Features:
     """The dialogues of agents' phones."""
 
-    def __init__(self, step: Step, agents: Agents) -> None:
+    def __init__(self, step: Step, agents: Agents, headsets: Headsets) -> None:
         self.step = step
         self.agents = agents
+        self.headsets = headsets
 
     # --- beginnings ---------------------------------------------------------------------------------------------------
     def dialled(self, event: FeatureDialled) -> None:
@@ -65,8 +70,11 @@ class Features:
         phone = event.phone
         if phone is None or phone not in step.settings.phones:
             self.last_words(session.id, "cc-not-allowed")
-            return
-        codes = step.settings.features
+        else:
+            self._code(session, phone, event.digits)
+
+    def _code(self, session: Session, phone: PhoneId, digits: str) -> None:
+        codes = self.step.settings.features
         table: Mapping[str, Callable[[Session, PhoneId, str], None]] = {
             codes.login: self._login,
             codes.logout: self._logout,
@@ -75,22 +83,35 @@ class Features:
             codes.end_wrap_up: self._end_wrap_up,
             codes.state: self._state,
             codes.disposition: self._disposition,
+            codes.headset: self._headset,
             codes.figures: self._figures,
             codes.extend_wrap_up: self._extend_wrap_up,
             codes.block_number: self._block_number,
             codes.vip_number: self._vip_number,
         }
-        found = max((c for c in table if event.digits.startswith(c)), key=len, default=None)
+        found = max((c for c in table if digits.startswith(c)), key=len, default=None)
         if found is None:
             self.last_words(session.id, "cc-invalid-code")
         else:
-            table[found](session, phone, event.digits[len(found) :].rstrip("#"))
+            table[found](session, phone, digits[len(found) :].rstrip("#"))
 
     def _login(self, session: Session, phone: PhoneId, argument: str) -> None:
         if argument:
             self._ask_pin(session, AgentId(argument))
         else:
             self._collect(session, Dialogue.LOGIN_AGENT, "cc-login-agent", AGENT_DIGITS_MAX)
+
+    def _headset(self, session: Session, phone: PhoneId, argument: str) -> None:
+        """This call becomes the agent's line. Who is logged in at the phone needs no PIN: the line may just have broken."""
+        agent = self.agents.at_phone(phone)
+        if argument:
+            self._ask_pin(session, AgentId(argument), Dialogue.HEADSET_PIN)
+        elif agent is None:
+            self._collect(session, Dialogue.HEADSET_AGENT, "cc-login-agent", AGENT_DIGITS_MAX)
+        else:
+            self.step.sessions.put(session.id, replace(session, agent=agent.id))
+            self.headsets.connect(session.leg, agent.id)
+            self.last_words(session.id, "cc-headset-on")
 
     def _logout(self, session: Session, phone: PhoneId, argument: str) -> None:
         agent = self._agent_at(session, phone)
@@ -175,7 +196,7 @@ class Features:
         work = next((w for w in agent.work if w.leg == session.leg and w.phase is Phase.WRAP_UP), None) if agent else None
         config = self.step.settings.queues.get(work.queue) if work is not None else None
         if work is None or config is None or not config.dispositions:
-            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            self._end(session)
             return
         left_s = max(1.0, self.agents.wrap_up_due_s(agent.id) - self.step.now.mono_s) if agent is not None else 1.0
         codes = [self.step.settings.dispositions[d].code for d in config.dispositions]
@@ -184,22 +205,32 @@ class Features:
 
     # --- ends of verbs ------------------------------------------------------------------------------------------------
     def digits_collected(self, session: Session, digits: str) -> None:
-        if session.dialogue is Dialogue.LOGIN_AGENT:
+        if session.dialogue in PIN_AFTER:
             if digits:
-                self._ask_pin(session, AgentId(digits))
+                self._ask_pin(session, AgentId(digits), PIN_AFTER[session.dialogue])
             else:
                 self.last_words(session.id, "cc-login-failed")
+        elif session.dialogue is Dialogue.CODE:
+            self._code_typed(session, digits)
         elif session.dialogue is Dialogue.REASON and session.agent is not None:
             self._reason_typed(session, session.agent, digits)
         elif session.dialogue is Dialogue.WRAP_UP:
             self._disposition_typed(session, digits)
+
+    def _code_typed(self, session: Session, digits: str) -> None:
+        """A feature code on a headset's line; nothing, and it parks again."""
+        leg = self.step.legs.get(session.leg)
+        if not digits or leg is None or leg.phone is None:
+            self._end(session)
+        else:
+            self._code(session, leg.phone, digits)
 
     def _disposition_typed(self, session: Session, digits: str) -> None:
         leg = self.step.legs.get(session.leg)
         agent = self.agents.get(leg.agent) if leg is not None and leg.agent is not None else None
         work = next((w for w in agent.work if w.phase is Phase.WRAP_UP), None) if agent else None
         if agent is None or work is None or not digits:
-            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            self._end(session)
         elif self.agents.disposition(work.queue, digits) is None:
             self.ask_disposition(session, is_again=True)
         else:
@@ -212,12 +243,12 @@ class Features:
         else:
             self.agents.not_ready(session.id, agent, found)
 
-    def _ask_pin(self, session: Session, agent: AgentId) -> None:
+    def _ask_pin(self, session: Session, agent: AgentId, dialogue: Dialogue = Dialogue.LOGIN_PIN) -> None:
         """Also for an agent who does not exist: who tries numbers learns nothing."""
         if self.agents.is_locked(agent):
             self.last_words(session.id, "cc-login-locked")
             return
-        session = replace(session, dialogue=Dialogue.LOGIN_PIN, agent=agent)
+        session = replace(session, dialogue=dialogue, agent=agent)
         self.step.sessions.put(session.id, session)
         language = self.step.settings.default_language
         say = (_prompt("cc-login-pin"),)
@@ -225,13 +256,15 @@ class Features:
 
     def secret_checked(self, session: Session, is_ok: bool | None) -> None:
         leg = self.step.legs.get(session.leg)
-        if session.dialogue is not Dialogue.LOGIN_PIN or session.agent is None or leg is None or leg.phone is None:
+        if session.dialogue not in PIN_AFTER.values() or session.agent is None or leg is None or leg.phone is None:
             return
         is_known = session.agent in self.step.settings.agents
         if is_ok is not None and is_known:
             self.agents.pin_checked(session.agent, is_ok)
         if is_ok and is_known and not self.agents.is_locked(session.agent):
-            self.agents.log_in(session.id, session.agent, leg.phone)
+            is_in = self.agents.log_in(session.id, session.agent, leg.phone)
+            if is_in and session.dialogue is Dialogue.HEADSET_PIN and self.agents.get(session.agent).phone == leg.phone:
+                self.headsets.connect(leg.id, session.agent)
         else:
             self.last_words(session.id, "cc-login-failed")
 
@@ -254,7 +287,13 @@ class Features:
 
     def prompt_ended(self, session: Session) -> None:
         if session.dialogue is Dialogue.LAST_WORDS:
-            self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        """The end of the call; but a headset's line parks again, unless its agent has just left it."""
+        leg = self.step.legs.get(session.leg)
+        is_line = leg is not None and self.headsets.is_line(leg)
+        self.step.end_session(EndSession(session=session.id, next=Next.PARK if is_line else Next.HANG_UP))
 
     # --- inside -------------------------------------------------------------------------------------------------------
     def _agent_at(self, session: Session, phone: PhoneId) -> AgentId | None:
@@ -270,7 +309,7 @@ class Features:
         """The agent's. Who types a number and a PIN hears the default until both are right: a language would tell that the
         number is somebody's."""
         leg = self.step.legs.get(session.leg)
-        is_unknown = session.dialogue in (Dialogue.LOGIN_AGENT, Dialogue.LOGIN_PIN)
+        is_unknown = session.dialogue in (*PIN_AFTER, *PIN_AFTER.values())
         agent = None if is_unknown else session.agent or (leg.agent if leg is not None else None)
         return self.agents.language_of(agent)
 

@@ -305,6 +305,17 @@ class Handovers:
         self.holding.music(interaction, session.id, timeout_s=AGAIN_S)
         return True
 
+    def left_room(self, leg: Leg) -> bool:
+        """A headset's line is parked, out of a conference that goes on. False: it was in none."""
+        interaction = self.step.interactions.get(leg.interaction)
+        is_in = interaction is not None and interaction.room and interaction.state is InteractionState.TALKING
+        if interaction is None or not is_in or self._talk_on(interaction, leg.id) is None:
+            return False
+        if self.conferences.is_last(interaction, leg.id):
+            return False
+        self.conferences.agent_left(interaction, leg, EndedBy.AGENT)
+        return True
+
     # --- legs -----------------------------------------------------------------------------------------------------------
     def entered_bridge(self, leg: Leg) -> None:
         interaction = self.step.interactions.get(leg.interaction)
@@ -577,9 +588,11 @@ class Handovers:
             self.holding.speak(interaction, session, "cc-hold-reminder")
 
     def max_talk_reached(self, interaction: Interaction) -> None:
-        """A guest's talk ends as an agent's does."""
+        """A guest's talk ends as an agent's does. A headset's line stays: there it is the customer's leg that is ended."""
         for talk in interaction.talks():
-            self.step.hang_up(talk.leg)
+            leg = self.step.legs.get(talk.leg)
+            is_line = leg is not None and leg.role is Role.HEADSET
+            self.step.hang_up(interaction.leg if is_line else talk.leg)
         if interaction.guest is not None:
             self.step.hang_up(interaction.guest.leg)
 
@@ -591,7 +604,7 @@ class Handovers:
         legs = [talk.leg for talk in interaction.talks()]
         legs += [interaction.guest.leg] if interaction.guest is not None else []
         for leg in legs:
-            self.step.hang_up(leg)
+            self.step.let_go(leg)
         self.ledger.put(replace(interaction, others=(), guest=None, room="", handover=None))
 
     # --- inside -----------------------------------------------------------------------------------------------------------

@@ -412,14 +412,14 @@ class Interactions:
         for kind in DeadlineKind:
             if kind not in AGENT_DEADLINES + QUEUE_DEADLINES:
                 step.deadlines.clear(kind, interaction.id)
-        for offer in offers:
-            step.hang_up(offer.leg)
+        # Their legs live on until their end is known; only then may another agent be called.
+        alive = tuple(kept for offer in offers if (kept := self.talks.offers.to_safety(offer)) is not None)
         if interaction.visit is not None:
             interaction = self.ledger.end_visit(interaction, VisitOutcome.LOST)
         is_there = interaction.leg in step.legs and interaction.state is not InteractionState.GONE
         faults = interaction.faults + 1
         interaction = self.ledger.put(
-            replace(interaction, faults=faults, offers=(), talk=None, wrapping=(), after=None, is_missing=False)
+            replace(interaction, faults=faults, offers=(), joining=None, talk=None, wrapping=(), after=None, is_missing=False)
         )
         if not is_there:
             if interaction.state is not InteractionState.GONE:
@@ -430,10 +430,9 @@ class Interactions:
             waiting = replace(interaction, state=InteractionState.WAITING, hops=0)
             self.queueing.enqueue(self.ledger.put(waiting), interaction.queue, rank=0, waiting_since_s=since)
             interaction = step.interactions[interaction.id]
-            alive = tuple(offer for offer in offers if offer.leg in step.legs)
             if interaction.visit is not None and alive:
-                # Their legs live on until their end is known; only then may another agent be called.
-                self.ledger.put(replace(interaction, state=InteractionState.OFFERED, offers=alive))
+                interaction = self.ledger.put(replace(interaction, state=InteractionState.OFFERED, offers=alive))
+                self.talks.offers.set_guard(interaction)
         else:
             leaving = self.ledger.put(replace(interaction, state=InteractionState.LEAVING, outcome=Outcome.LOST))
             step.deadlines.set(DeadlineKind.LEAVE, interaction.id, step.now.mono_s + LEAVE_S)

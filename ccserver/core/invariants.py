@@ -53,6 +53,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_offers(state),
         *_agents(state, settings),
         *_legs(state),
+        *_lines(state),
         *_sessions(state),
         *_own_calls(state),
         *_deadlines(state, settings),
@@ -100,7 +101,8 @@ def is_free(agent: Agent, state: CenterState, settings: Settings, kind: str = VO
     if kind != VOICE:
         return True
     if agent.mode is WorkMode.HEADSET:
-        return agent.line is not None
+        line = state.legs.get(agent.line) if agent.line is not None else None
+        return agent.own_call is None and line is not None and line.is_parked and not line.is_cancelled
     phone = state.phones.get(agent.phone)
     if agent.own_call is not None:
         return False
@@ -317,6 +319,30 @@ def _own_calls(state: CenterState) -> Iterator[str]:
     for agent in state.agents.values():
         if agent.own_call is not None and agent.own_call not in state.own_calls:
             yield f"agent {agent.id} is on an own call that is over"
+
+
+def _lines(state: CenterState) -> Iterator[str]:
+    """A headset's line belongs to its agent and does one thing at a time."""
+    for agent in state.agents.values():
+        if (agent.mode is WorkMode.HEADSET) and agent.presence is Presence.LOGGED_OUT:
+            yield f"agent {agent.id} is logged out with a headset"
+        if agent.line is None:
+            continue
+        line = state.legs.get(agent.line)
+        if line is None or line.role is not Role.HEADSET or line.agent != agent.id:
+            yield f"agent {agent.id} has a line {agent.line.uniqueid} that is none"
+    for leg in state.legs.values():
+        it = state.interactions.get(leg.interaction) if leg.interaction is not None else None
+        talking = it is not None and it.state is InteractionState.TALKING and it.talk is not None and it.talk.leg == leg.id
+        if leg.is_parked and (talking or (leg.bridge is not None and it is not None and leg.bridge == _bridge_of(state, it))):
+            yield f"leg {leg.id.uniqueid} is parked and talks"
+        if leg.is_parked and leg.role is Role.AGENT and not leg.is_cancelled and (it is None or it.offer_on(leg.id) is None):
+            yield f"leg {leg.id.uniqueid} is parked, and nobody is offered to it"
+
+
+def _bridge_of(state: CenterState, it: Interaction) -> str | None:
+    caller = state.legs.get(it.leg) if it.leg is not None else None
+    return caller.bridge if caller is not None else None
 
 
 def _sessions(state: CenterState) -> Iterator[str]:

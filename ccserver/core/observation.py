@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from ccserver.core.events import ChannelView, PbxObserved
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.records import PhoneState
-from ccserver.core.state import Leg, Outstanding, Phone
+from ccserver.core.state import Leg, Outstanding, Phone, Role
 from ccserver.core.step import Step
 
 ANSWER_OVERDUE_S = 60.0
+PARKED = "BridgeWait"
+"""The application in which legs wait to be joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,9 @@ class Findings:
     """In another bridge than ours, or in none, for the first time."""
     bridged: tuple[ChannelView, ...] = ()
     unbridged: tuple[LegId, ...] = ()
+    parked: tuple[LegId, ...] = ()
+    """Legs that wait to be joined, and were not known to."""
+    parked_doubts: tuple[LegId, ...] = ()
     orphans: tuple[LegId, ...] = ()
     """Channels that carry one of our ids and that nobody knows."""
     new_orphans: tuple[LegId, ...] = ()
@@ -52,7 +57,9 @@ def compare(step: Step, view: PbxObserved) -> Findings:
     legs = sorted((leg for leg in step.legs.values() if leg.id.pbx == view.pbx and is_settled(leg)), key=lambda g: g.id)
     missing = [leg for leg in legs if leg.id not in channels]
     present = [(leg, channels[leg.id]) for leg in legs if leg.id in channels]
-    differing = [(leg, c) for leg, c in present if c.bridge != leg.bridge]
+    waiting = [leg for leg, c in present if _waits(leg, c) and not leg.is_parked]
+    parked = [leg.id for leg in waiting if is_first or leg.doubt == PARKED]
+    differing = [(leg, c) for leg, c in present if c.bridge != leg.bridge and not _waits(leg, c)]
     surely = [(leg, c) for leg, c in differing if is_first or leg.doubt == (c.bridge or "")]
     phones = [(phone, state) for phone, state in sorted(view.phones.items()) if _differs(step.phones.get(phone), state, view)]
     sure_phones = [(p, state) for p, state in phones if is_first or p not in step.phones or step.phones[p].doubt is state]
@@ -63,10 +70,12 @@ def compare(step: Step, view: PbxObserved) -> Findings:
     return Findings(
         gone=tuple(leg.id for leg in missing if is_first or leg.unseen >= 1),
         unseen=tuple(leg.id for leg in missing if not is_first and leg.unseen == 0),
-        seen=tuple(leg.id for leg, c in present if leg.unseen or (leg.doubt is not None and c.bridge == leg.bridge)),
+        seen=tuple(leg.id for leg, c in present if leg.unseen or (leg.doubt is not None and _agrees(leg, c))),
         doubts=tuple(c for leg, c in differing if (leg, c) not in surely),
         bridged=tuple(c for _, c in surely if c.bridge is not None),
         unbridged=tuple(leg.id for leg, c in surely if c.bridge is None),
+        parked=tuple(parked),
+        parked_doubts=tuple(leg.id for leg in waiting if leg.id not in parked),
         orphans=tuple(c for c in orphans if is_first or c in step.orphans),
         new_orphans=tuple(c for c in orphans if not is_first and c not in step.orphans),
         stubborn=tuple(leg.id for leg, _ in present if leg.is_cancelled),
@@ -75,6 +84,15 @@ def compare(step: Step, view: PbxObserved) -> Findings:
         phone_doubts=tuple(p for p in phones if p not in sure_phones),
         settled=tuple(c for c, o in step.outstanding.items() if _is_overdue(o, view)),
     )
+
+
+def _waits(leg: Leg, seen: ChannelView) -> bool:
+    """In the dialplan's place for legs that are to be joined. The bridge that it waits in there is of no interest."""
+    return leg.role in (Role.AGENT, Role.HEADSET) and seen.is_up and seen.application == PARKED
+
+
+def _agrees(leg: Leg, seen: ChannelView) -> bool:
+    return leg.is_parked if _waits(leg, seen) else seen.bridge == leg.bridge
 
 
 def _differs(known: Phone | None, state: PhoneState, view: PbxObserved) -> bool:

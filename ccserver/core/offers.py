@@ -18,7 +18,7 @@ from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome
-from ccserver.core.settings import PhoneKind
+from ccserver.core.settings import PhoneKind, Strategy
 from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role
 from ccserver.core.step import Step
 from ccserver.core.transitions import (
@@ -32,7 +32,7 @@ from ccserver.core.transitions import (
 
 RING_GUARD_S = 5.0
 """How much later than the ring time-out, which Asterisk itself keeps, a silent offer is ended by us."""
-ACCEPT_S = 10.0
+ACCEPT_S = 15.0
 """How long a person at an outside number has for the key that accepts the call."""
 MAX_TALK_GUARD_S = 5.0
 """How much later than we the dialplan ends a talk that is too long: its own clock starts before the talk does, and it is
@@ -142,7 +142,9 @@ class Offers:
             replace(interaction, state=state, offers=(*interaction.offers, offer), offers_made=interaction.offers_made + 1)
         )
         self.ledger.notice(interaction, NoticeKind.RINGING, agent=agent, phone=phone)
-        self._set_guard(interaction)
+        self.set_guard(interaction)
+        if waits and config.strategy is Strategy.RING_PROGRESSIVELY and len(interaction.offers) == 1:
+            step.deadlines.set(DeadlineKind.RING_MORE, interaction.id, step.now.mono_s + config.ring_more_every_s)
         return offer
 
     # --- an offer that says nothing -----------------------------------------------------------------------------------
@@ -161,17 +163,20 @@ class Offers:
                 self._give_up(interaction.id, offer)
         left = self.step.interactions.get(interaction.id)
         if left is not None:
-            self._set_guard(left)
+            self.set_guard(left)
 
     def _guard_of(self, interaction: Interaction, offer: Offer) -> float:
-        phone = self.step.settings.phones.get(offer.phone)
-        accept_s = ACCEPT_S if phone is not None and phone.kind is PhoneKind.EXTERNAL else 0.0
+        accept_s = ACCEPT_S if self._is_outside(offer) else 0.0
         return offer.since.mono_s + self._ring_s(interaction, offer) + RING_GUARD_S + accept_s
+
+    def _is_outside(self, offer: Offer) -> bool:
+        phone = self.step.settings.phones.get(offer.phone)
+        return phone is not None and phone.kind is PhoneKind.EXTERNAL
 
     def _ring_s(self, interaction: Interaction, offer: Offer) -> float:
         return self.step.queue_settings(offer.queue, interaction).ring_timeout_s
 
-    def _set_guard(self, interaction: Interaction) -> None:
+    def set_guard(self, interaction: Interaction) -> None:
         """For the offer whose time is over first, but not later than some news are expected. An end that was ordered, and a join,
         are waited for elsewhere."""
         step = self.step
@@ -211,17 +216,20 @@ class Offers:
         for other in interaction.offers:
             if other.leg != offer.leg:
                 self.withdraw(interaction.id, other, OfferOutcome.CANCELLED)
-        self._set_guard(step.interactions[interaction.id])
+        self.set_guard(step.interactions[interaction.id])
 
     def withdraw(self, interaction_id: InteractionId, offer: Offer, outcome: OfferOutcome) -> None:
         """Nobody is to take this offer any more. A phone stops ringing; a headset's line goes back to where it parks."""
         leg = self.step.legs.get(offer.leg)
-        if leg is None or leg.role is not Role.HEADSET:
-            self.step.hang_up(offer.leg)
-        elif leg.is_parked:
+        if leg is None:
+            return
+        if leg.role is Role.HEADSET and leg.is_parked:
             self.ended(self.step.interactions[interaction_id], offer, outcome, is_leg_over=True)
+            return
+        self._ends_as(interaction_id, leg.id, outcome)
+        if leg.role is not Role.HEADSET:
+            self.step.hang_up(leg.id)
         else:
-            self._ends_as(interaction_id, leg.id, outcome)
             session = self.step.sessions.get(leg.session)
             if session is not None:
                 self.step.end_session(EndSession(session=session.id, next=Next.PARK))
@@ -231,6 +239,20 @@ class Offers:
         self.step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
         for offer in interaction.offers:
             self.withdraw(interaction.id, offer, OfferOutcome.CALLER_GONE)
+
+    def to_safety(self, offer: Offer) -> Offer | None:
+        """After a fault: the offer as it is still to be waited for; None when its leg is free, or there is none. Does not raise."""
+        leg = self.step.legs.get(offer.leg)
+        if leg is None:
+            return None
+        if leg.role is not Role.HEADSET:
+            self.step.hang_up(leg.id)
+        elif leg.is_parked:
+            self.step.legs.put(leg.id, replace(leg, interaction=None))
+            return None
+        else:
+            self.joins.send(leg.id, Place.PARK)
+        return replace(offer, ends_as=OfferOutcome.CANCELLED)
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def join_failed(self, interaction: Interaction, leg: LegId) -> None:
@@ -296,14 +318,20 @@ class Offers:
     def ended(self, interaction: Interaction, offer: Offer, outcome: OfferOutcome, *, is_leg_over: bool) -> None:
         """The offer ended without a talk; the next agent may be called only when none is left."""
         step = self.step
+        if outcome is OfferOutcome.UNREACHABLE and self._is_outside(offer):
+            # No state of such a phone will tell that it can be called again: the agent is spared for a while instead.
+            outcome = OfferOutcome.FAILED
         self.ledger.store_offer(interaction, offer, outcome)
         interaction = step.interactions[interaction.id]
         if interaction.joining == offer.leg:
             interaction = self.joins.settled(interaction)
+        line = step.legs.get(offer.leg)
+        if line is not None and line.is_parked and line.role is Role.HEADSET:
+            step.legs.put(line.id, replace(line, interaction=None))
         left = tuple(o for o in interaction.offers if o.leg != offer.leg)
         interaction = self.ledger.put(replace(interaction, offers=left))
         step.tell(OfferOver(interaction.id, offer.agent, outcome, is_leg_over))
-        self._set_guard(interaction)
+        self.set_guard(interaction)
         if not left:
             step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
         if interaction.state is InteractionState.OFFERED and not left:

@@ -1,10 +1,12 @@
 """Who waits and who is free, kept for the matcher: it follows the records, and can be rebuilt from them at any time."""
 
+from dataclasses import replace
+
 from ccserver.core.acd import Candidate, ClassKey, Match, Matcher, Place, effective, place
 from ccserver.core.agents import Agents
 from ccserver.core.ids import AgentId, InteractionId, QueueId
-from ccserver.core.settings import EVERYBODY, QueueSettings, Requirement, Settings
-from ccserver.core.state import Agent, Interaction, Presence, counted_as
+from ccserver.core.settings import EVERYBODY, RINGS_SEVERAL, QueueSettings, Requirement, Settings, Strategy
+from ccserver.core.state import Agent, DeadlineKind, Interaction, Presence, counted_as
 from ccserver.core.step import Step
 
 
@@ -14,6 +16,8 @@ class Pairing:
     def __init__(self, step: Step, agents: Agents) -> None:
         self._step = step
         self._agents = agents
+        self._ringing: dict[InteractionId, None] = {}
+        self._one_more: dict[InteractionId, None] = {}
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -23,8 +27,10 @@ class Pairing:
         self._here = 0
         for agent in step.agents.values():
             self._note(agent)
+        self._ringing, self._one_more = {}, {}
         for interaction in step.interactions.values():
             self._place(interaction.id)
+            self._note_ringing(interaction.id)
         self._followed = self._here
 
     def follow(self) -> None:
@@ -32,6 +38,7 @@ class Pairing:
         step = self._step
         for interaction_id in step.touched_interactions:
             self._place(interaction_id)
+            self._note_ringing(interaction_id)
         for agent_id in step.touched_agents:
             agent = step.agents.get(agent_id)
             if agent is None:
@@ -45,6 +52,52 @@ class Pairing:
         """A pair that can be offered now; None also while the PBX is not linked and read, since nobody could be rung."""
         clockwork = self._step.clockwork
         return self.matcher.next(self._step.now.mono_s) if clockwork.is_linked and clockwork.is_observed else None
+
+    def next_beside(self) -> Match | None:
+        """Further phones for an interaction whose first ones ring: in a queue that rings all everybody who is free by now, in one that
+        rings progressively one more each time it is due. Who waits for an agent comes before."""
+        clockwork = self._step.clockwork
+        if not (clockwork.is_linked and clockwork.is_observed):
+            return None
+        for interaction_id in [*self._ringing, *self._one_more]:
+            interaction = self._step.interactions.get(interaction_id)
+            self._one_more.pop(interaction_id, None)
+            match = self._beside(interaction) if interaction is not None and interaction.can_ring_more() else None
+            if match is not None:
+                return match
+        return None
+
+    def wants_one_more(self, interaction: Interaction) -> None:
+        """The time has come to ring one more phone for it, if anybody is free; the next is due as much later."""
+        queue = self._several(interaction)
+        if queue is not None and queue.strategy is Strategy.RING_PROGRESSIVELY:
+            self._one_more[interaction.id] = None
+            due_s = self._step.now.mono_s + queue.ring_more_every_s
+            self._step.deadlines.set(DeadlineKind.RING_MORE, interaction.id, due_s)
+
+    def _beside(self, interaction: Interaction) -> Match | None:
+        queue = self._several(interaction)
+        found = self.more(interaction) if queue is not None else None
+        if queue is None or found is None:
+            return None
+        room = queue.ring_most - len(interaction.offers)
+        agents = found.agents[: room if queue.strategy is Strategy.RING_ALL else min(room, 1)]
+        return replace(found, agents=agents) if agents else None
+
+    def _several(self, interaction: Interaction) -> QueueSettings | None:
+        """Its queue, where that rings several and the interaction is being rung for."""
+        if interaction.visit is None or not interaction.can_ring_more():
+            return None
+        queue = self._step.queue_settings(interaction.visit.queue, interaction)
+        return queue if queue.strategy in RINGS_SEVERAL else None
+
+    def _note_ringing(self, interaction_id: InteractionId) -> None:
+        interaction = self._step.interactions.get(interaction_id)
+        queue = self._several(interaction) if interaction is not None else None
+        if queue is not None and queue.strategy is Strategy.RING_ALL:
+            self._ringing[interaction_id] = None
+        else:
+            self._ringing.pop(interaction_id, None)
 
     def more(self, interaction: Interaction) -> Match | None:
         """Whom else to ring for an interaction that waits or is offered already, in order; None: nobody else is free."""

@@ -107,6 +107,7 @@ class RepairKind(Enum):
     LEG_GONE = "leg_gone"
     LEG_BRIDGED = "leg_bridged"
     LEG_UNBRIDGED = "leg_unbridged"
+    LEG_PARKED = "leg_parked"
     LEG_ORPHAN = "leg_orphan"
     SESSION_ORPHAN = "session_orphan"
     PHONE_STATE = "phone_state"

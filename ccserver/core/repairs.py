@@ -6,7 +6,7 @@ from dataclasses import replace
 from ccserver.core.commands import EndSession, HangUpLeg, Next
 from ccserver.core.events import ChannelView, PbxObserved
 from ccserver.core.ids import InteractionId, LegId
-from ccserver.core.observation import compare
+from ccserver.core.observation import PARKED, compare
 from ccserver.core.records import RepairKind, RepairRecord
 from ccserver.core.state import Leg, Phone, Role
 from ccserver.core.step import Step
@@ -15,12 +15,15 @@ from ccserver.core.transitions import LegState
 
 
 class Repairs:
-    """`leg_ended` is how the center treats the end of a leg, whoever told of it."""
+    """`leg_ended` and `leg_parked` are how the center treats these, whoever told of them."""
 
-    def __init__(self, step: Step, talks: Talks, leg_ended: Callable[[Leg, int, int], None]) -> None:
+    def __init__(
+        self, step: Step, talks: Talks, leg_ended: Callable[[Leg, int, int], None], leg_parked: Callable[[Leg], None]
+    ) -> None:
         self.step = step
         self.talks = talks
         self._leg_ended = leg_ended
+        self._leg_parked = leg_parked
 
     def observed(self, view: PbxObserved) -> None:
         step, found = self.step, compare(self.step, view)
@@ -35,6 +38,7 @@ class Repairs:
                 self._tell(RepairKind.LEG_GONE, leg.id.uniqueid, leg.interaction)
                 self._leg_ended(leg, 0, 0)
         self._bridges(found.bridged, found.unbridged)
+        self._parked(found.parked, found.parked_doubts)
         for leg_id in found.stubborn:
             if leg_id in step.legs:
                 self._tell(RepairKind.COMMAND_SETTLED, leg_id.uniqueid, step.legs[leg_id].interaction)
@@ -77,6 +81,16 @@ class Repairs:
             leg = step.legs.get(seen.leg)
             if leg is not None and leg.role is Role.AGENT:
                 self.talks.entered_bridge(leg)
+
+    def _parked(self, parked: tuple[LegId, ...], doubts: tuple[LegId, ...]) -> None:
+        step = self.step
+        for leg_id in doubts:
+            step.legs.put(leg_id, replace(step.legs[leg_id], doubt=PARKED))
+        for leg_id in parked:
+            leg = step.legs.get(leg_id)
+            if leg is not None:
+                self._tell(RepairKind.LEG_PARKED, leg_id.uniqueid, leg.interaction)
+                self._leg_parked(replace(leg, doubt=None))
 
     def _orphans(self, orphans: tuple[LegId, ...], new: tuple[LegId, ...], seen: set[LegId]) -> None:
         step = self.step

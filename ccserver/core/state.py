@@ -106,6 +106,11 @@ class Dialogue(Enum):
     LOGIN_PIN = "login_pin"
     REASON = "reason"
     LAST_WORDS = "last_words"  # one prompt, then the session ends
+    HEADSET_AGENT = "headset_agent"  # log-in of a headset
+    HEADSET_PIN = "headset_pin"
+    NOTICE = "notice"  # to a headset, before the customer
+    CODE = "code"  # a feature code on a headset's line
+    ACCEPT = "accept"  # the key by which an agent at an outside number takes the call
     DESK = "desk"  # an agent's leg that was sent to the desk: what is asked of it depends on what it is there for
 
 
@@ -386,6 +391,11 @@ class Interaction:
         talking = {talk.agent for talk in self.talks()}
         return frozenset({*talking, *(o.agent for o in self.offers), *(w.agent for w in self.wrapping)})
 
+    def can_ring_more(self) -> bool:
+        """Whether another phone may ring beside those that ring: every one of them waits on answer, and none was taken."""
+        is_open = self.state is InteractionState.OFFERED and self.joining is None and not self.is_missing
+        return is_open and all(offer.waits and offer.ends_as is None for offer in self.offers)
+
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
         is_resting = self.callback is not None and self.callback.is_resting
@@ -489,6 +499,16 @@ class Phone:
     changed_s: float
     doubt: PhoneState | None = None
     """What the last observation showed instead."""
+
+
+def seen_phone(agent: Agent, phone: Phone | None, line: Leg | None) -> PhoneState:
+    """The state of the phone the agent is at, for our purposes. A headset's own line keeps its phone in use: idle is a line that is
+    parked, in use one that is somewhere else, and without a line the agent cannot be reached."""
+    if agent.mode is WorkMode.HEADSET:
+        if line is None or line.is_cancelled:
+            return PhoneState.UNAVAILABLE
+        return PhoneState.IDLE if line.is_parked else PhoneState.IN_USE
+    return phone.state if phone is not None else PhoneState.UNKNOWN
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------

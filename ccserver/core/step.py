@@ -18,6 +18,8 @@ from ccserver.core.commands import (
     HangUpLeg,
     JoinLeg,
     LampState,
+    Move,
+    Place,
     RecordMessage,
     RedirectLegs,
     RingAgent,
@@ -45,6 +47,7 @@ from ccserver.core.state import (
     OwnCall,
     Phone,
     QueueCounters,
+    Role,
     Session,
     SpokenTo,
     Table,
@@ -199,6 +202,15 @@ class Step:
     def put_interaction(self, interaction: Interaction) -> None:
         self.interactions.put(interaction.id, interaction)
         self.touched_interactions[interaction.id] = None
+
+    def let_go(self, leg_id: LegId | None) -> None:
+        """An agent's leg is not needed for what it does now: a headset's line is sent back to where it parks, any other is ended."""
+        leg = self.legs.get(leg_id)
+        if leg is not None and leg.role is Role.HEADSET and not leg.is_cancelled:
+            if not leg.is_parked:
+                self.order(RedirectLegs(moves=(Move(leg=leg.id, channel=leg.channel, place=Place.PARK),)))
+        else:
+            self.hang_up(leg_id)
 
     def hang_up(self, leg: LegId | None, cause: int = 16) -> None:
         """Order the end of a leg, once."""

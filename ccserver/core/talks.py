@@ -9,7 +9,7 @@ from ccserver.core.facts import AgentLegOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RETURN_S, Offers
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Talk, Wrapping
+from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk, Wrapping
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -165,5 +165,8 @@ class Talks:
             self.talk_over(interaction, EndedBy.SYSTEM if is_ours else EndedBy.CUSTOMER)
 
     def max_talk_reached(self, interaction: Interaction) -> None:
+        """A headset's line stays: there the customer's leg is ended."""
         if interaction.talk is not None:
-            self.step.hang_up(interaction.talk.leg)
+            leg = self.step.legs.get(interaction.talk.leg)
+            is_line = leg is not None and leg.role is Role.HEADSET
+            self.step.hang_up(interaction.leg if is_line else interaction.talk.leg)

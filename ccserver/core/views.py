@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ccserver.core.agents import shown_state
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId
 from ccserver.core.moment import Moment
-from ccserver.core.records import PhoneState, ShownState, VisitOutcome
+from ccserver.core.records import ShownState, VisitOutcome
 from ccserver.core.settings import Settings
-from ccserver.core.state import CenterState, Interaction, QueueCounters
+from ccserver.core.state import CenterState, Interaction, QueueCounters, seen_phone
 from ccserver.core.stats import service_level
 
 
@@ -106,7 +106,8 @@ def _agent(state: CenterState, settings: Settings, agent_id: AgentId, now: Momen
             id=agent_id, name=name, state=ShownState.LOGGED_OUT, reason=None, since_s=0.0, phone=None, interaction=None
         )
     phone = state.phones.get(agent.phone) if agent.phone is not None else None
-    shown = shown_state(agent, phone.state if phone else PhoneState.UNKNOWN, now.mono_s)
+    line = state.legs.get(agent.line) if agent.line is not None else None
+    shown = shown_state(agent, seen_phone(agent, phone, line), now.mono_s)
     return AgentView(
         id=agent_id,
         name=name,

@@ -228,7 +228,8 @@ def test_a_regional_language_speaks_with_the_texts_of_its_language(center: Path)
 def test_every_system_prompt_is_there_in_every_language() -> None:
     for name, texts in system_library().items():
         assert set(texts) == set(SYSTEM_LANGUAGES), name
-        assert len({source.text for source in texts.values()}) == len(SYSTEM_LANGUAGES), f"{name}: two languages say the same"
+        said = {source.text for source in texts.values() if source.file is None}
+        assert len(said) in (0, len(SYSTEM_LANGUAGES)), f"{name}: two languages say the same"
 
 
 # --- what is made of it -----------------------------------------------------------------------------------------------

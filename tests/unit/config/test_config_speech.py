@@ -156,7 +156,8 @@ def test_espeak_itself_speaks_every_prompt_of_a_language(tmp_path: Path) -> None
     for name in all_prompts:
         samples, rate_hz = read_wav(tmp_path / "prompts/es" / f"{name}.wav")
         assert rate_hz == 8000
-        assert 0.3 < len(samples) / 8000 < 15, name
+        shortest_s = 0.1 if all_prompts[name][ES].file is not None else 0.3
+        assert shortest_s < len(samples) / 8000 < 15, name
         assert max(samples) > 3000, f"{name} is hardly heard"
 
 
