@@ -355,6 +355,8 @@ def _sessions(state: CenterState) -> Iterator[str]:
         is_back = leg is not None and (DeadlineKind.RETURN, str(leg.interaction)) in state.deadlines
         own = state.interactions.get(leg.interaction) if leg is not None and leg.interaction is not None else None
         is_back = is_back or (own is not None and own.joining == session.leg)
+        # In a bridge already: the end of the connection, which comes over another socket, is about to be told.
+        is_back = is_back or (leg is not None and leg.bridge is not None)
         is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
         if is_current and is_silent and state.clockwork.is_observed:
             yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"
