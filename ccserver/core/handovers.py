@@ -463,13 +463,13 @@ class Handovers:
     def customer_gone(self, interaction_id: InteractionId, by: EndedBy) -> None:
         """The customer's leg is over; what is said of the interaction itself follows."""
         interaction = self.step.interactions[interaction_id]
-        if interaction.room:
-            interaction = self.conferences.customer_gone(interaction)
         if interaction.guest is not None:
             is_talk = interaction.state is InteractionState.TALKING and interaction.talk is None
             leg = interaction.guest.leg
             interaction = self.guests.talk_over(interaction, by) if is_talk else self.guests.hang_up(interaction)
             self.step.hang_up(leg)
+        if interaction.room:
+            interaction = self.conferences.customer_gone(interaction)
         handover = interaction.handover
         if handover is None:
             return
