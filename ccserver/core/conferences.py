@@ -97,8 +97,7 @@ class Conferences:
         return self.ledger.put(replace(interaction, room=""))
 
     def customer_gone(self, interaction: Interaction) -> Interaction:
-        """Everybody else out of the room."""
-        interaction = self.guests.hang_up(interaction)
+        """All agents out of the room."""
         for talk in interaction.talks():
             leg = self.step.legs.get(talk.leg)
             if leg is not None and not leg.is_cancelled:

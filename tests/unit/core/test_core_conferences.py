@@ -140,3 +140,25 @@ def test_nothing_is_heard_of_the_moves() -> None:
     orders = [(o.leg, o.caller) for o in desk.ever(c.JoinLeg)]
     assert orders == [(agent, customer)]
     assert colleague in [h.leg for h in desk.ever(c.HangUpLeg)]
+
+
+def test_a_guest_and_the_customer_are_left_in_the_room_and_the_customer_leaves() -> None:
+    desk = HandoverDesk()
+    customer, offer = desk.talk()
+    desk.asks(1, customer, offer.leg, "*2", "911")
+    (dial,) = desk.told(c.DialOut)
+    desk.tell(ev.LegStarted(leg=dial.leg, channel="PJSIP/carrier-01"))
+    desk.bridged(offer.leg, dial.leg)
+    desk.keys(offer.leg, "*3")
+    desk.done(c.RedirectLegs)
+    enter(desk, offer.leg)
+    enter(desk, dial.leg)
+    desk.done(c.RedirectLegs)
+    enter(desk, customer)
+    desk.hangs_up(offer.leg)
+    assert desk.state(1) == "talking"
+    desk.hangs_up(customer)
+    assert [h.leg for h in desk.told(c.HangUpLeg)] == [dial.leg]
+    desk.hangs_up(dial.leg)
+    desk.wait(25.0)
+    assert desk.state(1) == "over"
