@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiConnection, AgiFactory, AgiServer
-from ccserver.core.commands import AnswerCall, Collect, CollectSecret, EndSession, Next, Say, WaitUntil
+from ccserver.agi.session import Verb
+from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say, WaitUntil
 from ccserver.core.events import CallArrived, Event
 from ccserver.core.ids import AgentId, CommandId, Language, LegId, PhoneId, SessionId
 from ccserver.core.settings import Spoken, SpokenKind
@@ -43,6 +44,7 @@ class Desk:
         self.clock = Clock()
         self.events: list[Event] = []
         self.pin_hashes: dict[str, str] = {}
+        self.discarded: list[str] = []
         self.threads: list[tuple[Callable[[], bool], Deferred[bool]]] = []
         for name in ("en/welcome", "en/menu", "en/only-english", "de/welcome"):
             (prompts_dir / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,7 @@ class Desk:
             phones=lambda: {PhoneId("PJSIP/1001")},
             pin_hash=self.pin_hashes.get,
             defer_to_thread=self._defer,
+            discard=self.discarded.append,
             max_connections=max_connections,
         )
         self.factory = AgiFactory(self.server)
@@ -131,7 +134,7 @@ class AgiPeer:
         self.is_gone = True
         self.connection.connectionLost(Failure(ConnectionDone()))
 
-    def perform(self, verb: AnswerCall | Say | Collect | CollectSecret | WaitUntil | EndSession) -> CommandId:
+    def perform(self, verb: Verb) -> CommandId:
         self._commands += 1
         command = CommandId(self._commands, 0)
         self.desk.server.perform(command, verb)
