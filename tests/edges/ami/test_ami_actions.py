@@ -31,7 +31,7 @@ from ccserver.core.commands import (
     SetLamp,
 )
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
-from ccserver.core.talks import MAX_TALK_GUARD_S
+from ccserver.core.offers import MAX_TALK_GUARD_S
 
 RING = RingAgent(
     leg=LegId("pbx", "ccpbx-000007-00000001"),
