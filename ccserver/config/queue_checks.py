@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 
 from ccserver.config.circles import circles
-from ccserver.config.exits import all_queues, exits, next_queue, place_of
+from ccserver.config.exits import all_queues, exits, next_queue, place_of, reached_queues
+from ccserver.config.flow_checks import onward
 from ccserver.config.positions import PathInFile
 from ccserver.config.requirements import written
 from ccserver.config.schema import Reader, hinted
 from ccserver.config.sections import Document
-from ccserver.core.ids import AgentId, QueueId, SkillId
-from ccserver.core.requirements import is_met, together
+from ccserver.core.ids import AgentId, Language, QueueId, SkillId
+from ccserver.core.requirements import at_stage, is_met, together
 from ccserver.core.settings import (
     DIRECT,
     EVERYBODY,
@@ -47,6 +48,7 @@ def check_queues(document: Document, reader: Reader) -> None:
         _in_order((*path, "relax"), [each.after_s for each in queue.relax], reader)
         if name != DIRECT:
             able.check_queue(path, queue)
+    able.check_languages()
     able.check_others()
 
 
@@ -103,6 +105,26 @@ def _entered(flow: Flow) -> Iterator[str]:
             case _:
                 onward = []
         nodes.extend(target for target in onward if target not in nodes)
+
+
+def _spoken_in_queues(document: Document) -> Iterator[tuple[QueueId, Language]]:
+    """The queues callers come to by their flows, with the languages they may have chosen by then."""
+    doors = [
+        (did.flow, document.flows[did.flow].start, did.language) for did in document.dids.values() if did.flow in document.flows
+    ]
+    places = dict.fromkeys(doors)
+    pending = list(places)
+    while pending:
+        name, at, language = pending.pop()
+        node = document.flows[name].nodes.get(at)
+        if isinstance(node, EnqueueNode):
+            yield from ((queue, language) for queue in reached_queues(node.queue, document.queues))
+        if isinstance(node, LanguageNode):
+            language = node.language
+        for target in onward(node, {}) if node is not None else ():
+            if (name, target, language) not in places:
+                places[name, target, language] = None
+                pending.append((name, target, language))
 
 
 # --- keys that need one another -----------------------------------------------------------------------------------------
@@ -228,6 +250,21 @@ class _Able:
             where = (*path, "relax", index, "requires")
             self._check_somebody(where, relaxation.requires, self._eligible(queue))
         self._check_tiers(path, queue)
+
+    def check_languages(self) -> None:
+        """Callers who chose a language wait for somebody who speaks it, whatever else is relaxed."""
+        for name, language in dict.fromkeys(_spoken_in_queues(self._document)):
+            queue, section = self._document.queues.get(name), self._document.languages.get(language)
+            if queue is None or section is None or section.skill is None:
+                continue
+            stages = [at_stage(queue, stage, (section.skill,), EVERYBODY) for stage in range(len(queue.relax) + 1)]
+            eligible = self._eligible(queue)
+            is_spoken = any(section.skill in skills for skills in eligible)
+            if not all(map(self._can_judge, stages)) or not is_spoken:
+                continue  # that nobody speaks it at all is told once, of the language
+            if not any(is_met(stage, skills) for stage in stages for skills in eligible):
+                message = f"expected an agent who fulfils {written(stages[-1])}, got none"
+                self._reader.warn(place_of(name), f"{message} (callers who chose {language} would wait for nobody)")
 
     def check_others(self) -> None:
         """Numbers called and set nodes."""

@@ -10,7 +10,7 @@ from ccserver.core.events import Event
 from ccserver.core.invariants import check, check_index
 from ccserver.core.records import Outcome, VisitOutcome
 from ccserver.core.settings import Strategy, WrapUpKind
-from ccserver.core.state import VOICE, CenterState
+from ccserver.core.state import VOICE, CenterState, DeadlineKind
 from ccserver.sim.books import Books
 from ccserver.sim.desks import AgentHabits
 from ccserver.sim.full_sample import DIDS, MAIL, POST, full_center
@@ -92,7 +92,7 @@ class Day:
             "legs": state.legs,
             "sessions": state.sessions,
             "commands": state.outstanding,
-            "deadlines": state.deadlines,
+            "deadlines": [key for key in state.deadlines if key[0] is not DeadlineKind.CLOSING],  # hours go on ending
         }
         found += [f"{len(things)} {what} are left over" for what, things in leftovers.items() if things]
         if self.plan.is_calm:
