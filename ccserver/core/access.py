@@ -17,6 +17,7 @@ from ccserver.core.state import SPOKEN_TO_MAX, DeadlineKind, Interaction, Spoken
 from ccserver.core.step import Step
 
 DAY_S = 86_400.0
+_ROUNDING_S = 1e-6
 
 
 class Access:
@@ -84,7 +85,8 @@ class Access:
     def _open(self, interaction: Interaction, visit: Visit, config: QueueSettings) -> None:
         """Whatever has to be open by now, and a deadline for what comes next."""
         step = self._step
-        waited_s = step.now.mono_s - visit.waiting_since_s
+        # Without the tolerance a deadline could come a rounding error before its time has passed, and again at once, for ever.
+        waited_s = step.now.mono_s - visit.waiting_since_s + _ROUNDING_S
         stage = sum(relaxation.after_s <= waited_s for relaxation in config.relax)
         requires = visit.requires
         if config.relax:

@@ -212,6 +212,20 @@ def test_a_relaxation_that_nobody_serves_is_followed_by_the_next() -> None:
     assert desk.rung() == ["102"]
 
 
+def test_a_relaxation_opens_by_its_deadline_whatever_the_rounding() -> None:
+    desk = relaxing()
+    desk.log_in(1)
+    steps = (desk.now_s + number / 7 for number in range(1, 1000))
+    began_s = next(moment for moment in steps if (moment + 20.0) - moment < 20.0)
+    desk.wait(began_s - desk.now_s)
+    desk.now_s = began_s
+    desk.call("q-vip")
+    desk.wait(19.0)
+    desk.now_s = began_s + 20.0
+    desk.tell(ev.DeadlineReached())  # else it would come at once again, for ever
+    assert desk.rung() == ["101"]
+
+
 def test_what_the_caller_chose_holds_on_unless_the_relaxation_says_otherwise() -> None:
     for keeps, rung in ((True, []), (False, ["101"])):
         step = Relaxation(after_s=20.0, requires=HasSkill("sales"), keeps_own=keeps)
