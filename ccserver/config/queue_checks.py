@@ -257,12 +257,12 @@ class _Able:
             queue, section = self._document.queues.get(name), self._document.languages.get(language)
             if queue is None or section is None or section.skill is None:
                 continue
-            stages = [at_stage(queue, stage, (section.skill,), EVERYBODY) for stage in range(len(queue.relax) + 1)]
             eligible = self._eligible(queue)
+            stages = [at_stage(queue, stage, (section.skill,), EVERYBODY) for stage in range(len(queue.relax) + 1)]
+            served = [at_stage(queue, stage, (), EVERYBODY) for stage in range(len(queue.relax) + 1)]
             is_spoken = any(section.skill in skills for skills in eligible)
-            if not all(map(self._can_judge, stages)) or not is_spoken:
-                continue  # that nobody speaks it at all is told once, of the language
-            if not any(is_met(stage, skills) for stage in stages for skills in eligible):
+            is_judged = all(map(self._can_judge, stages)) and is_spoken and _is_any_met(served, eligible)
+            if is_judged and not _is_any_met(stages, eligible):  # else nobody is there at all, which is told once
                 message = f"expected an agent who fulfils {written(stages[-1])}, got none"
                 self._reader.warn(place_of(name), f"{message} (callers who chose {language} would wait for nobody)")
 
@@ -315,6 +315,10 @@ class _Able:
         self._reader.warn(
             (*path, key), f"expected {who} who fulfils {written(required)}, got none (callers would wait for nobody)"
         )
+
+
+def _is_any_met(requirements: Iterable[Requirement], among: Iterable[Skills]) -> bool:
+    return any(is_met(requirement, skills) for requirement in requirements for skills in among)
 
 
 def _named(requirement: Requirement) -> Iterator[SkillId]:
