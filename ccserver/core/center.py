@@ -51,6 +51,7 @@ from ccserver.core.holding import Holding
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
+from ccserver.core.lamps import Lamps
 from ccserver.core.ledger import Ledger
 from ccserver.core.live_acts import LiveActs
 from ccserver.core.moment import Moment
@@ -148,6 +149,7 @@ class CallCenter:
         self._headsets = Headsets(step, self._agents, self._offers, leg_over=self._agent_leg_over, left=self._line_left)
         self._features = Features(step, self._agents, self._headsets)
         self._own_calls = OwnCalls(step, self._agents)
+        self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing)
         self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
@@ -299,6 +301,7 @@ class CallCenter:
                 self._queueing.entertain(found)
         for agent_id in list(step.touched_agents):
             self._agents.show(agent_id)
+        self._lamps.follow()
 
     def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
         agent = self._step.agents[agent_id]
@@ -511,6 +514,7 @@ class CallCenter:
         self.pairing.rebuild()
         self._access.settings_changed()
         self._closing.arm_all()
+        self._lamps.settings_changed()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -535,12 +539,16 @@ class CallCenter:
             step.touched_agents[agent_id] = None
             return
         if kind in QUEUE_DEADLINES:
-            self._closing.reached(QueueId(name))
+            if kind is DeadlineKind.CLOSING:
+                self._closing.reached(QueueId(name))
+            step.touched_queues[QueueId(name)] = None
             return
         interaction = step.interactions.get(InteractionId(int(name)))
         if interaction is None:
             return
         step.about = interaction.id
+        for agent_id in sorted(interaction.agents()):
+            step.touched_agents[agent_id] = None
         {
             DeadlineKind.MAX_WAIT: self._max_wait_reached,
             DeadlineKind.OVERFLOW: self._queueing.reconsider,
@@ -628,6 +636,8 @@ class CallCenter:
             step.phones.drop(phone)
 
     def _pbx_observed(self, event: ev.PbxObserved) -> None:
+        if self._step.clockwork.has_fresh_link:
+            self._lamps.forget()
         self._repairs.observed(event)
         for agent_id in self._step.agents:
             self._step.touched_agents[agent_id] = None

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ccserver.core.acd import ClassKey, Matcher
+from ccserver.core.commands import LampState
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
@@ -56,6 +57,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_lines(state),
         *_sessions(state),
         *_own_calls(state),
+        *_lamps(state, settings),
         *_deadlines(state, settings),
         *_totals(state),
         *_idle_pairs(state, settings),
@@ -309,6 +311,23 @@ def _legs(state: CenterState) -> Iterator[str]:
             yield f"{name} is not of our making"
         if leg.id in state.hung_up:
             yield f"{name} is known to be over"
+
+
+def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:
+    """What phones show is what is: an agent's lamp is off when logged out, a queue's when nobody waits on a line.
+    An upgraded snapshot has none yet."""
+    if not (state.lamps and state.clockwork.is_linked and state.clockwork.is_observed):
+        return
+    visited = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
+    called_back = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == CALLBACK)
+    off = {f"queue-{queue}": not visited[queue] for queue in state.queues if not called_back[queue]}
+    for agent in state.agents.values():
+        is_working = any(work.phase is not Phase.RELEASING or work.released_from for work in agent.work)
+        off[f"agent-{agent.id}"] = agent.presence is Presence.LOGGED_OUT and not is_working
+    for lamp, is_off in off.items():
+        shown = state.lamps.get(lamp)
+        if shown is None or (shown is LampState.OFF) is not is_off:
+            yield f"lamp {lamp} is {shown.value if shown is not None else 'not set'}"
 
 
 def _own_calls(state: CenterState) -> Iterator[str]:

@@ -174,7 +174,7 @@ class Ledger:
         wait_s = now.mono_s - visit.entered.mono_s
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
         counters = step.queues.get(visit.queue) or QueueCounters()
-        step.queues.put(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent))
+        step.put_queue(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent))
         step.store(
             VisitRecord(
                 interaction=interaction.id,

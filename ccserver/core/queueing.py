@@ -87,7 +87,7 @@ class Queueing:
                 hops=interaction.hops + 1,
             )
         )
-        step.queues.put(queue, stats.began(step.queues.get(queue) or QueueCounters()))
+        step.put_queue(queue, stats.began(step.queues.get(queue) or QueueCounters()))
         way = self.doors.entrance(interaction, visit, is_back=is_back)
         if way is not None:
             self._leave_by(interaction, way)

@@ -90,6 +90,7 @@ class Step:
         self.about: InteractionId | None = None
         self.touched_agents: dict[AgentId, None] = {}
         self.touched_interactions: dict[InteractionId, None] = {}
+        self.touched_queues: dict[QueueId, None] = {}
         self.to_entertain: dict[InteractionId, None] = {}
         self.agent_at: Table[PhoneId, AgentId] = Table(
             undo, {a.phone: a.id for a in self.agents.values() if a.phone is not None}
@@ -105,6 +106,7 @@ class Step:
         self.about = None
         self.touched_agents = {}
         self.touched_interactions = {}
+        self.touched_queues = {}
         self.to_entertain = {}
 
     def roll_back(self) -> None:
@@ -211,6 +213,10 @@ class Step:
                 self.order(RedirectLegs(moves=(Move(leg=leg.id, channel=leg.channel, place=Place.PARK),)))
         else:
             self.hang_up(leg_id)
+
+    def put_queue(self, queue: QueueId, counters: QueueCounters) -> None:
+        self.queues.put(queue, counters)
+        self.touched_queues[queue] = None
 
     def hang_up(self, leg: LegId | None, cause: int = 16) -> None:
         """Order the end of a leg, once."""
