@@ -25,7 +25,7 @@ from ccserver.core.records import (
     SegmentKind,
     VisitOutcome,
 )
-from ccserver.core.settings import DIRECT, AnswerPolicy, MenuNode, Spoken
+from ccserver.core.settings import DIRECT, AnswerPolicy, MenuNode, Spoken, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
     QUEUE_DEADLINES,
@@ -309,11 +309,21 @@ class Interactions:
         self.step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
         if interaction.ended_by is EndedBy.AGENT_LOST and interaction.queue is not None:
             since = self.step.now.mono_s - interaction.wait_s
-            only = interaction.agent if interaction.queue == DIRECT else None
-            self.queueing.enqueue(replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since, only=only)
+            only, until_s = self._kept_for(interaction)
+            self.queueing.enqueue(
+                replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since, only=only, only_until_s=until_s
+            )
             self.excuse(self.step.interactions[interaction.id])
         else:
             self.callers.release(interaction)
+
+    def _kept_for(self, interaction: Interaction) -> tuple[AgentId | None, float | None]:
+        """Who alone may take a customer who lost their agent, until when: who was called directly, and for a moment also an agent
+        whose headset's line broke, which may be dialled again at once."""
+        agent = self.step.agents.get(interaction.agent)
+        if interaction.queue == DIRECT or agent is None or agent.mode is not WorkMode.HEADSET:
+            return (interaction.agent if interaction.queue == DIRECT else None), None
+        return agent.id, self.step.now.mono_s + self.step.settings.agent_rules.headset_return_s
 
     def excuse(self, interaction: Interaction) -> None:
         """Who lost their agent waits again: told so, where something can be said just now."""

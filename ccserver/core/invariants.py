@@ -173,7 +173,9 @@ def _interactions(state: CenterState) -> Iterator[str]:
             elif leg.interaction != it.id or leg.role is not Role.CALLER:
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
         for ringing in (state.legs.get(offer.leg) for offer in it.offers if offer.leg is not None):
-            if it.state is InteractionState.GONE and ringing is not None and not ringing.is_cancelled:
+            # A headset's line does not ring: an offer on it ends when the line is parked again.
+            rings = ringing is not None and ringing.role is Role.AGENT and not ringing.is_cancelled
+            if it.state is InteractionState.GONE and ringing is not None and rings:
                 yield f"{name}: agent {ringing.agent}'s phone goes on ringing for it"
         if it.id >= state.clockwork.next_interaction:
             yield f"{name}: the next number is {state.clockwork.next_interaction}"
@@ -394,7 +396,8 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         party = it.talk or it.guest
         kinds, awaited = needed.get(it.state), party.leg if party is not None else it.leg
         leg = state.legs.get(awaited) if awaited is not None else None
-        is_ending = leg is not None and leg.is_cancelled
+        caller = state.legs.get(it.leg) if it.leg is not None else None
+        is_ending = any(ended is not None and ended.is_cancelled for ended in (leg, caller))
         if it.offers:
             kinds = (DeadlineKind.RING_GUARD,)
             is_ending = all(_is_awaited_elsewhere(state, it, offer) for offer in it.offers)

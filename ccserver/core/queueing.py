@@ -97,6 +97,8 @@ class Queueing:
         config = step.queue_settings(queue, interaction)
         if config.max_wait_s is not None and interaction.kind != CALLBACK:
             step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
+        if only is not None and only_until_s is not None:
+            step.deadlines.set(DeadlineKind.PREFERRED, interaction.id, only_until_s)
         self._look_again(interaction, visit)
         self.ledger.notice(interaction, NoticeKind.QUEUED)
         step.to_entertain[interaction.id] = None
