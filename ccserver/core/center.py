@@ -440,7 +440,12 @@ class CallCenter:
         work = next((w for w in agent.work if w.interaction == interaction and w.phase is Phase.WRAP_UP), None)
         leg = self._step.legs.get(work.leg) if work is not None else None
         session = self._step.sessions.get(leg.session) if leg is not None else None
-        if session is not None and session.dialogue is Dialogue.DESK and not session.is_ending:
+        if leg is None or session is None or session.dialogue is not Dialogue.DESK or session.is_ending:
+            return
+        if leg.role is Role.HEADSET:
+            # On a line that stays, the disposition is typed while it is parked.
+            self._step.end_session(EndSession(session=session.id, next=Next.PARK))
+        else:
             self._features.ask_disposition(session)
 
     def _answered(self, fact: Answered) -> None:

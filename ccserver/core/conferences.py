@@ -15,7 +15,7 @@ from ccserver.core.guests import Guests
 from ccserver.core.holding import Holding
 from ccserver.core.ids import LegId
 from ccserver.core.records import EndedBy, TransferOutcome
-from ccserver.core.state import DeadlineKind, HandoverStage, Interaction, Leg
+from ccserver.core.state import DeadlineKind, HandoverStage, Interaction, Leg, Role
 from ccserver.core.transitions import InteractionState
 
 
@@ -101,7 +101,8 @@ class Conferences:
         for talk in interaction.talks():
             leg = self.step.legs.get(talk.leg)
             if leg is not None and not leg.is_cancelled:
-                move = Move(leg=leg.id, channel=leg.channel, place=Place.DESK)
+                place = Place.PARK if leg.role is Role.HEADSET else Place.DESK
+                move = Move(leg=leg.id, channel=leg.channel, place=place)
                 self.step.order(RedirectLegs(moves=(move,)))
         self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
         return self.ledger.put(replace(interaction, room=""))

@@ -13,6 +13,7 @@ from ccserver.core.facts import WorkMoved
 from ccserver.core.guests import Guests
 from ccserver.core.holding import Holding
 from ccserver.core.ids import InteractionId, SessionId
+from ccserver.core.keys import first_digits
 from ccserver.core.records import EndedBy, Outcome, SegmentKind, TransferOutcome
 from ccserver.core.state import (
     AGENT_DEADLINES,
@@ -89,13 +90,13 @@ class Consults:
             step.deadlines.set(DeadlineKind.MAX_WAIT, child.id, step.now.mono_s + rules.consult_ring_s)
 
     def entertain(self, parent: Interaction) -> None:
-        """Music at the desk while nobody has answered yet. A `*` there may begin a key."""
+        """Music at the desk while nobody has answered yet. A digit there may begin a key."""
         session, child = self.holding.desk(parent), self.child(parent)
         if session is not None and child is not None:
             if child.state in WAITS:
                 self.step.to_entertain[child.id] = None
             else:
-                self.holding.music(parent, session, stop_digits="*")
+                self.holding.music(parent, session, stop_digits=first_digits(self.step.settings.keys))
 
     def listen(self, parent: Interaction, session: SessionId, seconds: float) -> None:
         """The rest of a key that was begun."""

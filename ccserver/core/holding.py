@@ -16,7 +16,7 @@ from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, SegmentKind, TransferKind, TransferOutcome, TransferRecord
 from ccserver.core.settings import QueueSettings, Spoken, SpokenKind
-from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Talk
+from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Role, Talk
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
@@ -190,6 +190,10 @@ class Holding:
         talk = interaction.talk
         assert talk is not None
         interaction = self.hold_over(interaction)
+        leg = self.step.legs.get(talk.leg)
+        if leg is not None and leg.role is Role.HEADSET and leg.session is None and not leg.is_cancelled:
+            # A line that stays would come to the desk, where nothing is asked any more.
+            self.step.order(RedirectLegs(moves=(Move(leg=leg.id, channel=leg.channel, place=Place.PARK),)))
         return self.talks.part_over(interaction, talk, by)
 
     def transferred(self, interaction: Interaction, outcome: TransferOutcome) -> Interaction:

@@ -41,6 +41,11 @@ class Typed:
     argument: str = ""
 
 
+def first_digits(keys: CallKeys) -> str:
+    """What a key may begin with."""
+    return "".join(sorted({getattr(keys, key.value)[0] for key in CallKey}))
+
+
 def read(keys: CallKeys, pending: str, digit: str, idle_s: float) -> Typed:
     """What the typed digits are with one more. `idle_s`: how long ago the one before was typed."""
     table = {getattr(keys, key.value): key for key in CallKey}

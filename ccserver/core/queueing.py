@@ -11,8 +11,9 @@ from ccserver.core import announcements, requirements, stats
 from ccserver.core.callers import Callers
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
-from ccserver.core.facts import BackToMenu, CallbackOffered
+from ccserver.core.facts import BackToMenu, CallbackOffered, ConsultFailed
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, QueueId
+from ccserver.core.keys import first_digits
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import NoticeKind, VisitOutcome
 from ccserver.core.settings import (
@@ -27,12 +28,15 @@ from ccserver.core.settings import (
     SpokenKind,
 )
 from ccserver.core.staffing import Staffing
-from ccserver.core.state import CALLBACK, VOICE, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
+from ccserver.core.state import CALLBACK, CONSULT, VOICE, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
 HAS_TALKED = (InteractionState.RETURNING, InteractionState.HELD)
 GOES_BY_STAFF = frozenset({OverflowBy.RATIO})
+
+FOR_AGENTS = (ExitKind.QUEUE, ExitKind.AGENT)
+"""The exits that a consultation takes: an agent is not sent into menus, to be called back, or out of the center."""
 
 
 class Queueing:
@@ -187,7 +191,8 @@ class Queueing:
         config, now_s = self.step.queue_settings(visit.queue, interaction), self.step.now.mono_s
         is_reached = interaction.kind == CALLBACK
         timeout_s = None if is_reached else announcements.next_s(config, visit, now_s)
-        key = ""
+        # An agent who waits for a colleague may begin a key: the customer is waiting for the agent.
+        key = first_digits(self.step.settings.keys) if interaction.kind == CONSULT else ""
         if config.callback is not None and interaction.kind == VOICE:
             key = config.callback.key if self._is_callback_offered(interaction, visit, config.callback) else ""
         self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=timeout_s, stop_digits=key))
@@ -271,6 +276,9 @@ class Queueing:
 
     def take_exit(self, interaction: Interaction, way: Exit) -> None:
         """Leave a queue by one of its exits. The visit is over already."""
+        if interaction.kind == CONSULT and way.kind not in FOR_AGENTS:
+            self.step.tell(ConsultFailed(interaction.id))
+            return
         if way.kind is ExitKind.CALLBACK:
             self.step.tell(CallbackOffered(interaction.id, way))
             return

@@ -106,6 +106,9 @@ class HandoverDesk(Desk):
         """Keys typed at the desk, while nobody has answered."""
         for digit in typed:
             session = self.session_of(leg)
+            verb = next(x for i, x in reversed(self.all) if i == self.verbs[session])
+            assert isinstance(verb, c.WaitUntil)
+            assert digit in verb.stop_digits
             self.tell(ev.WaitEnded(session=session, command=self.verbs[session], end=ev.VerbEnd.DIGIT, digit=digit))
 
     def bridged(self, one: LegId, other: LegId) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.ids import LegId, SessionId
+from ccserver.core.ids import LegId, PhoneId, SessionId
 from ccserver.core.records import (
     EndedBy,
     InteractionRecord,
@@ -21,7 +21,7 @@ from ccserver.core.records import (
     TransferRecord,
     VisitRecord,
 )
-from ccserver.core.settings import NumberKind
+from ccserver.core.settings import HeadsetNotice, NumberKind
 from tests.unit.core.desk import a_queue
 from tests.unit.core.handover_desk import HandoverDesk
 
@@ -395,3 +395,59 @@ def test_a_code_that_no_flow_has_changes_nothing() -> None:
     desk, _, _ = errand("9")
     assert desk.state(1) == "talking"
     assert not desk.ever(c.RedirectLegs)
+
+
+# --- lines that stay --------------------------------------------------------------------------------------------------------------
+def on_a_headset() -> tuple[HandoverDesk, LegId, LegId]:
+    """Agent 101 on a headset, in a talk."""
+    desk = HandoverDesk(direct=a_queue(name="Direct", skills=(), wrap_up_s=5.0, headset_notice=HeadsetNotice.NOTHING))
+    line = LegId("pbx", "1700000005.1")
+    session = SessionId("line")
+    desk.tell(
+        ev.FeatureDialled(session=session, leg=line, channel="PJSIP/1001-05", phone=PhoneId("PJSIP/1001"), digits="18101")
+    )
+    desk.tell(ev.SecretChecked(session=session, command=desk.all[-1][0], is_ok=True))
+    while desk.told(c.Say):
+        desk.prompt_ends(line)
+    desk.tell(ev.SessionClosed(session=session), ev.LegParked(leg=line))
+    customer = desk.call()
+    if not desk.told(c.JoinLeg):
+        desk.done(c.RedirectLegs)
+        desk.desk(line)
+        desk.prompt_ends(line)
+        desk.tell(ev.SessionClosed(session=desk.session_of(line)), ev.LegParked(leg=line))
+    desk.join_happens()
+    assert desk.state(1) == "talking"
+    return desk, customer, line
+
+
+def test_a_headset_hands_on_and_its_line_stays() -> None:
+    desk, customer, line = on_a_headset()
+    desk.asks(1, customer, line, "*1", "102")
+    (end,) = desk.told(c.EndSession)
+    assert end.next is c.Next.PARK
+    desk.tell(ev.SessionClosed(session=desk.session_of(line)), ev.LegParked(leg=line))
+    desk.wait(21.0)
+    assert desk.leg(line) is not None
+    assert not any(h.leg == line for h in desk.ever(c.HangUpLeg))
+    assert desk.shown(1) is ShownState.READY
+
+
+def test_a_headset_completes_a_consultation_and_its_line_stays() -> None:
+    desk, customer, line = on_a_headset()
+    desk.asks(1, customer, line, "*2", "102")
+    offer = desk.ring()
+    desk.ringing(offer)
+    desk.joined(offer)
+    desk.keys(line, "*1")
+    (order,) = desk.told(c.RedirectLegs)
+    assert [(m.leg, m.place) for m in order.moves] == [(line, c.Place.PARK)]
+    desk.join_happens()
+    desk.left(line)
+    desk.done(c.RedirectLegs)
+    desk.tell(ev.LegParked(leg=line))
+    desk.wait(21.0)
+    assert desk.it().talk.agent == "102"
+    assert not any(h.leg == line for h in desk.ever(c.HangUpLeg))
+    assert desk.shown(1) is ShownState.READY
+    assert desk.leg(customer) is not None
