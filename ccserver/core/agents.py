@@ -27,7 +27,7 @@ from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, Qu
 from ccserver.core.moment import Moment
 from ccserver.core.records import AgentStateRecord, OfferOutcome, PhoneState, ShownState
 from ccserver.core.settings import IdleReset, QueueSettings, WrapUpKind
-from ccserver.core.state import CONSULT, VOICE, Agent, DeadlineKind, Presence, Shown, Work
+from ccserver.core.state import CONSULT, VOICE, Agent, DeadlineKind, Interaction, Presence, Shown, Work
 from ccserver.core.transitions import PHASE, Phase, PhaseStep, advance
 
 PHONE_LAG_S = 1.0
@@ -146,7 +146,7 @@ class Agents(Attendance):
         interaction = self.step.interactions.get(fact.interaction)
         agent = replace(agent, missed=0)
         if work is not None and work.kind != CONSULT and interaction is not None:
-            agent = replace(agent, figures=figures.answered(agent.figures), last_caller=interaction.caller_number)
+            agent = self._with_caller(agent, interaction)
         self._change(agent, fact.interaction, PhaseStep.BRIDGED)
 
     def talk_held(self, fact: TalkHeld) -> None:
@@ -164,8 +164,13 @@ class Agents(Attendance):
         """The agent's work of one interaction is that of another from here on."""
         agent, work = self._find(fact.agent, fact.source)
         if work is not None:
-            moved = replace(work, interaction=fact.target, kind=self.step.interactions[fact.target].kind)
-            self.step.put_agent(replace(agent, work=tuple(moved if w is work else w for w in agent.work)))
+            target = self.step.interactions[fact.target]
+            moved = replace(work, interaction=target.id, kind=target.kind)
+            agent = replace(agent, work=tuple(moved if w is work else w for w in agent.work))
+            if work.kind == CONSULT and target.kind != CONSULT:
+                # What began as a colleague's question is the agent's own call now.
+                agent = self._with_caller(agent, target)
+            self.step.put_agent(agent)
 
     def takes_back(self, fact: CallsBack) -> None:
         """What the agent handed on comes back: it is wrapped up when it is over."""
@@ -285,6 +290,10 @@ class Agents(Attendance):
     @staticmethod
     def _wrapping(agent: Agent) -> Work | None:
         return next((w for w in agent.work if w.phase is Phase.WRAP_UP), None)
+
+    @staticmethod
+    def _with_caller(agent: Agent, interaction: Interaction) -> Agent:
+        return replace(agent, figures=figures.answered(agent.figures), last_caller=interaction.caller_number)
 
     def _queue_of(self, work: Work) -> QueueSettings:
         return self.step.queue_settings(work.queue, self.step.interactions[work.interaction])

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ccserver.core import figures
 from ccserver.core.agents import shown_state
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId
 from ccserver.core.moment import Moment
 from ccserver.core.records import ShownState, VisitOutcome
-from ccserver.core.settings import Settings
-from ccserver.core.state import CenterState, Interaction, QueueCounters, seen_phone
+from ccserver.core.settings import Settings, WorkMode
+from ccserver.core.state import CALLBACK, CenterState, Interaction, QueueCounters, seen_phone
 from ccserver.core.stats import service_level
 
 
@@ -40,10 +41,17 @@ class QueueView:
     talking: int
     agents_ready: int
     agents_logged_in: int
+    callbacks_waiting: int = 0
+    """Of `waiting`, those who are called back."""
+    closed_by: str | None = None
+    """Who closed the queue by hand; None: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
+    """`own_call` is the number that the phone called by itself. What is `_today` is of the day of the site's time zone, and of
+    what is over, but for the time logged in."""
+
     id: AgentId
     name: str
     state: ShownState
@@ -51,6 +59,14 @@ class AgentView:
     since_s: float
     phone: PhoneId | None
     interaction: InteractionId | None
+    mode: WorkMode = WorkMode.DESK
+    own_call: str | None = None
+    rest_left_s: float = 0.0
+    calls_today: int = 0
+    missed_today: int = 0
+    talk_today_s: float = 0.0
+    wrap_up_today_s: float = 0.0
+    logged_in_today_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +124,8 @@ def _agent(state: CenterState, settings: Settings, agent_id: AgentId, now: Momen
     phone = state.phones.get(agent.phone) if agent.phone is not None else None
     line = state.legs.get(agent.line) if agent.line is not None else None
     shown = shown_state(agent, seen_phone(agent, phone, line), now.mono_s)
+    today = figures.as_of(agent.figures, now, settings.timezone)
+    own_call = state.own_calls.get(agent.own_call) if agent.own_call is not None else None
     return AgentView(
         id=agent_id,
         name=name,
@@ -116,6 +134,14 @@ def _agent(state: CenterState, settings: Settings, agent_id: AgentId, now: Momen
         since_s=now.mono_s - agent.shown_since.mono_s,
         phone=agent.phone,
         interaction=agent.work[0].interaction if agent.work else None,
+        mode=agent.mode,
+        own_call=own_call.to if own_call is not None else None,
+        rest_left_s=max(0.0, agent.rests_until_s - now.mono_s) if shown is ShownState.RESTING else 0.0,
+        calls_today=today.calls,
+        missed_today=today.missed,
+        talk_today_s=today.talk_s,
+        wrap_up_today_s=today.wrap_up_s,
+        logged_in_today_s=figures.logged_in_time(today, now),
     )
 
 
@@ -141,6 +167,7 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
     able = [
         a for a in agents if a.state is not ShownState.LOGGED_OUT and all(s in settings.agents[a.id].skills for s in skills)
     ]
+    closed = state.closed.get(queue)
     return QueueView(
         id=queue,
         name=config.name if config else queue,
@@ -154,6 +181,8 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
         talking=sum(1 for i in state.interactions.values() if i.talk is not None and i.talk.queue == queue),
         agents_ready=sum(1 for a in able if a.state is ShownState.READY),
         agents_logged_in=len(able),
+        callbacks_waiting=sum(1 for _, _, i in there if i.kind == CALLBACK),
+        closed_by=closed.by if closed is not None else None,
     )
 
 
