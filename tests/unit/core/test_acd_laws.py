@@ -307,6 +307,23 @@ def test_the_fairness_bound(weights: tuple[float, float], waited_s: float, part:
         assert urgency(mine, weight, now_s) > urgency(later, other, now_s)
 
 
+def test_a_skill_that_was_set_live_counts_at_once_and_zero_takes_it_away() -> None:
+    config = desk_settings(2)
+    matcher = Matcher(config)
+    key = ClassKey("sales", HasSkill("legal", 10), 0, None, "voice")
+    at = place(InteractionId(1), rank=1, since_s=0.0, priority=0, weight=1.0, step_s=60.0)
+    matcher.add(key, config.queues["sales"], at, 0)
+    matcher.set_free(Candidate(agent=AgentId("102"), idle_since_s=0.0, skills={}), ("voice",))
+    assert matcher.next(NOW_S) is None
+    matcher.set_live_skills(AgentId("102"), {"legal": 50})
+    assert (found := matcher.next(NOW_S)) is not None and found.agents == ("102",)
+    matcher.set_live_skills(AgentId("102"), {"legal": 0, "sales": 0})
+    assert matcher.next(NOW_S) is None
+    assert list(matcher.roster.names(matcher.able("sales", HasSkill("sales")))) == ["101"]
+    matcher.set_live_skills(AgentId("102"), {})
+    assert list(matcher.roster.names(matcher.able("sales", HasSkill("sales")))) == ["101", "102"]
+
+
 # --- chance -----------------------------------------------------------------------------------------------------------
 def drawn(strategy: Strategy, shares: dict[AgentId, int], times: int) -> dict[AgentId, int]:
     order = STRATEGIES[strategy]

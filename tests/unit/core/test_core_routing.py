@@ -355,6 +355,18 @@ def test_the_preferred_agent_gets_the_customer_before_who_is_idle_longer() -> No
     assert desk.rung() == ["101"]
 
 
+def test_the_preferred_agent_who_comes_back_in_time_gets_the_customer() -> None:
+    desk = preferring()
+    leg = desk.call("q-line")
+    desk.served(leg, desk.ring())
+    busy(desk, 1)
+    waiting = desk.call("q-line")
+    desk.wait(10.0)
+    desk.tell(ev.UnpauseRequested(request=RequestId(1), agent=AgentId("101")))
+    offer = desk.ring()
+    assert (offer.agent, offer.caller) == ("101", waiting)
+
+
 def test_nobody_waits_for_who_is_logged_out_and_a_log_out_ends_the_waiting() -> None:
     desk = preferring()
     leg = desk.call("q-line")
