@@ -85,6 +85,7 @@ from ccserver.core.step import Step
 from ccserver.core.talks import Talks
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
 from ccserver.core.ways import Ways
+from ccserver.core.work import WorkWithoutLine
 
 UPTIME_STEP_S = 1.0
 """Asterisk tells its uptime in whole seconds."""
@@ -150,7 +151,8 @@ class CallCenter:
         self._features = Features(step, self._agents, self._headsets)
         self._own_calls = OwnCalls(step, self._agents)
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
-        self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing)
+        self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
+        self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing, work=self._work)
         self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -200,6 +202,9 @@ class CallCenter:
             ev.MoveCallRequested: self._live.move_call,
             ev.PickRequested: self._live.pick,
             ev.MarkNumberRequested: self._live.mark_number,
+            ev.WorkRequested: self._work.requested,
+            ev.WorkAccepted: self._work.accepted,
+            ev.WorkFinished: self._work.finished,
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
             ev.CancelCallbackRequested: self._callbacks.cancel,
@@ -306,7 +311,10 @@ class CallCenter:
     def _offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> None:
         agent = self._step.agents[agent_id]
         assert agent.phone is not None and interaction.visit is not None
-        if agent.mode is WorkMode.HEADSET:
+        leg: LegId | None = None
+        if not interaction.is_on_the_line():
+            self._work.offer(interaction, agent_id, agent.phone, why)
+        elif agent.mode is WorkMode.HEADSET:
             leg = self._headsets.offer(interaction, agent_id, why)
         else:
             leg = self._offers.ring(interaction, agent_id, agent.phone, why, place=self._place(interaction, agent.phone))
@@ -565,7 +573,7 @@ class CallCenter:
             DeadlineKind.JOIN: self._joins.overdue,
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
-            DeadlineKind.MAX_TALK: self._handovers.max_talk_reached,
+            DeadlineKind.MAX_TALK: self._max_talk_reached,
             DeadlineKind.STAGE: self._access.stage_reached,
             DeadlineKind.PREFERRED: self._access.preferred_reached,
         }[kind](interaction)
@@ -847,7 +855,16 @@ class CallCenter:
         """Somebody outside could not even be called."""
         self._leg_is_over(leg, 0, 0)
 
+    def _max_talk_reached(self, interaction: Interaction) -> None:
+        if interaction.is_on_the_line():
+            self._handovers.max_talk_reached(interaction)
+        else:
+            self._work.too_long(interaction)
+
     def _ring_guard_reached(self, interaction: Interaction) -> None:
+        if not interaction.is_on_the_line():
+            self._work.offer_overdue(interaction)
+            return
         for offer in interaction.offers:
             leg = self._step.legs.get(offer.leg)
             if leg is not None and leg.is_dial_over and leg.state is LegState.DIALLED:

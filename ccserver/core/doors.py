@@ -22,7 +22,7 @@ from ccserver.core.settings import (
     StaffRules,
 )
 from ccserver.core.staffing import Staffing
-from ccserver.core.state import CALLBACK, Interaction, Visit
+from ccserver.core.state import Interaction, Visit
 from ccserver.core.step import Step
 
 LOOK_AGAIN_S = 15.0
@@ -60,7 +60,7 @@ class Doors:
         """Why `visit`, which is to begin now, may not; None when it may. It counts as waiting already."""
         config = self._step.queue_settings(visit.queue, interaction)
         closed = self._step.closed.get(visit.queue)
-        if interaction.kind == CALLBACK:
+        if not interaction.holds_the_line():
             return None
         if closed is not None:
             return WayOut(VisitOutcome.REFUSED_CLOSED, Exit(kind=ExitKind.HANG_UP, prompt=closed.prompt))
@@ -80,7 +80,7 @@ class Doors:
         """Why a visit may not go on; None when it may."""
         config = self._step.queue_settings(visit.queue, interaction)
         closed = self._step.closed.get(visit.queue)
-        if interaction.kind == CALLBACK:
+        if not interaction.holds_the_line():
             return None
         if closed is not None:
             return WayOut(VisitOutcome.REFUSED_CLOSED, Exit(kind=ExitKind.HANG_UP, prompt=closed.prompt))

@@ -15,7 +15,6 @@ from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
-    CALLBACK,
     CONSULT,
     ON_THE_LINE,
     QUEUE_DEADLINES,
@@ -406,7 +405,7 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         if it.is_missing and it.state is InteractionState.WAITING and (DeadlineKind.RETURN, str(it.id)) not in due:
             yield f"interaction {it.id} is missing without a deadline"
         queue = settings.queues.get(it.visit.queue) if it.visit is not None else None
-        has_limit = it.kind != CALLBACK and queue is not None and queue.max_wait_s is not None and it.version == state.version
+        has_limit = queue is not None and queue.max_wait_s is not None and it.version == state.version and it.holds_the_line()
         is_limited = it.state is InteractionState.WAITING and has_limit and it.after is None
         if is_limited and (DeadlineKind.MAX_WAIT, str(it.id)) not in due:
             yield f"interaction {it.id} waits without its longest time"

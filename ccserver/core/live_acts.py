@@ -20,6 +20,7 @@ from ccserver.core.settings import DIRECT, Settings
 from ccserver.core.state import DeadlineKind, Interaction, Presence, Visit
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
+from ccserver.core.work import WorkWithoutLine
 
 PICK_KEPT_S = 120.0
 """A picked interaction waits so long for its agent, in the middle of work perhaps; then it is anybody's again."""
@@ -30,12 +31,22 @@ SKILL_MAX = 100
 class LiveActs:
     """One method for each request."""
 
-    def __init__(self, step: Step, ledger: Ledger, agents: Agents, interactions: Interactions, queueing: Queueing) -> None:
+    def __init__(
+        self,
+        step: Step,
+        ledger: Ledger,
+        agents: Agents,
+        interactions: Interactions,
+        queueing: Queueing,
+        *,
+        work: WorkWithoutLine,
+    ) -> None:
         self.step = step
         self._ledger = ledger
         self._agents = agents
         self._interactions = interactions
         self._queueing = queueing
+        self._work = work
 
     # --- agents -------------------------------------------------------------------------------------------------------
     def log_in(self, event: ev.LoginRequested) -> None:
@@ -86,9 +97,12 @@ class LiveActs:
     # --- interactions -------------------------------------------------------------------------------------------------
     def hang_up(self, event: ev.HangUpRequested) -> None:
         interaction = self._about(event.interaction)
-        is_there = interaction is not None and interaction.leg in self.step.legs
-        if interaction is not None and is_there:
+        has_line = interaction is not None and interaction.leg in self.step.legs
+        is_there = interaction is not None and (has_line or not interaction.is_on_the_line())
+        if interaction is not None and has_line:
             self._interactions.release_by_request(interaction)
+        elif interaction is not None and is_there:
+            self._work.cancel(interaction)
         self._audit_if_named(event.by, "hang_up", "", is_there, interaction=event.interaction)
         problem = None if is_there else f"there is no live call {event.interaction}"
         self._reply(event.request, problem, f"call {event.interaction} is being ended")

@@ -99,7 +99,7 @@ class Queueing:
         if not interaction.is_answered:
             interaction = self.callers.answer(interaction)
         config = step.queue_settings(queue, interaction)
-        if config.max_wait_s is not None and interaction.kind != CALLBACK:
+        if config.max_wait_s is not None and interaction.holds_the_line():
             step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, now.mono_s + config.max_wait_s)
         if only is not None and only_until_s is not None:
             step.deadlines.set(DeadlineKind.PREFERRED, interaction.id, only_until_s)
@@ -261,7 +261,7 @@ class Queueing:
         return self._watched
 
     def _look_again(self, interaction: Interaction, visit: Visit) -> None:
-        at_s = self.doors.look_again_at(interaction, visit) if interaction.kind != CALLBACK else None
+        at_s = self.doors.look_again_at(interaction, visit) if interaction.holds_the_line() else None
         if at_s is not None:
             self.step.deadlines.set(DeadlineKind.OVERFLOW, interaction.id, at_s)
 

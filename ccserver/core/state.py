@@ -396,6 +396,14 @@ class Interaction:
         is_open = self.state is InteractionState.OFFERED and self.joining is None and not self.is_missing
         return is_open and all(offer.waits and offer.ends_as is None for offer in self.offers)
 
+    def is_on_the_line(self) -> bool:
+        """Whether it takes the agent's ear; else it is work on the screen, and never has a leg."""
+        return self.kind in ON_THE_LINE
+
+    def holds_the_line(self) -> bool:
+        """Whether somebody is on a line and waits for us. Who is to be called back, and work on the screen, have time."""
+        return self.kind in ON_THE_LINE and self.kind != CALLBACK
+
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
         is_resting = self.callback is not None and self.callback.is_resting
