@@ -15,6 +15,7 @@ from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    CALLBACK,
     CONSULT,
     ON_THE_LINE,
     QUEUE_DEADLINES,
