@@ -23,6 +23,7 @@ from ccserver.cli.shared import (
 from ccserver.config import ConfigurationRejected, Problem, check, load
 from ccserver.config.asterisk_files import BadAsteriskValue, render
 from ccserver.config.difference import difference
+from ccserver.config.shipped import examples
 from ccserver.config.site_values import asterisk_values
 from ccserver.config.speech import SpeechUnavailable, render_prompts
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
@@ -76,6 +77,21 @@ def diff(config: Path, is_json: bool, file: Path) -> None:
         click.echo(as_json(change))
     else:
         click.echo("\n".join(change.changes) or "nothing changes")
+
+
+@config.command("example")
+@json_option
+@click.argument("name", required=False, metavar="[NAME]")
+def example(is_json: bool, name: str | None) -> None:
+    """Print the example NAME, to start from; without NAME list what there is."""
+    there = examples()
+    if name is None:
+        click.echo(as_json({"examples": list(there)}) if is_json else "\n".join(there))
+    elif name not in there:
+        fail(f"there is no example {safe(name)}; there are: {', '.join(there)}", NOT_DONE)
+    else:
+        text = there[name].read_text()
+        click.echo(as_json({"name": name, "text": text}) if is_json else text, nl=is_json)
 
 
 @root.command()

@@ -188,18 +188,18 @@ agent_rules = Group(
 )
 _feature = Text("a code of 1 to 4 digits, without the *", str, r"[0-9]{1,4}", 8, "11")
 FEATURES: Mapping[str, str] = {
-    "login": "Log in.",
-    "logout": "Log out.",
-    "not_ready": "Not ready; the reason's code follows.",
+    "login": "Log in: agent number, then PIN. The number may follow at once.",
+    "logout": "Log out; during a call, after it.",
+    "not_ready": "Not ready: the reason's code is asked for, or follows at once. During a call, after it.",
     "ready": "Ready.",
     "end_wrap_up": "End the wrap-up.",
     "state": "Hear the own state.",
-    "disposition": "Enter a disposition; its code follows.",
-    "headset": "Work on a headset: the line stays connected.",
-    "figures": "Hear today's own figures.",
-    "extend_wrap_up": "More time for the wrap-up.",
-    "block_number": "Block a number (supervisors).",
-    "vip_number": "Mark a number as VIP (supervisors).",
+    "disposition": "Enter the disposition; its code follows.",
+    "headset": "This call stays connected: calls come on it without ringing.",
+    "figures": "Hear today's calls and the minutes in them.",
+    "extend_wrap_up": "More time for the wrap-up, where the queue allows it.",
+    "block_number": "Supervisors: block the present or the last caller's number.",
+    "vip_number": "Supervisors: put the present or the last caller's number first from now on.",
     "echo_test": "Hear oneself: a test of the line.",
 }
 """What each code does, as the reference and the guide for agents tell it."""
@@ -207,16 +207,16 @@ features = Group("features", FeatureCodes, [Field(name, _feature, doc) for name,
 
 _key = Text("a key of * and 1 to 3 digits", str, r"\*[0-9]{1,3}", 4, '"*1"')
 KEYS: Mapping[str, str] = {
-    "release": "Lets the customer go; a headset stays connected.",
-    "transfer": "Transfer: the target's number and # follow. In a consultation: the customer goes to the colleague.",
-    "consult": "Consult: the number and # follow; the customer hears music.",
+    "release": "Let the customer go; a headset stays connected.",
+    "transfer": "Transfer: the customer waits, and the number of the target is typed. In a consultation: hand the customer over.",
+    "consult": "Consult: the customer waits, and the number of the colleague is typed.",
     "conference": "In a consultation: all three talk.",
-    "record": "Record from here on.",
-    "pause_recording": "Pause the recording, and go on with it.",
-    "help": "Call a supervisor for help.",
-    "malicious": "Mark the call as malicious; it is recorded and kept.",
-    "send_to_flow": "Send the customer into a flow: its code and # follow; afterwards the customer comes back.",
-    "back": "Out of a consultation, back to the customer.",
+    "record": "Record from here on, where the queue does not.",
+    "pause_recording": "Pause the recording; again: go on.",
+    "help": "Call for help: whoever watches the events is told.",
+    "malicious": "Mark the call as malicious.",
+    "send_to_flow": "Send the customer into a flow and get them back: its code and # follow.",
+    "back": "Out of a consultation, back to the customer; in a conference: the others leave.",
 }
 """What each key does."""
 keys = Group("keys", CallKeys, [Field(name, _key, doc) for name, doc in KEYS.items()])

@@ -149,6 +149,20 @@ def test_a_daemon_on_a_broken_file_does_not_start(tmp_path: Path) -> None:
     assert "bogus" in result.stderr
 
 
+def test_the_examples_are_listed_and_printed_as_they_are() -> None:
+    names = json.loads(CliRunner().invoke(root, ["config", "example", "--json"]).stdout)["examples"]
+    assert names == ["example", "sales-customers.csv", "sales", "small_office", "support"]
+    assert CliRunner().invoke(root, ["config", "example"]).stdout.split() == names
+    for name in names:
+        result = CliRunner().invoke(root, ["config", "example", name])
+        assert result.exit_code == 0
+        assert json.loads(CliRunner().invoke(root, ["config", "example", name, "--json"]).stdout)["text"] == result.stdout
+    assert "strategy: ring_all" in CliRunner().invoke(root, ["config", "example", "small_office"]).stdout
+    missing = CliRunner().invoke(root, ["config", "example", "../example"])
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert "there are: example, " in missing.stderr
+
+
 def test_a_pin_is_hashed_for_the_configuration() -> None:
     result = CliRunner().invoke(root, ["agent", "hash-pin"], input="4711\n4711\n")
     assert result.exit_code == 0
