@@ -718,7 +718,8 @@ class CallCenter:
         if leg.role is Role.HEADSET:
             self._not_joined(leg)
             self._headsets.parked(leg)
-        elif leg.role is Role.AGENT:
+        elif leg.role is Role.AGENT and not self._talks.is_in_talk(leg):
+            # An agent's leg waits only before its talk: during it, the news is late, or told twice.
             leg = replace(leg, state=LegState.UP, bridge=None, is_parked=True)
             self._step.legs.put(leg.id, leg)
             self._offers.parked(leg)

@@ -60,6 +60,11 @@ class Talks:
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max_talk_s)
         step.tell(TalkBegan(interaction.id, offer.agent))
 
+    def is_in_talk(self, leg: Leg) -> bool:
+        """Whether the leg talks with the customer, or has the customer on hold."""
+        interaction = self.step.interactions.get(leg.interaction)
+        return interaction is not None and any(talk.leg == leg.id for talk in interaction.talks())
+
     def held(self, leg: Leg, *, is_held: bool) -> None:
         """The agent's phone put the customer on hold, or took them back."""
         interaction = self.step.interactions.get(leg.interaction)
