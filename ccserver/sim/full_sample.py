@@ -114,7 +114,7 @@ def _queues(plain: Mapping[QueueId, QueueSettings], strategy: Strategy, wrap_up_
             ring_more_every_s=4.0,
             ring_most=4,
             wrap_up=WrapUpKind.EXTENDABLE,
-            callback=CallbackRules(offer_after_s=20.0, retry_after_s=60.0),
+            callback=CallbackRules(offer_after_s=20.0, retry_after_s=60.0, keeps_s=1800.0),
             comfort=(Comfort(prompt=PromptId("cc-still-waiting"), every_s=30.0),),
             headset_notice=HeadsetNotice.NAME,
             name_prompt=PromptId("queue-sales"),
