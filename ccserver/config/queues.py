@@ -193,6 +193,11 @@ _FIELDS = [
         duration(5, 3600, "60"),
         "How often waiting callers hear their position; without it never.",
     ),
+    Field(
+        "expected_service_s",
+        duration(1, 14400, "240"),
+        "Talk and wrap-up of one call together, assumed for the expected wait as long as there is no experience.",
+    ),
     Field("announce_wait", Flag(), "Whether the expected wait is said with the position."),
     Field("comfort", ListOf(comfort, 10), "Said to waiting callers every so often; without it nothing."),
     Field("callback", callback, "Callers may be called back instead of waiting; without it not."),

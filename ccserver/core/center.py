@@ -45,6 +45,7 @@ from ccserver.core.facts import (
     WrapUpOver,
 )
 from ccserver.core.features import Features
+from ccserver.core.forecast import Forecast
 from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
 from ccserver.core.holding import Holding
@@ -130,7 +131,7 @@ class CallCenter:
             callers,
             Staffing(step, there=self.pairing.there, shown=self._agents.shown),
             position=self.pairing.position,
-            expected_wait_s=lambda interaction: None,
+            expected_wait_s=Forecast(step, self.pairing).expected_wait_s,
         )
         self._closing = Closing(step, self._queueing)
         self._callbacks = Callbacks(step, ledger, callers, self._queueing, self._offers)

@@ -9,7 +9,7 @@ Which rule wins: the caller's end before everything; then the end of the agent's
 from collections.abc import Callable
 from dataclasses import replace
 
-from ccserver.core import arrivals, ivr, requirements
+from ccserver.core import arrivals, expected_wait, ivr, requirements
 from ccserver.core.callers import LEAVE_S, Callers, prompt, spelled
 from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.events import CallArrived
@@ -36,6 +36,7 @@ from ccserver.core.state import (
     Dialogue,
     Interaction,
     Leg,
+    QueueCounters,
     Role,
     Session,
 )
@@ -396,6 +397,10 @@ class Interactions:
         wrapping = next((w for w in interaction.wrapping if w.agent == agent), None) if interaction is not None else None
         if interaction is None or wrapping is None:
             return
+        if wrapping.queue is not None:
+            counters = self.step.queues.get(wrapping.queue) or QueueCounters()
+            wrap_up_s = self.step.now.mono_s - wrapping.since.mono_s
+            self.step.put_queue(wrapping.queue, expected_wait.wrapped_up(counters, wrap_up_s))
         if wrapping.since.mono_s < self.step.now.mono_s:
             self.ledger.segment(interaction, SegmentKind.WRAP_UP, wrapping.since, queue=wrapping.queue, agent=agent)
             interaction = self.step.interactions[interaction_id]

@@ -5,7 +5,7 @@ Each fact is told once, when it is over; nothing here decides what happens next.
 
 from dataclasses import replace
 
-from ccserver.core import stats
+from ccserver.core import expected_wait, stats
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
@@ -23,7 +23,7 @@ from ccserver.core.records import (
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.state import DeadlineKind, Interaction, Offer, QueueCounters, Talk
+from ccserver.core.state import CALLBACK, DeadlineKind, Interaction, Offer, QueueCounters, Talk
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
 
@@ -40,6 +40,7 @@ OUTCOME_OF_VISIT = {
     VisitOutcome.TRANSFERRED_OUT: Outcome.OVERFLOWED,
     VisitOutcome.LOST: Outcome.LOST,
 }
+GAVE_UP = (VisitOutcome.ABANDONED, VisitOutcome.SHORT_ABANDONED)
 VISIT_DEADLINES = (
     DeadlineKind.MAX_WAIT,
     DeadlineKind.STAGE,
@@ -174,7 +175,10 @@ class Ledger:
         wait_s = now.mono_s - visit.entered.mono_s
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
         counters = step.queues.get(visit.queue) or QueueCounters()
-        step.put_queue(visit.queue, stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent))
+        counters = stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent)
+        if interaction.kind != CALLBACK:
+            counters = expected_wait.waited(counters, wait_s, gave_up=outcome in GAVE_UP)
+        step.put_queue(visit.queue, counters)
         step.store(
             VisitRecord(
                 interaction=interaction.id,

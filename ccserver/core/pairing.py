@@ -5,13 +5,17 @@ from dataclasses import replace
 from ccserver.core.acd import Candidate, ClassKey, Match, Matcher, Place, effective, place
 from ccserver.core.agents import Agents
 from ccserver.core.ids import AgentId, InteractionId, QueueId
-from ccserver.core.settings import EVERYBODY, RINGS_SEVERAL, QueueSettings, Requirement, Settings, Strategy
+from ccserver.core.settings import EVERYBODY, RINGS_SEVERAL, QueueSettings, Requirement, Settings, StaffRules, Strategy
+from ccserver.core.staffing import counts
 from ccserver.core.state import Agent, DeadlineKind, Interaction, Presence, counted_as
 from ccserver.core.step import Step
 
+SERVES = StaffRules(not_ready=False, unreachable=False, wrap_up=True)
+"""Who will serve those who wait now."""
+
 
 class Pairing:
-    """The matcher and the records it stands for."""
+    """The matcher and the records it stands for. `serving`: a mask of those who are ready or at work."""
 
     def __init__(self, step: Step, agents: Agents) -> None:
         self._step = step
@@ -25,6 +29,7 @@ class Pairing:
         step = self._step
         self.matcher = Matcher(step.settings, self._last_served)
         self._here = 0
+        self.serving = 0
         for agent in step.agents.values():
             self._note(agent)
         self._ringing, self._one_more = {}, {}
@@ -160,6 +165,8 @@ class Pairing:
 
     def _note(self, agent: Agent) -> None:
         self._note_presence(agent)
+        bit = self.matcher.roster.bit(agent.id)
+        self.serving = self.serving | bit if counts(self._agents.shown(agent), SERVES) else self.serving & ~bit
         self.matcher.set_live_skills(agent.id, agent.skills)
         kinds = self._agents.kinds_free(agent)
         if kinds:

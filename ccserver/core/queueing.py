@@ -7,7 +7,7 @@ send the caller elsewhere; the rules are looked at again when the offer is over.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ccserver.core import announcements, requirements, stats
+from ccserver.core import announcements, expected_wait, requirements, stats
 from ccserver.core.callers import Callers
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
@@ -91,7 +91,8 @@ class Queueing:
                 hops=interaction.hops + 1,
             )
         )
-        step.put_queue(queue, stats.began(step.queues.get(queue) or QueueCounters()))
+        counters = expected_wait.arrived(step.queues.get(queue) or QueueCounters(), now.utc_s)
+        step.put_queue(queue, stats.began(counters))
         way = self.doors.entrance(interaction, visit, is_back=is_back)
         if way is not None:
             self._leave_by(interaction, way)

@@ -383,6 +383,8 @@ class QueueSettings:
     max_talk_s: float = 4 * 3600.0
     """A call is ended after this time: a leg that vanished without a BYE must not stay for ever."""
     announce_position_every_s: float | None = None
+    expected_service_s: float = 240.0
+    """Talk and wrap-up of one call, as long as there is no experience: where the expected wait begins."""
     announce_wait: bool = False
     """The expected wait is announced with the position."""
     comfort: tuple[Comfort, ...] = ()

@@ -580,6 +580,14 @@ class Outstanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """A mean that forgets: `weight` is how many observations it still stands for."""
+
+    value_s: float = 0.0
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounters:
     """Totals of one queue since the beginning of the history."""
 
@@ -590,6 +598,14 @@ class QueueCounters:
     """Of the answered ones."""
     last_served: AgentId | None = None
     """Who took the last one: the memory of ROUND_ROBIN."""
+    talk: Mean = Mean()
+    wrap_up: Mean = Mean()
+    given_up: float = 0.0
+    waited_s: float = 0.0
+    """Lately: how many gave up, and how long all waited together; older ones weigh less."""
+    arrivals: float = 0.0
+    arrived_utc_s: float = 0.0
+    """Lately, as of the last arrival; see `expected_wait`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ How a talk ended is a fact that the center carries on to the agent and to the in
 
 from dataclasses import replace
 
+from ccserver.core import expected_wait
 from ccserver.core.facts import AgentLegOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RETURN_S, Offers
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role, Talk, Wrapping
+from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, QueueCounters, Role, Talk, Wrapping
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -105,6 +106,8 @@ class Talks:
             agent=talk.agent,
             detail=by.value,
         )
+        counters = step.queues.get(talk.queue) or QueueCounters()
+        step.put_queue(talk.queue, expected_wait.talked(counters, now.mono_s - talk.since.mono_s))
         interaction = self.recording_over(step.interactions[interaction.id], talk)
         # In a conference the customer's time counts once: the first agent's, and from their going on the next one's.
         is_first = interaction.talk is not None and interaction.talk.agent == talk.agent

@@ -159,6 +159,28 @@ class Matcher:
         config = self._settings.queues.get(queue)
         return self.roster.serving(config, requires) if config is not None else self.roster.fulfil(requires)
 
+    def able_of(self, key: ClassKey, config: QueueSettings) -> int:
+        """Who could take what is of this class now: a mask of `roster`."""
+        return (self._classes.get(key) or self._learn(key, config)).able
+
+    def free_mask(self, kind: str) -> int:
+        """Who could be offered an interaction of this kind."""
+        return self._free.get(kind, 0)
+
+    def before(self, place: Place, weight: float, now_s: float) -> list[tuple[QueueId, int, list[tuple[int, float]]]]:
+        """What goes before somebody at `place` in a queue of `weight`, by class: its queue, who could take it, and the order of
+        those who wait (rank and `-urgency` now)."""
+        rank, score, interaction = place
+        found = []
+        for work in self._classes.values():
+            if work.row:
+                same = score + (work.config.weight - weight) * now_s
+                count = bisect_left(work.row, (rank, same, interaction))
+                if count:
+                    aged_s = work.config.weight * now_s
+                    found.append((work.key.queue, work.able, [(p[0], p[1] - aged_s) for p in work.row[:count]]))
+        return found
+
     # --- decisions ----------------------------------------------------------------------------------------------------
     def next(self, now_s: float) -> Match | None:
         """A pair that can be offered, the most urgent interaction first; None when there is none.
