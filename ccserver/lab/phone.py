@@ -94,6 +94,9 @@ class _Call(pj.Call):  # type: ignore[misc]
                 self._start_media(self.getAudioMedia(index))
                 _say("media", phone=self.phone.name, call=self.getId(), held=media.status != pj.PJSUA_CALL_MEDIA_ACTIVE)
 
+    def onCallTransferStatus(self, status: Any) -> None:
+        _say("transfer", phone=self.phone.name, code=status.statusCode, final=bool(status.finalNotify))
+
     def _start_media(self, audio: Any) -> None:
         if self.tone is None and self.phone.tone_hz:
             self.tone = pj.ToneGenerator()
@@ -187,9 +190,6 @@ class _Phone(pj.Account):  # type: ignore[misc]
         elif self.answer_after_ms is not None:
             order = {"do": "answer", "phone": self.name, "call": incoming.callId, "after_ms": self.answer_after_ms}
             _desk.take(order)
-
-    def onCallTransferStatus(self, status: Any) -> None:
-        _say("transfer", phone=self.name, code=status.statusCode, final=bool(status.finalNotify))
 
     def call_of(self, order: dict[str, Any]) -> _Call:
         wanted = order.get("call")
