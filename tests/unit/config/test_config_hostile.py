@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.circles import circles
+from ccserver.config.exits import exits
 from ccserver.config.positions import MAX_BYTES, MAX_PROBLEMS, is_control
 from ccserver.core.settings import ExitKind
 
@@ -35,8 +36,12 @@ def read(folder: Path, content: bytes) -> list[str]:
         assert all(each.line >= 1 and each.column >= 1 for each in rejected.problems)
         return messages
     for queue in settings.queues.values():
-        ways = (queue.on_full, queue.on_max_wait, queue.on_closed, queue.on_unstaffed)
-        assert all(way.target in settings.queues for way in ways if way is not None and way.kind is ExitKind.QUEUE)
+        for _, way in exits(queue):
+            known = {ExitKind.QUEUE: settings.queues, ExitKind.FLOW: settings.flows, ExitKind.AGENT: settings.agents}.get(
+                way.kind
+            )
+            assert known is None or way.target in known
+        assert all(member in settings.agents for member in queue.members)
         assert queue.hours is None or queue.hours in settings.hours
     assert all(did.flow in settings.flows and did.language in settings.language_skills for did in settings.dids.values())
     assert all(flow.start in flow.nodes for flow in settings.flows.values())
