@@ -200,6 +200,8 @@ class Offers:
             if leg.id not in wanted:
                 self.step.hang_up(leg.id)
         elif offer.ends_as is None and not leg.is_cancelled and interaction.joining is None:
+            if interaction.is_being_called():
+                return  # a headset's line was elsewhere meanwhile: it goes on waiting for the customer
             if interaction.leg in self.step.legs:
                 self.take(interaction, offer)
             else:

@@ -394,7 +394,11 @@ class Interaction:
     def can_ring_more(self) -> bool:
         """Whether another phone may ring beside those that ring: every one of them waits on answer, and none was taken."""
         is_open = self.state is InteractionState.OFFERED and self.joining is None and not self.is_missing
-        return is_open and all(offer.waits and offer.ends_as is None for offer in self.offers)
+        return is_open and not self.is_being_called() and all(o.waits and o.ends_as is None for o in self.offers)
+
+    def is_being_called(self) -> bool:
+        """Whether the customer's phone rings: an agent has accepted the callback and waits."""
+        return self.callback is not None and not self.callback.is_reached and self.leg is not None
 
     def is_on_the_line(self) -> bool:
         """Whether it takes the agent's ear; else it is work on the screen, and never has a leg."""

@@ -500,3 +500,26 @@ def test_it_survives_a_restart_of_the_daemon_while_the_customers_phone_rings() -
 def test_the_texts_of_an_expected_wait() -> None:
     assert expected(30.0) == spoken("cc-wait-one-minute")
     assert expected(61.0) == (*spoken("cc-wait-about"), Spoken(SpokenKind.NUMBER, "2"))
+
+
+# --- while the customer's phone rings -----------------------------------------------------------------------------------
+def test_nobody_else_is_rung_while_the_customers_phone_rings() -> None:
+    desk = a_desk(2, strategy=Strategy.RING_ALL)
+    asked(desk)
+    accepts(desk, comes_back(desk))
+    dialled(desk)
+    desk.tell(ev.UnpauseRequested(request=1, agent="102"))
+    assert desk.told(c.RingAgent) == []
+
+
+def test_an_agent_who_waits_again_is_not_joined_with_a_phone_that_rings() -> None:
+    desk = a_desk()
+    asked(desk)
+    offer = comes_back(desk)
+    accepts(desk, offer)
+    dial = dialled(desk)
+    desk.tell(ev.LegParked(leg=offer.leg))
+    assert desk.told(c.JoinLeg) == []
+    customer_answers(desk, dial)
+    (join,) = desk.told(c.JoinLeg)
+    assert (join.leg, join.caller) == (offer.leg, dial.leg)
