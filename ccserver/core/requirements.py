@@ -78,3 +78,41 @@ def skills_named(requirement: Requirement) -> frozenset[SkillId]:
             return frozenset().union(*map(skills_named, of))
         case _:
             assert_never(requirement)
+
+
+def words(requirement: Requirement) -> str:
+    """A condition as people read it: `sales >= 50 and (spanish or french) and not legal`. Empty: everybody."""
+    match requirement:
+        case HasSkill(skill=skill, level=level):
+            return skill if level <= 1 else f"{skill} >= {level}"
+        case AllOf(of=of):
+            return " and ".join(map(_in_brackets, of))
+        case AnyOf(of=of):
+            return " or ".join(map(_in_brackets, of))
+        case NoneOf(of=of):
+            return f"not ({' or '.join(map(words, of))})" if len(of) > 1 else f"not {''.join(map(_in_brackets, of))}"
+        case _:
+            assert_never(requirement)
+
+
+def _in_brackets(requirement: Requirement) -> str:
+    is_compound = isinstance(requirement, AllOf | AnyOf) and len(requirement.of) > 1
+    return f"({words(requirement)})" if is_compound else words(requirement)
+
+
+def missing(requirement: Requirement, skills: Mapping[SkillId, int]) -> tuple[str, ...]:
+    """What keeps somebody with these levels from fulfilling it, each as a few words; nothing: it is met."""
+    if is_met(requirement, skills):
+        return ()
+    match requirement:
+        case HasSkill(skill=skill):
+            has = skills.get(skill, 0)
+            return (f"lacks {words(requirement)}" + (f" (has {has})" if has else ""),)
+        case AllOf(of=of):
+            return tuple(lack for part in of for lack in missing(part, skills))
+        case AnyOf():
+            return (f"has none of {words(requirement)}",)
+        case NoneOf(of=of):
+            return tuple(f"must not have {words(part)}" for part in of if is_met(part, skills))
+        case _:
+            assert_never(requirement)
