@@ -711,19 +711,25 @@ class CallCenter:
 
     def _leg_parked(self, event: ev.LegParked) -> None:
         leg = self._heard(event.leg)
-        if leg is not None:
+        if leg is not None and not self._is_with_caller(leg):
             self._leg_waits(leg)
 
+    def _is_with_caller(self, leg: Leg) -> bool:
+        """It is in the customer's bridge and has not left it: news of where it waited before are late, or told twice."""
+        interaction = self._step.interactions.get(leg.interaction)
+        caller = self._step.legs.get(interaction.leg) if interaction is not None else None
+        return leg.bridge is not None and caller is not None and caller.bridge == leg.bridge
+
     def _leg_waits(self, leg: Leg) -> None:
-        """It is parked, to be joined or ended."""
+        """It is parked, to be joined or ended. Told twice, it says nothing new."""
+        if leg.is_parked:
+            return
         if leg.role is Role.HEADSET:
             self._not_joined(leg)
             self._headsets.parked(leg)
         elif leg.role is Role.AGENT and not self._talks.is_in_talk(leg):
             # An agent's leg waits only before its talk: during it, the news is late, or told twice.
-            leg = replace(leg, state=LegState.UP, bridge=None, is_parked=True)
-            self._step.legs.put(leg.id, leg)
-            self._offers.parked(leg)
+            self._offers.parked(replace(leg, state=LegState.UP))
 
     def _leg_digit(self, event: ev.LegDigit) -> None:
         leg = self._heard(event.leg)

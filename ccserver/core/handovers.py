@@ -299,7 +299,7 @@ class Handovers:
             if not self.conferences.is_last(interaction, leg.id):
                 self.conferences.agent_left(interaction, leg, EndedBy.AGENT)
             return False
-        elif interaction.state is not InteractionState.HELD:
+        elif interaction.state not in ON_HOLD or interaction.handover is None:
             return False
         self.step.sessions.put(session.id, replace(session, dialogue=Dialogue.DESK))
         self.holding.music(interaction, session.id, timeout_s=AGAIN_S)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ccserver.core import recording
 from ccserver.core.commands import EndSession, Next, Place, RingAgent
-from ccserver.core.facts import OfferOver, OfferParked
+from ccserver.core.facts import AgentLegOver, OfferOver, OfferParked
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
@@ -196,10 +196,11 @@ class Offers:
         interaction = self.step.interactions.get(leg.interaction)
         offer = interaction.offer_on(leg.id) if interaction is not None else None
         if interaction is None or offer is None or interaction.state is not InteractionState.OFFERED:
-            wanted = (interaction.joining, interaction.talk and interaction.talk.leg) if interaction is not None else ()
+            wanted = [interaction.joining, *(talk.leg for talk in interaction.talks())] if interaction is not None else []
             if leg.id not in wanted:
                 self.step.hang_up(leg.id)
         elif offer.ends_as is None and not leg.is_cancelled and interaction.joining is None:
+            self.step.legs.put(leg.id, replace(leg, bridge=None, is_parked=True))
             if interaction.is_being_called():
                 return  # a headset's line was elsewhere meanwhile: it goes on waiting for the customer
             if interaction.leg in self.step.legs:
@@ -316,6 +317,9 @@ class Offers:
             if interaction.state is InteractionState.GONE:
                 outcome = OfferOutcome.CALLER_GONE
             self.ended(interaction, offer, outcome, is_leg_over=True)
+        elif leg.agent is not None and leg.interaction is not None:
+            # Hung up before it came to be, and its offer was over already.
+            self.step.tell(AgentLegOver(leg.agent, leg.interaction, leg.id))
 
     def ended(self, interaction: Interaction, offer: Offer, outcome: OfferOutcome, *, is_leg_over: bool) -> None:
         """The offer ended without a talk; the next agent may be called only when none is left."""

@@ -90,7 +90,7 @@ class Repairs:
             leg = step.legs.get(leg_id)
             if leg is not None:
                 self._tell(RepairKind.LEG_PARKED, leg_id.uniqueid, leg.interaction)
-                self._leg_parked(replace(leg, doubt=None))
+                self._leg_parked(replace(leg, bridge=None, doubt=None))
 
     def _orphans(self, orphans: tuple[LegId, ...], new: tuple[LegId, ...], seen: set[LegId]) -> None:
         step = self.step

@@ -22,6 +22,7 @@ def dials(desk: Desk, digits: str, leg: LegId = LINE) -> None:
 
 
 def parks(desk: Desk, leg: LegId = LINE) -> None:
+    desk.tell(ev.LegLeftBridge(leg=leg, bridge=f"b-{leg.uniqueid}"))
     desk.tell(ev.LegParked(leg=leg))
 
 
@@ -354,3 +355,12 @@ def test_a_call_for_an_agent_who_talks_waits_until_the_line_is_parked() -> None:
     assert len(desk.ever(c.JoinLeg)) == 1, "wrap-up is over, and the line is not parked yet"
     parks(desk)
     assert desk.told(c.JoinLeg)[0].caller == second
+
+
+def test_late_news_of_the_place_where_it_waited_end_no_talk() -> None:
+    desk = connected()
+    talks(desk)
+    desk.tell(ev.LegParked(leg=LINE))
+    assert desk.shown(1) is ShownState.TALKING
+    parks(desk)
+    assert desk.shown(1) is ShownState.WRAP_UP

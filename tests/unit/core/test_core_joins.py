@@ -197,6 +197,28 @@ def test_the_winner_talks_whenever_the_losers_end_is_told(caller_first: bool, lo
     assert len(desk.ever(c.JoinLeg)) == 1 and [x.leg for x in desk.ever(c.HangUpLeg)] == [second.leg]
 
 
+def test_a_loser_whose_channel_never_came_is_free_again() -> None:
+    desk = ring_all()
+    caller = desk.call()
+    first, second = desk.told(c.RingAgent)
+    picks_up(desk, second)
+    bridged(desk, caller, second.leg)
+    number = next(i for i, x in desk.all if x is first)
+    desk.tell(ev.RingEnded(command=number, leg=first.leg, is_ok=False, reason=0))
+    assert (desk.shown(1), desk.shown(2)) == (ShownState.READY, ShownState.TALKING)
+    assert not desk.center.snapshot().agents["101"].work
+
+
+def test_news_told_twice_join_nobody_twice() -> None:
+    desk = ring_all()
+    caller, first, second = both(desk)
+    desk.tell(ev.LegAnswered(leg=first.leg), ev.LegParked(leg=first.leg), ev.LegParked(leg=first.leg))
+    bridged(desk, caller, first.leg)
+    desk.tell(ev.LegParked(leg=first.leg))
+    assert desk.shown(1) is ShownState.TALKING and len(desk.ever(c.JoinLeg)) == 1
+    assert [x.leg for x in desk.ever(c.HangUpLeg)] == [second.leg]
+
+
 def test_nobody_is_rung_anew_before_every_leg_has_ended() -> None:
     desk = ring_all()
     _, first, second = both(desk)
