@@ -201,6 +201,13 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "La sua chiamata è la prossima.",
         "Votre appel est le prochain.",
     ),
+    "cc-message-leave": (
+        "Please leave a message after the tone. Press any key when you are done.",
+        "Deje un mensaje después de la señal. Pulse cualquier tecla al terminar.",
+        "Deixe uma mensagem depois do sinal. Prima qualquer tecla quando terminar.",
+        "Lasci un messaggio dopo il segnale. Prema un tasto quando ha finito.",
+        "Laissez un message après le signal. Appuyez sur une touche pour terminer.",
+    ),
     "cc-wait-one-minute": (
         "The expected wait is about one minute.",
         "El tiempo de espera es de alrededor de un minuto.",

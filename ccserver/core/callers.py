@@ -6,18 +6,21 @@ The leg lives in a loop of the dialplan that comes back to us by an AGI session.
 
 from dataclasses import replace
 
-from ccserver.core.commands import AnswerCall, EndSession, Next, Say
+from ccserver.core import recording
+from ccserver.core.commands import AnswerCall, EndSession, Next, RecordMessage, Say
 from ccserver.core.facts import ConsultFailed, HandedOver, SaidNothing
 from ccserver.core.ids import PromptId
 from ccserver.core.ledger import Ledger
-from ccserver.core.records import EndedBy, Outcome
+from ccserver.core.records import EndedBy, MessageRecord, Outcome
 from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
-from ccserver.core.state import CONSULT, After, AfterKind, DeadlineKind, Interaction
+from ccserver.core.state import CONSULT, After, AfterKind, DeadlineKind, Interaction, Message, Session
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
 LEAVE_S = 10.0
 """How long a released leg may take to end before it is hung up."""
+MESSAGE_MAX_S = 180.0
+MESSAGE_SILENCE_S = 5.0
 
 
 class Callers:
@@ -42,6 +45,49 @@ class Callers:
         elif session is not None:
             say = spelled(say, interaction)
             self.step.speak(Say(session=session, say=say, language=interaction.language, stop_digits=stop_digits))
+
+    def record_message(self, interaction: Interaction) -> None:
+        """Ask for a message and record it; without a place to keep it, or a session, the caller is let go."""
+        session = self.step.caller_session(interaction)
+        path = recording.message_path(self.step.settings.recording_dir, interaction.id, self.step.now.utc_s)
+        if session is None or not path:
+            self.release(interaction)
+            return
+        if not interaction.is_answered:
+            interaction = self.answer(interaction)
+        self.ledger.put(replace(interaction, after=After(kind=AfterKind.MESSAGE, target=path)))
+        self.step.speak(
+            RecordMessage(
+                session=session,
+                say=(prompt("cc-message-leave"),),
+                language=interaction.language,
+                path=path,
+                max_s=MESSAGE_MAX_S,
+                silence_s=MESSAGE_SILENCE_S,
+            )
+        )
+        message = Message(interaction=interaction.id, queue=interaction.queue, path=path)
+        self.step.sessions.put(session, replace(self.step.sessions[session], message=message))
+
+    def message_recorded(self, session: Session, duration_s: float) -> None:
+        """The message is over: kept, if anything was said. Most callers end it by hanging up, and may be history by now."""
+        message = session.message
+        if message is None:
+            return
+        self.step.sessions.put(session.id, replace(session, verb=None, message=None))
+        if duration_s > 0:
+            self.step.store(
+                MessageRecord(
+                    interaction=message.interaction,
+                    queue=message.queue,
+                    path=message.path,
+                    started_utc_s=self.step.now.utc_s - duration_s,
+                    duration_s=duration_s,
+                )
+            )
+        interaction = self.step.interactions.get(message.interaction)
+        if interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.MESSAGE:
+            self.say(interaction, (prompt("cc-goodbye"),), After(kind=AfterKind.LEAVE))
 
     def release(self, interaction: Interaction, cause: int = 16) -> None:
         """Let the caller go; the interaction ends with the leg. The caller of a consultation is an agent, who stays."""

@@ -34,6 +34,8 @@ from ccserver.core.facts import (
     HandedOver,
     Joined,
     JoinFailed,
+    NumberFailed,
+    NumberWanted,
     OfferOver,
     OfferParked,
     SaidNothing,
@@ -93,7 +95,7 @@ UPTIME_STEP_S = 1.0
 BOOT_TOLERANCE_S = 3.0
 """What we make of the uptime may be late as well: a boot time that moved more is another boot."""
 
-KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered)
+KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered, NumberWanted)
 """What bringing a caller to safety may tell; everything else was of the step that failed."""
 
 
@@ -124,7 +126,7 @@ class CallCenter:
         self._joins = Joins(step)
         self._offers = Offers(step, ledger, self._joins)
         self._talks = Talks(step, ledger, self._offers)
-        callers = Callers(step, ledger)
+        self._callers = callers = Callers(step, ledger)
         self._queueing = Queueing(
             step,
             ledger,
@@ -210,6 +212,7 @@ class CallCenter:
             ev.OpenQueueRequested: self._closing.open,
             ev.CancelCallbackRequested: self._callbacks.cancel,
             ev.NumberCollected: self._number_collected,
+            ev.MessageRecorded: self._message_recorded,
         }
 
     # --- the four drivers' view ---------------------------------------------------------------------------------------
@@ -345,7 +348,9 @@ class CallCenter:
 
     def _carry_one(self, fact: Any) -> None:
         match fact:
-            case SaidNothing() | HandedOver() | BackToMenu() | CallbackOffered() | CustomerReached() | FlowReturned():
+            case SaidNothing() | HandedOver() | BackToMenu() | CallbackOffered() | NumberWanted() | NumberFailed():
+                self._carry_of_caller(fact, self._step.interactions[fact.interaction])
+            case CustomerReached() | FlowReturned():
                 self._carry_of_caller(fact, self._step.interactions[fact.interaction])
             case OfferParked():
                 self._callbacks.offer_parked(fact)
@@ -403,7 +408,14 @@ class CallCenter:
 
     def _carry_of_caller(
         self,
-        fact: SaidNothing | HandedOver | BackToMenu | CallbackOffered | CustomerReached | FlowReturned,
+        fact: SaidNothing
+        | HandedOver
+        | BackToMenu
+        | CallbackOffered
+        | NumberWanted
+        | NumberFailed
+        | CustomerReached
+        | FlowReturned,
         interaction: Interaction,
     ) -> None:
         match fact:
@@ -415,6 +427,10 @@ class CallCenter:
                 self._interactions.back_to_menu(interaction, fact.flow, fact.node)
             case CallbackOffered():
                 self._callbacks.begin(interaction, way=fact.way)
+            case NumberWanted():
+                self._handovers.dial_out(interaction, fact.number)
+            case NumberFailed():
+                self._interactions.not_reached(interaction)
             case CustomerReached():
                 self._callbacks.reached(interaction)
             case FlowReturned():
@@ -1034,6 +1050,11 @@ class CallCenter:
             self._interactions.verb_ended(interaction)
         elif session is not None and session.dialogue is Dialogue.DESK:
             self._handovers.wait_ended(session, event.end, event.digit)
+
+    def _message_recorded(self, event: ev.MessageRecorded) -> None:
+        session = self._step.sessions.get(event.session)
+        if session is not None and session.verb == event.command:
+            self._callers.message_recorded(session, event.duration_s)
 
     def _secret_checked(self, event: ev.SecretChecked) -> None:
         session = self._current(event.session, event.command)

@@ -54,6 +54,21 @@ class CallbackOffered:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberWanted:
+    """A queue's exit leads to a number outside; the customer stays ours."""
+
+    interaction: InteractionId
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFailed:
+    """Nobody answered there."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerReached:
     """A customer who is called back has answered."""
 
@@ -205,6 +220,8 @@ Fact = (
     | HandedOver
     | BackToMenu
     | CallbackOffered
+    | NumberWanted
+    | NumberFailed
     | CustomerReached
     | FlowReturned
     | TalkBegan

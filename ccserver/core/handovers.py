@@ -15,10 +15,10 @@ from ccserver.core.conferences import Conferences
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
 from ccserver.core.events import NumberCollected, VerbEnd
-from ccserver.core.facts import AgentLegOver, Joined, JoinFailed
+from ccserver.core.facts import AgentLegOver, Joined, JoinFailed, NumberFailed
 from ccserver.core.guests import Guests
 from ccserver.core.holding import AGAIN_S, Holding, said
-from ccserver.core.ids import AgentId, InteractionId, LegId, PromptId
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, PromptId
 from ccserver.core.keys import KEY_S, CallKey, read
 from ccserver.core.offers import RETURN_S
 from ccserver.core.recording import path
@@ -316,6 +316,22 @@ class Handovers:
         self.conferences.agent_left(interaction, leg, EndedBy.AGENT)
         return True
 
+    # --- out of a queue -----------------------------------------------------------------------------------------------
+    def dial_out(self, interaction: Interaction, number: str) -> None:
+        """A queue's exit leads to a number outside. Nobody hands the customer on; they are on hold while it rings there."""
+        step, queue = self.step, interaction.queue
+        assert queue is not None
+        state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
+        interaction = self.ledger.put(replace(interaction, state=state, after=None))
+        ring_s = step.settings.agent_rules.transfer_ring_s
+        max_talk_s = step.queue_settings(queue, interaction).max_talk_s
+        self.guests.dial(
+            interaction, PhoneId(f"PJSIP/{number}@{step.settings.trunk}"), number, ring_s=ring_s, max_talk_s=max_talk_s
+        )
+        session = step.caller_session(interaction)
+        if session is not None:
+            self.holding.music(interaction, session)
+
     # --- legs -----------------------------------------------------------------------------------------------------------
     def entered_bridge(self, leg: Leg) -> None:
         interaction = self.step.interactions.get(leg.interaction)
@@ -455,6 +471,9 @@ class Handovers:
                 self.ledger.put(replace(self.guests.talked(interaction, by or EndedBy.AGENT), guest=None))
             case InteractionState.HELD if interaction.kind == CONSULT and not is_pbx:
                 self.consults.failed(self.ledger.put(replace(interaction, guest=None)))
+            case InteractionState.HELD if is_alone and interaction.handover is None:
+                self.ledger.put(replace(interaction, guest=None))
+                self.step.tell(NumberFailed(interaction.id))
             case InteractionState.HELD if is_alone and not is_pbx:
                 self.transfers.give_back(self.ledger.put(replace(interaction, guest=None)))
             case _:
@@ -578,6 +597,8 @@ class Handovers:
             self.step.hang_up(leg)
         elif interaction.kind == CONSULT:
             self.consults.failed(interaction)
+        elif handover is None and interaction.state is InteractionState.HELD:
+            self.step.tell(NumberFailed(interaction.id))
         elif handover is not None and interaction.state is InteractionState.HELD:
             self._nobody_has(interaction)
 

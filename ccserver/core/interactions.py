@@ -155,6 +155,8 @@ class Interactions:
                 interaction = self._found(interaction)
                 if interaction.callback is not None and not interaction.callback.is_reached:
                     self.step.tell(CustomerReached(interaction.id))
+                elif interaction.after is not None and interaction.after.kind is AfterKind.MESSAGE:
+                    self.callers.record_message(interaction)
                 elif interaction.after is not None and interaction.after.exit is not None:
                     self.queueing.take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:
@@ -296,6 +298,8 @@ class Interactions:
                 self.callers.release(interaction)
             case AfterKind.EXTENSION:
                 self.callers.hand_over(interaction, after.target)
+            case AfterKind.MESSAGE:
+                self.callers.record_message(interaction)
             case AfterKind.KEEP_WAITING | AfterKind.CALLBACK:
                 self.queueing.wait(interaction)
 
@@ -383,6 +387,7 @@ class Interactions:
         for kind in (
             DeadlineKind.MAX_WAIT,
             DeadlineKind.OVERFLOW,
+            DeadlineKind.HELD,
             DeadlineKind.RETURN,
             DeadlineKind.LEAVE,
             DeadlineKind.MAX_TALK,
@@ -391,6 +396,14 @@ class Interactions:
         self.talks.offers.withdraw_all(interaction)
         if interaction_id in step.interactions:
             self.ledger.close_if_over(interaction_id)
+
+    def not_reached(self, interaction: Interaction) -> None:
+        """Nobody answered where a queue's exit led: an excuse, and the caller is let go."""
+        state = advance(INTERACTION, interaction.state, InteractionStep.RELEASE)
+        self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
+        self.step.deadlines.set(DeadlineKind.LEAVE, interaction.id, self.step.now.mono_s + LEAVE_S)
+        leaving = self.ledger.put(replace(interaction, state=state, ended_by=EndedBy.SYSTEM))
+        self.callers.say(leaving, (prompt("cc-unavailable"),), After(kind=AfterKind.LEAVE))
 
     def wrap_up_over(self, interaction_id: InteractionId, agent: AgentId) -> None:
         interaction = self.step.interactions.get(interaction_id)

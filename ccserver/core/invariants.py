@@ -187,7 +187,8 @@ def _interactions(state: CenterState) -> Iterator[str]:
 def _handover(it: Interaction, name: str) -> Iterator[str]:
     """An interaction is out of a talk for a reason, and a reason has its state."""
     stage = it.handover.stage if it.handover is not None else None
-    if it.kind != CONSULT and it.state is InteractionState.HELD and stage not in HELD_FOR:
+    is_led_out = it.handover is None and it.guest is not None
+    if it.kind != CONSULT and it.state is InteractionState.HELD and stage not in HELD_FOR and not is_led_out:
         yield f"{name} is on hold for nothing ({stage})"
     if stage in HELD_FOR and it.state is not InteractionState.HELD and it.state is not InteractionState.GONE:
         yield f"{name} is not on hold, but {stage.value if stage else ''}"

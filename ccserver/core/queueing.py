@@ -11,7 +11,7 @@ from ccserver.core import announcements, expected_wait, requirements, stats
 from ccserver.core.callers import Callers
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
-from ccserver.core.facts import BackToMenu, CallbackOffered, ConsultFailed
+from ccserver.core.facts import BackToMenu, CallbackOffered, ConsultFailed, NumberWanted
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, QueueId
 from ccserver.core.keys import first_digits
 from ccserver.core.ledger import Ledger
@@ -33,6 +33,8 @@ from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
 HAS_TALKED = (InteractionState.RETURNING, InteractionState.HELD)
+BY_EXIT = {ExitKind.NUMBER: VisitOutcome.TRANSFERRED_OUT, ExitKind.MESSAGE: VisitOutcome.LEFT_MESSAGE}
+"""Where an exit says more of the visit's end than the rule that led to it."""
 GOES_BY_STAFF = frozenset({OverflowBy.RATIO})
 
 FOR_AGENTS = (ExitKind.QUEUE, ExitKind.AGENT)
@@ -272,7 +274,7 @@ class Queueing:
             # They keep the place until it is known whether they want to be called back.
             self.take_exit(interaction, way.exit)
             return
-        self.ledger.end_visit(interaction, way.outcome)
+        self.ledger.end_visit(interaction, BY_EXIT.get(way.exit.kind, way.outcome))
         self.take_exit(self.step.interactions[interaction.id], way.exit)
 
     def take_exit(self, interaction: Interaction, way: Exit) -> None:
@@ -293,6 +295,8 @@ class Queueing:
             ExitKind.NODE: self._to_node,
             ExitKind.FLOW: self._to_flow,
             ExitKind.EXTENSION: self._to_extension,
+            ExitKind.NUMBER: self._to_number,
+            ExitKind.MESSAGE: self._to_message,
         }.get(way.kind)
         if take is None:
             self.callers.release(interaction)
@@ -323,6 +327,19 @@ class Queueing:
 
     def _to_extension(self, interaction: Interaction, target: str) -> None:
         self.callers.hand_over(interaction, target)
+
+    def _to_number(self, interaction: Interaction, target: str) -> None:
+        if not interaction.is_answered:
+            interaction = self.callers.answer(interaction)
+        self.step.tell(NumberWanted(interaction.id, target))
+
+    def _to_message(self, interaction: Interaction, target: str) -> None:
+        if self.step.caller_session(interaction) is None:
+            # Between two sessions; when they come back, they are asked.
+            way = Exit(kind=ExitKind.MESSAGE)
+            self.ledger.put(replace(interaction, after=After(kind=AfterKind.EXIT, exit=way)))
+        else:
+            self.callers.record_message(interaction)
 
     def leave(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
         """The caller is gone; a short wait is counted apart."""

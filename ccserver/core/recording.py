@@ -5,6 +5,15 @@ from datetime import UTC, datetime
 from ccserver.core.ids import InteractionId, LegId
 
 
+def message_path(directory: str, interaction: InteractionId, utc_s: float) -> str:
+    """The file, with its ending, of the message that a caller leaves; "" when there is no directory. Not in a folder of its day:
+    Asterisk makes the folders of recordings, but none for a message."""
+    if not directory:
+        return ""
+    day = datetime.fromtimestamp(utc_s, tz=UTC).strftime("%Y-%m-%d")
+    return f"{directory}/message-{day}-{interaction}.wav"
+
+
 def path(directory: str, interaction: InteractionId, leg: LegId, utc_s: float, stretch: int = 0) -> str:
     """The path, without ending, of the recording of `leg`; "" when there is no directory: nothing is recorded.
 

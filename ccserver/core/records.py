@@ -21,7 +21,7 @@ class Outcome(Enum):
     REFUSED = "refused"  # full, closed, unstaffed, or a flow that says so
     OVERFLOWED = "overflowed"  # handed to an extension of the PBX
     CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
-    LEFT_MESSAGE = "left_message"
+    LEFT_MESSAGE = "left_message"  # was asked for a message; the message's own record says that one was left
     BLOCKED = "blocked"  # the number is on the block list, or withheld where that is refused
     LOST = "lost"  # the PBX or a fault ended it
 
@@ -37,7 +37,7 @@ class VisitOutcome(Enum):
     REFUSED_CLOSED = "refused_closed"
     REFUSED_UNSTAFFED = "refused_unstaffed"
     CALLED_BACK = "called_back"
-    LEFT_MESSAGE = "left_message"
+    LEFT_MESSAGE = "left_message"  # was asked for a message
     TRANSFERRED_OUT = "transferred_out"
     LOST = "lost"
 

@@ -115,6 +115,15 @@ class Dialogue(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message that is being recorded: its caller may be gone before its length is told."""
+
+    interaction: InteractionId
+    queue: QueueId | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`verb` is the newest verb; ends of older ones are late and mean nothing."""
 
@@ -125,6 +134,7 @@ class Session:
     agent: AgentId | None = None
     is_ending: bool = False
     unseen: int = 0
+    message: Message | None = None
 
 
 # --- interactions -----------------------------------------------------------------------------------------------------

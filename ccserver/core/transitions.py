@@ -48,6 +48,7 @@ INTERACTION: Mapping[tuple[InteractionState, InteractionStep], InteractionState]
     (_I.MENU, _S.LEG_ENDED): _I.GONE,
     (_I.WAITING, _S.ENQUEUE): _I.WAITING,  # overflow to another queue
     (_I.WAITING, _S.OFFER): _I.OFFERED,
+    (_I.WAITING, _S.HOLD): _I.HELD,  # an exit leads outside: somebody is called there
     (_I.WAITING, _S.BACK_TO_MENU): _I.MENU,
     (_I.WAITING, _S.RELEASE): _I.LEAVING,
     (_I.WAITING, _S.LEG_ENDED): _I.GONE,
