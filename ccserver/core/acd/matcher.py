@@ -60,7 +60,7 @@ class Matcher:
     """`last_served` answers who was served last in a queue."""
 
     def __init__(self, settings: Settings, last_served: Callable[[QueueId], AgentId | None] = lambda queue: None) -> None:
-        self._settings = settings
+        self.settings = settings
         self._last_served = last_served
         self.roster = Roster(settings)
         self._classes: dict[ClassKey, WorkClass] = {}
@@ -156,7 +156,7 @@ class Matcher:
 
     def able(self, queue: QueueId, requires: Requirement) -> int:
         """Everybody who could serve it in that queue, free or not, were all its tiers open: a mask of `roster`."""
-        config = self._settings.queues.get(queue)
+        config = self.settings.queues.get(queue)
         return self.roster.serving(config, requires) if config is not None else self.roster.fulfil(requires)
 
     def able_of(self, key: ClassKey, config: QueueSettings) -> int:

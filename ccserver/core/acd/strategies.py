@@ -6,6 +6,7 @@ the lower agent number; so the order is total, and does not depend on the order 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from math import log
 from typing import ClassVar
 
@@ -179,12 +180,17 @@ def chance(who: Candidate, what: Wanted) -> float:
 
     The queue's id is the seed: two queues draw independently.
     """
-    x = _number(what.queue)
-    for part in (what.interaction, what.draw, _number(who.agent)):
-        x = splitmix64(x ^ part)
+    x = splitmix64(_seed(what.queue, what.interaction, what.draw) ^ _number(who.agent))
     return ((x >> 11) + 1) / (1 << 53)
 
 
+@lru_cache(maxsize=16)
+def _seed(queue: str, interaction: int, draw: int) -> int:
+    """Of one decision: the same for all who could be chosen."""
+    return splitmix64(splitmix64(_number(queue) ^ interaction) ^ draw)
+
+
+@lru_cache(maxsize=10_000)
 def _number(name: str) -> int:
     """A text as a number of 64 bits; Python's own hash differs from process to process."""
     data = name.encode()
