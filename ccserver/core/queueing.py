@@ -171,7 +171,8 @@ class Queueing:
             return
         if interaction.leg is None or (interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK):
             return
-        if interaction.state is InteractionState.OFFERED:
+        if interaction.state is InteractionState.OFFERED or interaction.is_missing:
+            # Who is missing has no place in the queue until they are heard of.
             self.wait(interaction)
             return
         config = self.step.queue_settings(visit.queue, interaction)

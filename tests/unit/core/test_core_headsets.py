@@ -364,3 +364,11 @@ def test_late_news_of_the_place_where_it_waited_end_no_talk() -> None:
     assert desk.shown(1) is ShownState.TALKING
     parks(desk)
     assert desk.shown(1) is ShownState.WRAP_UP
+
+
+def test_a_caller_who_is_missing_is_told_no_position() -> None:
+    desk = connected(announce_position_every_s=30.0)
+    caller = desk.call()
+    parks(desk)
+    desk.wait_ends(caller)
+    assert desk.state(1) == "waiting" and desk.told(c.WaitUntil) and not desk.told(c.Say)
