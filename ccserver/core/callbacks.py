@@ -126,7 +126,11 @@ class Callbacks:
         """Nothing came of it: the caller waits on, in the old place, or leaves where waiting is over."""
         say = (prompt(said),) if said else ()
         if after.exit is None or interaction.visit is None:
-            self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
+            # What would have sent them elsewhere meanwhile was put off.
+            self.queueing.reconsider(self.ledger.put(replace(interaction, after=None)))
+            interaction = self.step.interactions[interaction.id]
+            if interaction.visit is not None and interaction.after is None:
+                self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))
         elif interaction.state is InteractionState.OFFERED:
             # An agent's phone rings for them after all.
             self.callers.say(interaction, say, After(kind=AfterKind.KEEP_WAITING))

@@ -161,7 +161,7 @@ class Interactions:
                     self.queueing.take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:
                     if interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
-                        self.ledger.put(replace(interaction, after=None))
+                        self.queueing.reconsider(self.ledger.put(replace(interaction, after=None)))
                     self.step.to_entertain[interaction.id] = None
             case InteractionState.TALKING:
                 # Out of the bridge, and the end of the agent's leg is not read yet: it says how the talk ended.

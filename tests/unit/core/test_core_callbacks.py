@@ -242,6 +242,22 @@ def test_a_session_that_breaks_in_the_dialogue_leaves_the_caller_waiting() -> No
     assert desk.state(1) == "waiting" and (desk.told(c.WaitUntil) or desk.told(c.Say))
 
 
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_comes_due_while_the_number_is_asked_is_done_afterwards(breaks: bool) -> None:
+    desk = a_desk(max_wait_s=32.0, on_max_wait=Exit(kind=ExitKind.HANG_UP, prompt="bye"))
+    caller = desk.call()
+    desk.wait(30.0)
+    presses(desk, caller, "1")
+    desk.wait(5.0)
+    assert desk.state(1) == "waiting" and not desk.told(c.Say)
+    if breaks:
+        desk.tell(ev.SessionClosed(session=desk.session_of(caller)))
+        desk.arrive(caller)
+    else:
+        desk.types(caller, "")
+    assert said(desk) == ["bye"] and [v.outcome for v in desk.kept(VisitRecord)] == [VisitOutcome.OVERFLOWED]
+
+
 def test_the_same_number_has_one_request() -> None:
     desk = a_desk()
     asked(desk)
@@ -361,7 +377,7 @@ def test_two_agents_whose_phones_ring_never_dial_twice() -> None:
     accepts(desk, offer)
     dial = dialled(desk)
     desk.tell(ev.LegParked(leg=offer.leg))
-    assert not desk.told(c.DialOut)
+    assert not desk.told(c.DialOut) and not desk.told(c.JoinLeg)
     customer_answers(desk, dial)
     assert len(desk.ever(c.DialOut)) == 1
 

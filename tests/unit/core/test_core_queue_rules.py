@@ -149,6 +149,19 @@ def test_overflow_by_size_sends_on_who_comes_and_nobody_who_waits() -> None:
     assert [queue_of(desk, n) for n in (1, 2, 3)] == ["sales", "sales", "support"]
 
 
+def test_a_queue_that_became_too_long_by_a_caller_who_comes_back_sends_nobody_away() -> None:
+    desk = Desk(1, **overflow(OverflowBy.SIZE, 1))
+    first, offer = desk.talk()
+    desk.call()
+    desk.hangs_up(offer.leg, cause=38)
+    desk.arrive(first)
+    desk.wait(20.0)
+    again = desk.ever(c.RingAgent)[-1]
+    assert again.leg != offer.leg
+    desk.hangs_up(again.leg, cause=19)
+    assert [queue_of(desk, n) for n in (1, 2)] == ["sales", "sales"]
+
+
 def test_overflow_by_ratio_at_the_door_and_when_staff_leaves_the_newest_first() -> None:
     desk = Desk(2, **overflow(OverflowBy.RATIO, 1.5))
     pause(desk, 1)
