@@ -60,6 +60,8 @@ PROMPTS_HZ = {
     "cc-state-talking": 3230,
     "cc-not-allowed": 3290,
     "cc-will-pause": 3350,
+    "cc-will-move": 3410,
+    "cc-will-log-out": 3470,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 
