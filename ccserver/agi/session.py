@@ -313,10 +313,12 @@ class Session:
 
     async def _end(self, verb: EndSession) -> None:
         variables = {"CC_CAUSE": str(int(verb.cause))}
+        if (verb.extension or verb.next is Next.EXTENSION) and not _EXTENSION.fullmatch(verb.extension):
+            raise wire.NotSendable("an extension with characters that a dialplan would read as its own")
         if verb.next is Next.EXTENSION:
-            if not _EXTENSION.fullmatch(verb.extension):
-                raise wire.NotSendable("an extension with characters that a dialplan would read as its own")
             variables["CC_GOTO"] = f"{self._at.overflow_context},{verb.extension},1"
+        elif verb.next is Next.DIAL and verb.extension:
+            variables["CC_TO"] = verb.extension
         variables["CC_NEXT"] = verb.next.value  # last: the dialplan takes it as "all is said"
         for name, value in variables.items():
             await self.conversation.ask(wire.command("SET VARIABLE", name, value))

@@ -110,8 +110,9 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndSession:
-    """Sets CC_NEXT and closes. `extension` is for Next.EXTENSION: dialled in the site's overflow context. `cause` is the Q.850
-    cause for the hang-up of a call that was never answered (17 busy, 21 rejected…)."""
+    """Sets CC_NEXT and closes. `extension` is for Next.EXTENSION: dialled in the site's overflow context; and for Next.DIAL: the
+    phone to dial, where it is not the one whose number was dialled. `cause` is the Q.850 cause for the hang-up of a call that was
+    never answered (17 busy, 21 rejected…)."""
 
     session: SessionId
     next: Next

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ccserver.core import figures, marks
-from ccserver.core.agents import Agents
+from ccserver.core.agents import Agents, shown_state
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
 from ccserver.core.events import FeatureDialled
 from ccserver.core.facts import Answered
 from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
-from ccserver.core.records import ShownState
+from ccserver.core.records import PhoneState, ShownState
 from ccserver.core.settings import NumberMark, Spoken, SpokenKind
 from ccserver.core.state import Dialogue, Leg, Role, Session
 from ccserver.core.step import Step
@@ -37,7 +37,7 @@ STATE_PROMPT = {
     ShownState.ON_HOLD: "cc-state-talking",
     ShownState.CONSULTING: "cc-state-talking",
 }
-"""All other states are those of an agent who is ready (who asks is on an own call just now)."""
+"""All other states are those of an agent who is ready."""
 
 
 class Features:
@@ -181,7 +181,9 @@ class Features:
     def _state(self, session: Session, phone: PhoneId, argument: str) -> None:
         agent = self._agent_at(session, phone)
         if agent is not None:
-            shown = self.agents.shown(self.agents.get(agent))
+            # Who asks is on the phone: that is no news, and hides what comes after it.
+            asking = replace(self.agents.get(agent), own_call=None)
+            shown = shown_state(asking, PhoneState.IDLE, self.step.now.mono_s)
             self.last_words(session.id, STATE_PROMPT.get(shown, "cc-state-ready"))
 
     def _disposition(self, session: Session, phone: PhoneId, argument: str) -> None:

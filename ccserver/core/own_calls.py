@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ccserver.core import idle_clock, service_class
 from ccserver.core.agents import Agents
-from ccserver.core.commands import EndSession, Next, Say
+from ccserver.core.commands import AnswerCall, EndSession, Next, Say
 from ccserver.core.events import EmergencyDialled, OwnCallDialled
 from ccserver.core.ids import AgentId, PhoneId, PromptId
 from ccserver.core.records import AuditRecord, NoticeKind, NoticeRecord, OwnCallRecord
@@ -124,6 +124,8 @@ class OwnCalls:
 
     def _refuse(self, session: Session, verdict: Verdict) -> None:
         say = (Spoken(SpokenKind.PROMPT, verdict.prompt),)
+        # A phone that has not been answered plays its own ringing tone and not what we say.
+        self.step.order(AnswerCall(session=session.id))
         self.step.speak(Say(session=session.id, say=say, language=self.agents.language_of(session.agent)))
 
     def _store(self, call: OwnCall, *, is_allowed: bool) -> None:

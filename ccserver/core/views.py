@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccserver.core import figures
+from ccserver.core.acd.urgency import Place, place
 from ccserver.core.agents import shown_state
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId
 from ccserver.core.moment import Moment
 from ccserver.core.records import ShownState, VisitOutcome
-from ccserver.core.settings import Settings, WorkMode
-from ccserver.core.state import CALLBACK, CenterState, Interaction, QueueCounters, seen_phone
+from ccserver.core.settings import QueueSettings, Settings, WorkMode
+from ccserver.core.state import CALLBACK, CenterState, Interaction, QueueCounters, Visit, seen_phone
 from ccserver.core.stats import service_level
 
 
@@ -148,20 +149,18 @@ def _agent(state: CenterState, settings: Settings, agent_id: AgentId, now: Momen
 def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple[AgentView, ...], now: Moment) -> QueueView:
     config = settings.queues.get(queue)
     counters = state.queues.get(queue) or QueueCounters()
-    there = [
-        (i.visit.rank, i.visit.waiting_since_s, i) for i in state.interactions.values() if i.visit and i.visit.queue == queue
-    ]
-    there.sort(key=lambda row: (row[0], row[1], row[2].id))
+    there = [(i.visit, i) for i in state.interactions.values() if i.visit is not None and i.visit.queue == queue]
+    there.sort(key=lambda row: _in_order(row[0], row[1], config, settings))
     waiting = tuple(
         WaitingView(
             number=i.id,
             caller_number=i.caller_number,
             caller_name=i.caller_name,
-            wait_s=now.mono_s - since_s,
-            position=place,
+            wait_s=now.mono_s - visit.waiting_since_s,
+            position=position,
             ringing=i.offers[0].agent if i.offers else None,
         )
-        for place, (_, since_s, i) in enumerate(there, start=1)
+        for position, (visit, i) in enumerate(there, start=1)
     )
     skills = config.skills if config else ()
     able = [
@@ -181,8 +180,20 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
         talking=sum(1 for i in state.interactions.values() if i.talk is not None and i.talk.queue == queue),
         agents_ready=sum(1 for a in able if a.state is ShownState.READY),
         agents_logged_in=len(able),
-        callbacks_waiting=sum(1 for _, _, i in there if i.kind == CALLBACK),
+        callbacks_waiting=sum(1 for _, i in there if i.kind == CALLBACK),
         closed_by=closed.by if closed is not None else None,
+    )
+
+
+def _in_order(visit: Visit, interaction: Interaction, config: QueueSettings | None, settings: Settings) -> Place:
+    """By urgency, as it is served."""
+    return place(
+        interaction.id,
+        rank=visit.rank,
+        since_s=visit.waiting_since_s,
+        priority=visit.priority,
+        weight=config.weight if config is not None else 1.0,
+        step_s=settings.priority_step_s,
     )
 
 

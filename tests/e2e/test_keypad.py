@@ -1,22 +1,22 @@
 """What agents do from the keypad of a real desk phone: every answer is heard, every digit is typed as DTMF."""
 
 import asyncio
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import AGI_PORT
-from harness.center import AGENT_HZ, CALLER_HZ, PROMPTS_HZ, Center, Site, password_of, pin_of, write_prompts
+from harness.center import AGENT_HZ, CALLER_HZ, Center, Site, pin_of, write_prompts
 from harness.health import is_healthy
+from harness.keypad import Desk, hears_so_far, prompts_in, signed_in, talk
 from harness.waiting import until
 
 from ccserver.agi.secrets import hash_pin
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
-from ccserver.lab.phones import Phone, PhoneProcess
+from ccserver.lab.phones import PhoneProcess
 
 # Long enough that neither can stand in a time or a number by chance.
 LONG_PIN = "7305918264"
@@ -65,74 +65,6 @@ def center(pbx: Asterisk, site: Site, runner: asyncio.Runner) -> Iterator[Center
     running = runner.run(Center.start(pbx, site, "--trace", str(site.directory / "trace")))
     yield running
     assert runner.run(running.daemon.stop()) == 0, running.daemon.tail()
-
-
-class Desk:
-    """A desk phone whose user dials codes, and what was heard on it, call by call."""
-
-    def __init__(self, phone: Phone, directory: Path) -> None:
-        self.phone, self._directory, self._calls = phone, directory, 0
-
-    @classmethod
-    async def open(cls, phones: PhoneProcess, number: str, directory: Path, **fields: object) -> "Desk":
-        return cls(await phones.phone(number, password=password_of(number), **fields), directory)
-
-    async def fresh_recording(self) -> Path:
-        """What is heard in the next call goes there."""
-        self._calls += 1
-        ear = self._directory / f"{self.phone.name}-{self._calls}.wav"
-        await self.phone.set(record=str(ear))
-        return ear
-
-    async def dials(self, code: str, *typed: tuple[str, str], hears: str, method: str = "rfc4733") -> None:
-        """Dial `*code`; type the digits of each (prompt, digits) when its prompt is heard; hear `hears` and be hung up."""
-        await self.calls(f"*{code}", *typed, hears=hears, method=method)
-
-    async def calls(self, number: str, *typed: tuple[str, str], hears: str, method: str = "rfc4733") -> None:
-        """The same with any number."""
-        ear = await self.fresh_recording()
-        await self.phone.call(number)
-        await self.phone.wait("up")
-        expected: list[str] = []
-        for prompt, digits in typed:
-            expected.append(prompt)
-            await hears_so_far(ear, expected)
-            await self.phone.dtmf(digits, method=method)
-        await self.phone.wait("ended", 15)
-        await hears_so_far(ear, [*expected, hears])
-
-
-def prompts_in(ear: Path) -> list[str]:
-    """The prompts that are heard in a recording, in their order; of each at least 200 ms. One with a gap in it, as a busy
-    machine makes them, is one."""
-    if not ear.exists():
-        return []
-    names = {hz: name for name, hz in PROMPTS_HZ.items()}
-    heard = {names[hz]: spans for hz, spans in audio.heard(ear, names).items() if audio.total_ms(spans) >= 200}
-    in_order = sorted((span.start_ms, name) for name, spans in heard.items() for span in spans)
-    return [name for name, _ in itertools.groupby(name for _, name in in_order)]
-
-
-async def hears_so_far(ear: Path, expected: list[str], deadline_s: float = 8.0) -> None:
-    try:
-        await until(lambda: prompts_in(ear) == expected, deadline_s)
-    except AssertionError:
-        assert prompts_in(ear) == expected
-
-
-async def signed_in(center: Center, phones: PhoneProcess, agent: str, directory: Path, **fields: object) -> Desk:
-    """An agent at the own phone, ready."""
-    phone = await center.agent(phones, agent, **{"answer_after_ms": 50, **fields})
-    return Desk(phone, directory)
-
-
-async def talk(center: Center, phones: PhoneProcess, desk: Desk, agent: str, number: str = "901") -> Phone:
-    """A customer who talks with `agent`: 901 is sales, 902 support."""
-    caller = await center.caller(phones, name=f"caller{len(desk.phone.seen)}")
-    await caller.call(f"sip:{number}@127.0.0.1")
-    await desk.phone.wait("up", 8)
-    await center.agent_is(agent, "talking")
-    return caller
 
 
 async def phone_of(center: Center, agent: str) -> str | None:

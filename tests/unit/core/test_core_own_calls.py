@@ -77,6 +77,7 @@ def test_a_refusal_is_said_in_the_agents_language_and_ends_the_call() -> None:
     obey_for(desk, 1, language="es")
     leg = dial(desk, 1, "+1900", NumberKind.PREMIUM)
     assert desk.told(c.Say)[0].language == "es"
+    assert [type(each) for _, each in desk.last] == [c.Store, c.AnswerCall, c.Say], "before the answer nobody hears it"
     assert desk.shown(1) is ShownState.READY, "what is not called keeps no offer away"
     desk.prompt_ends(leg)
     assert desk.told(c.EndSession)[0].next is c.Next.HANG_UP

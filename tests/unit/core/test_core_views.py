@@ -68,3 +68,12 @@ def test_a_queue_that_was_closed_by_hand() -> None:
     assert queue(desk).closed_by is None
     desk.tell(ev.CloseQueueRequested(request=1, queue="sales", prompt=None, by="maria"))
     assert queue(desk).closed_by == "maria"
+
+
+def test_callers_are_shown_in_the_order_of_service_and_not_of_arrival() -> None:
+    desk = Desk(agents=1, logged_in=False)
+    desk.call()
+    desk.wait(1.0)
+    desk.call()
+    desk.tell(ev.PriorityRequested(request=1, interaction=2, priority=5))
+    assert [(w.number, w.position) for w in queue(desk).waiting] == [(2, 1), (1, 2)]

@@ -7,7 +7,7 @@ from rules import obey_for
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.records import AgentStateRecord, ShownState
+from ccserver.core.records import AgentStateRecord, PhoneState, ShownState
 from ccserver.core.settings import WrapUpKind
 
 
@@ -96,6 +96,19 @@ def test_a_rest_follows_the_wrap_up() -> None:
     assert desk.ring().agent == "101"
     states = [(r.state, round(r.duration_s)) for r in desk.kept(AgentStateRecord)][-2:]
     assert states == [(ShownState.WRAP_UP, 20), (ShownState.RESTING, 15)]
+
+
+def test_who_asks_during_the_rest_hears_of_it_although_the_phone_is_in_use_by_asking() -> None:
+    desk = Desk(agents=1)
+    obey_for(desk, 1, min_rest_s=15.0)
+    caller, offer = desk.talk()
+    desk.hangs_up(caller)
+    desk.hangs_up(offer.leg)
+    desk.wait(20.0)
+    desk.tell(ev.PhoneStateChanged(phone="PJSIP/1001", state=PhoneState.IN_USE))
+    assert Keypad(desk, 1, "16").heard == "cc-state-resting"
+    desk.wait(15.0)
+    assert Keypad(desk, 1, "16").heard == "cc-state-ready"
 
 
 def test_an_offer_that_was_missed_earns_no_rest() -> None:
