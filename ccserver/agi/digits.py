@@ -3,6 +3,9 @@
 AMI tells every digit of a channel (`DTMFEnd`), in order, but nothing while its link is down. AGI answers a digit only if a
 command that listens was running: what is typed in between is lost to it. The two sockets are not in step: either may be first.
 So a digit counts when the first side shows it, and the other side's showing of it is expected and swallowed.
+
+The last key of a talk is an exception: when the channel leaves its bridge, Asterisk can end that key a second time, which AMI's
+side knows for a repetition. AGI may read it as typed in the session, where it is not counted unless AMI tells it.
 """
 
 from collections import deque
@@ -22,9 +25,10 @@ class TypedDigits:
     No `repr` shows them: they may be a PIN.
     """
 
-    __slots__ = ("_ahead", "_read", "_told", "is_ami_listening")
+    __slots__ = ("_ahead", "_before", "_read", "_told", "is_ami_listening")
 
     def __init__(self) -> None:
+        self._before = ""  # the last key of the talk before the session
         self._ahead: deque[str] = deque()
         self._told: deque[tuple[str, float]] = deque()  # by AMI; AGI has not read them (yet)
         self._read: deque[tuple[str, float]] = deque()  # by AGI; AMI has not told them yet
@@ -60,6 +64,11 @@ class TypedDigits:
         """AMI's link broke or is back: it will not tell what AGI read before."""
         self._told.clear()
         self._read.clear()
+        self._before = ""
+
+    def told_before(self, digit: str) -> None:
+        """The last key that AMI told of this channel before the session; "": none."""
+        self._before = digit
 
     def command_sent(self, now_s: float) -> None:
         """A command that listens starts: it cannot read what AMI told before."""
@@ -73,6 +82,9 @@ class TypedDigits:
                 for _ in range(place + 1):  # AGI reads in order: those before it were lost to AGI
                     self._told.popleft()
                 return False
+        if digit == self._before:
+            self._before = ""
+            return False
         if self.is_ami_listening:
             self._drop_untold(now_s)
             self._read.append((digit, now_s))

@@ -43,6 +43,8 @@ HEADER_LIMIT_S = 5.0
 """From connecting to the end of the opening block; Asterisk needs a millisecond."""
 CLOSING_LIMIT_S = 5.0
 """From our closing to the peer's; afterwards the connection is aborted."""
+_LAST_KEYS_MAX = 10_000
+"""Legs that ended are not told here: of so many the oldest are forgotten."""
 _SWEEP_S = 1.0
 
 
@@ -121,6 +123,8 @@ class AgiServer:
         self._connections: dict[AgiConnection, None] = {}
         self._sessions: dict[SessionId, AgiConnection] = {}
         self._by_leg: dict[LegId, Session] = {}
+        self._last_keys: dict[LegId, str] = {}
+        """Of legs that were in no session, until their next one."""
         self._is_ami_listening = True
         self._port: Any = None
         self._is_looking = False
@@ -155,6 +159,9 @@ class AgiServer:
         """AMI saw the end of a DTMF digit on `leg`. Whether the leg is in a session, whose digit it then is."""
         session = self._by_leg.get(leg)
         if session is None:
+            if leg not in self._last_keys and len(self._last_keys) >= _LAST_KEYS_MAX:
+                del self._last_keys[next(iter(self._last_keys))]
+            self._last_keys[leg] = digit
             return False
         session.conversation.digit_told(digit)
         return True
@@ -218,6 +225,8 @@ class AgiServer:
             drop=connection.drop,
         )
         session.conversation.typed.is_ami_listening = self._is_ami_listening
+        if self._is_ami_listening:
+            session.conversation.typed.told_before(self._last_keys.pop(opening.leg, ""))
         self._sessions[session_id] = connection
         self._by_leg[opening.leg] = session
         connection.session, connection.script = session, opening.script

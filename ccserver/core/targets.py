@@ -72,7 +72,7 @@ def resolve(step: Step, by: AgentId, dialled: Dialled) -> Target | Refusal:
     if dialled.kind is NumberKind.INTERNAL or not dialled.number:
         return Refusal(UNKNOWN)
     if not service_class.may_call(step, by, dialled.kind).is_allowed:
-        return Refusal(REFUSED)
+        return Refusal(UNKNOWN if dialled.kind is NumberKind.UNKNOWN else REFUSED)
     return _outside(step, dialled.number, dialled.kind)
 
 

@@ -62,6 +62,18 @@ PROMPTS_HZ = {
     "cc-will-pause": 3350,
     "cc-will-move": 3410,
     "cc-will-log-out": 3470,
+    # What is said to an agent who hands a customer on.
+    "cc-transfer-to": 910,
+    "cc-consult-with": 970,
+    "cc-transfer-unknown": 1090,
+    "cc-transfer-refused": 1210,
+    "cc-transfer-not-there": 1330,
+    "cc-transfer-self": 1450,
+    "cc-transfer-failed": 1570,
+    "cc-consult-ended": 1690,
+    "cc-hold-reminder": 1810,
+    "pay": 1840,
+    "paid": 1965,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 
@@ -108,7 +120,7 @@ class Site:
         queues = {"sales": {"name": "Sales", **queue}, "support": {"name": "Support", **queue, "skills": ["support"]}}
         for name, changes in self.queues.items():
             queues[name] = {**queues.get(name, {"name": name.title(), **queue}), **changes}
-        prompts = {p: {"en": "a tone", "es": "un tono"} for p in PROMPTS_HZ if not p.startswith("cc-")}
+        prompts = {p: {"en": "a tone", "es": "un tono"} for p in ("welcome", "language", "department")}
         whole: dict[str, Any] = {
             "country": "ES",
             "asterisk": {

@@ -57,6 +57,25 @@ def test_a_played_out_digit_is_read_by_the_command_after_it() -> None:
     assert _all(typed) == "1"
 
 
+def test_the_last_key_of_a_talk_that_ends_again_is_nothing_that_was_typed() -> None:
+    typed = TypedDigits()
+    typed.told_before("2")
+    assert not typed.read_by_agi("2", 1.0)
+    for digit in "72":
+        assert typed.read_by_agi(digit, 2.0)
+        assert not typed.told_by_ami(digit, 2.1)
+    assert _all(typed) == "72"
+
+
+def test_the_last_key_of_a_talk_typed_once_more_counts_whoever_shows_it_first() -> None:
+    for first in ("agi", "ami"):
+        typed = TypedDigits()
+        typed.told_before("2")
+        for side in (first, "ami" if first == "agi" else "agi"):
+            typed.read_by_agi("2", 1.0) if side == "agi" else typed.told_by_ami("2", 1.0)
+        assert _all(typed) == "2"
+
+
 def test_a_digit_that_both_have_shown_swallows_no_further_one() -> None:
     typed = TypedDigits()
     typed.command_sent(0.5)

@@ -94,6 +94,20 @@ def test_a_digit_belongs_to_the_session_of_its_leg_while_there_is_one(desk: Desk
     assert not desk.server.digit(LEG, "1")
 
 
+def test_the_key_that_took_a_leg_out_of_its_talk_is_not_read_again_at_the_desk(desk: Desk) -> None:
+    """Asterisk can end it a second time when the leg leaves the bridge; only AGI shows that."""
+    desk.server.digit(LEG, "2")
+    peer, _ = opened(desk, "desk", channel=PHONE)
+    command = collect_number(peer)
+    peer.answer(f'STREAM FILE "/prompts/en/menu" {STREAM_ALL}')
+    peer.answer("WAIT FOR DIGIT 1000", result=ord("2"))
+    for digit in "72#":
+        desk.server.digit(LEG, digit)
+    (collected,) = desk.take_events()
+    assert isinstance(collected, NumberCollected)
+    assert (collected.command, collected.digits) == (command, "72")
+
+
 @pytest.mark.parametrize(("then", "word"), [(Next.PARK, "park"), (Next.DIAL, "dial")])
 def test_a_session_ends_with_what_the_dialplan_does_next(desk: Desk, then: Next, word: str) -> None:
     peer, _ = opened(desk, "desk", channel=PHONE)
