@@ -218,6 +218,7 @@ def _employ(day: Day, length_s: float) -> None:
             world.settings, world.agenda, world.post, world.look, day.requests, seed=seed, every_s=plan.supervisor_every_s
         )
         world.agenda.at(OPENING_S, supervisor.work_until, until_s)
+        world.agenda.at(until_s + AFTERWARDS_S / 2, supervisor.close_the_house)
     if plan.mails:
         screens = Screens(world.agenda, world.post, world.look, day.requests, seed=seed, kind=MAIL, queue=POST)
         screens.expect(arrivals(Random(f"{seed}/mails"), plan.mails, (1,), OPENING_S, length_s))

@@ -69,6 +69,12 @@ class Supervisor:
         self._until_s = until_s
         self._again()
 
+    def close_the_house(self) -> None:
+        """Logs out whoever is still there: somebody whom a supervisor moved to another phone, say."""
+        for agent in self._look().agents.values():
+            if agent.presence is not Presence.LOGGED_OUT:
+                self._post(ev.LogoutRequested(request=self._requests.number(), agent=agent.id, by="sim"))
+
     def _again(self) -> None:
         after_s = -math.log(1.0 - self._chance.random()) * self._every_s
         if self._agenda.now_s + after_s < self._until_s:
