@@ -743,8 +743,8 @@ class CallCenter:
         if leg.role is Role.HEADSET:
             self._not_joined(leg)
             self._headsets.parked(leg)
-        elif leg.role is Role.AGENT and not self._talks.is_in_talk(leg):
-            # An agent's leg waits only before its talk: during it, the news is late, or told twice.
+        elif leg.role is Role.AGENT and not self._talks.is_past_waiting(leg):
+            # An agent's leg waits only until it is joined: after that the news is late, or told twice.
             self._offers.parked(replace(leg, state=LegState.UP))
 
     def _leg_digit(self, event: ev.LegDigit) -> None:

@@ -61,10 +61,12 @@ class Talks:
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max_talk_s)
         step.tell(TalkBegan(interaction.id, offer.agent))
 
-    def is_in_talk(self, leg: Leg) -> bool:
-        """Whether the leg talks with the customer, or has the customer on hold."""
+    def is_past_waiting(self, leg: Leg) -> bool:
+        """Whether an agent's leg that waited to be joined is being joined, talks with the customer or has them on hold."""
         interaction = self.step.interactions.get(leg.interaction)
-        return interaction is not None and any(talk.leg == leg.id for talk in interaction.talks())
+        if interaction is None:
+            return False
+        return interaction.joining == leg.id or any(talk.leg == leg.id for talk in interaction.talks())
 
     def held(self, leg: Leg, *, is_held: bool) -> None:
         """The agent's phone put the customer on hold, or took them back."""
