@@ -25,6 +25,7 @@ from ccserver.core.state import (
     DeadlineKind,
     HandoverStage,
     Interaction,
+    Leg,
     Offer,
     Presence,
     Role,
@@ -32,7 +33,7 @@ from ccserver.core.state import (
     Work,
     counted_as,
 )
-from ccserver.core.transitions import InteractionState, Phase
+from ccserver.core.transitions import InteractionState, LegState, Phase
 
 ON_HOLD = (InteractionState.HELD, InteractionState.MENU)
 HELD_FOR = frozenset(
@@ -280,6 +281,8 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
                 yield f"{name} waits for an idle phone without a deadline"
         elif leg not in state.legs:
             yield f"{name} waits for the end of a leg that is over"
+        elif work.released_from is Phase.RINGING and _waits_or_rings(state.legs[leg]):
+            yield f"{name} waits for the end of leg {leg.uniqueid}, which was not asked for"
     elif it is None:
         yield f"{name} is {phase.value} for an interaction that is over"
     elif phase is Phase.RINGING:
@@ -295,6 +298,12 @@ def _work(state: CenterState, agent: Agent, work: Work) -> Iterator[str]:
             yield f"{name} is in wrap-up without a deadline"
         if leg is not None and leg not in state.legs:
             yield f"{name} is in wrap-up on a leg that is over"
+
+
+def _waits_or_rings(leg: Leg) -> bool:
+    """And nobody asked for its end, which then will not come in time."""
+    is_ringing = leg.role is Role.AGENT and (leg.is_parked or leg.state is not LegState.UP)
+    return is_ringing and not leg.is_cancelled and not leg.is_dial_over
 
 
 def _legs(state: CenterState) -> Iterator[str]:

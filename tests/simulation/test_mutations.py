@@ -15,13 +15,16 @@ from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
 from ccserver.core.center import CallCenter, StepFailed
 from ccserver.core.commands import JoinLeg, Store
+from ccserver.core.holding import Holding
 from ccserver.core.offers import Offers
 from ccserver.core.records import OfferOutcome, SegmentKind, SegmentRecord, VisitRecord
 from ccserver.core.settings import Strategy
 from ccserver.core.state import DeadlineKind, Deadlines, Role
 from ccserver.core.step import Step
+from ccserver.core.transfers import Transfers
+from ccserver.core.transitions import InteractionState
 from ccserver.sim.day import Plan, Unsound, run_day
-from ccserver.sim.desks import AgentHabits
+from ccserver.sim.desks import AgentHabits, InTalk
 from ccserver.sim.people import CallerHabits
 
 PLAN = Plan(
@@ -34,6 +37,12 @@ PLAN = Plan(
 """A busy half hour in which everything happens: missed and declined offers, callers who leave while a phone rings."""
 RING_ALL = replace(PLAN, strategy=Strategy.RING_ALL, agent=replace(PLAN.agent, answer_s=2.0))
 """Everybody answers at about the same time."""
+HANDED_ON = replace(
+    PLAN,
+    strategy=Strategy.LONGEST_IDLE,
+    agent=replace(PLAN.agent, in_talk={InTalk.CONSULT: 0.5, InTalk.TRANSFER: 0.2, InTalk.ERRAND: 0.2}),
+)
+"""Most customers are put on hold by us at least once."""
 SEED = 1
 RESTORE_AT_S = (1000.0, 1500.0)
 
@@ -208,19 +217,21 @@ def wrap_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def join_two_winners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second phone answers while the first one is being joined, and is joined as well."""
+    """A second phone answers while the first one is being joined: it is not hung up, but joined as well."""
+    let_the_losers_ring_on(monkeypatch)
     real = Offers.parked
 
     def parked(self: Offers, leg: Any) -> None:
         interaction = self.step.interactions.get(leg.interaction)
-        if interaction is not None and interaction.joining not in (None, leg.id) and interaction.leg is not None:
-            caller = self.step.legs[interaction.leg]
-            join = JoinLeg(
+        caller = self.step.legs.get(interaction.leg) if interaction is not None else None
+        if interaction is None or caller is None or interaction.state is InteractionState.OFFERED:
+            real(self, leg)
+            return
+        self.step.order(
+            JoinLeg(
                 leg=leg.id, channel=leg.channel, caller=caller.id, caller_channel=caller.channel, recording="", max_talk_s=60.0
             )
-            self.step.order(join)
-        else:
-            real(self, leg)
+        )
 
     monkeypatch.setattr(Offers, "parked", parked)
 
@@ -234,6 +245,16 @@ def let_the_losers_ring_on(monkeypatch: pytest.MonkeyPatch) -> None:
             real(self, interaction, offer, outcome)
 
     monkeypatch.setattr(Offers, "withdraw", withdraw)
+
+
+def forget_the_customer_on_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing came of the consultation, and the agent is not brought back to the customer."""
+    without(monkeypatch, Holding, "back")
+
+
+def put_nobody_back_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has the customer any more, and no queue gets them."""
+    without(monkeypatch, Transfers, "requeue")
 
 
 def write_a_snapshot_without_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,6 +306,13 @@ SEVERAL_RING: dict[str, Mutation] = {
     "lose the deadline of a join": lose_a_deadline(DeadlineKind.JOIN),
 }
 """Mistakes that show only where several phones ring for one caller."""
+CUSTOMERS_ARE_HELD: dict[str, Mutation] = {
+    "forget the customer on hold": forget_the_customer_on_hold,
+    "put nobody back in line": put_nobody_back_in_line,
+    "lose the longest hold": lose_a_deadline(DeadlineKind.HELD),
+    "wrap up twice": wrap_up_twice,
+}
+"""Mistakes that show only where customers are handed on."""
 
 
 def judge(plan: Plan = PLAN) -> tuple[list[str], str]:
@@ -312,6 +340,16 @@ def test_a_mistake_in_the_core_is_caught(name: str, sound_digest: str, monkeypat
 
 def test_nothing_is_wrong_where_several_phones_ring() -> None:
     assert judge(RING_ALL)[0] == []
+
+
+def test_nothing_is_wrong_where_customers_are_handed_on() -> None:
+    assert judge(HANDED_ON)[0] == []
+
+
+@pytest.mark.parametrize("name", CUSTOMERS_ARE_HELD)
+def test_a_mistake_with_customers_on_hold_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    CUSTOMERS_ARE_HELD[name](monkeypatch)
+    assert judge(HANDED_ON)[0] != []
 
 
 @pytest.mark.parametrize("name", SEVERAL_RING)

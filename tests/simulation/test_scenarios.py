@@ -67,7 +67,7 @@ EXPECTED: dict[str, tuple[list[Outcome], list[str]]] = {
     "two callers, one agent": ([ANSWERED, ANSWERED], ["answered", "answered"]),
     "one caller fills the queue, the next is refused": ([REFUSED, ABANDONED], []),
     "caller waits too long and goes to another queue": ([ANSWERED], ["answered"]),
-    "two phones ring, the first to answer takes the call": ([ANSWERED], ["answered", "cancelled"]),
+    "two phones ring, the first to answer takes the call": ([ANSWERED], ["cancelled", "answered"]),
     "two phones ring, the caller leaves": ([ABANDONED], ["caller_gone", "caller_gone"]),
     "agent on a headset takes two calls": ([ANSWERED, ANSWERED], ["answered", "answered"]),
     "agent hands the call to a colleague by a key": ([ANSWERED], ["answered", "answered"]),
