@@ -7,7 +7,7 @@ queue open and is set anew.
 
 from ccserver.core.commands import Reply
 from ccserver.core.events import CloseQueueRequested, OpenQueueRequested
-from ccserver.core.hours import next_change
+from ccserver.core.hours import is_open, next_change
 from ccserver.core.ids import QueueId
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import AuditRecord
@@ -25,8 +25,12 @@ class Closing:
         step = self._step
         for kind, name in [key for key in step.deadlines.table if key[0] is DeadlineKind.CLOSING]:
             step.deadlines.clear(kind, name)
-        for queue in step.settings.queues:
+        for queue, config in step.settings.queues.items():
             self._arm(queue)
+            hours = step.settings.hours.get(config.hours) if config.hours is not None else None
+            if hours is not None and config.on_closing is not None and not is_open(hours, step.now.utc_s):
+                # The new hours may have closed it while callers wait.
+                step.deadlines.set(DeadlineKind.CLOSING, queue, step.now.mono_s)
 
     def reached(self, queue: QueueId) -> None:
         if queue in self._step.settings.queues:

@@ -84,7 +84,8 @@ class Doors:
             return None
         if closed is not None:
             return WayOut(VisitOutcome.REFUSED_CLOSED, Exit(kind=ExitKind.HANG_UP, prompt=closed.prompt))
-        if config.on_closing is not None and not self.is_open(interaction, config):
+        is_back = visit.rank == 0  # was in a talk already, perhaps after the hours
+        if config.on_closing is not None and not is_back and not self.is_open(interaction, config):
             return WayOut(VisitOutcome.REFUSED_CLOSED, config.on_closing)
         if config.on_deserted is not None and not self._staffing.is_staffed(visit, config.stays_while):
             return WayOut(VisitOutcome.OVERFLOWED, config.on_deserted)

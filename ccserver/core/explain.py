@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ccserver.core import requirements
 from ccserver.core.acd import effective, urgency
 from ccserver.core.availability import Hindrance, hindrance
-from ccserver.core.ids import AgentId, InteractionId
+from ccserver.core.ids import AgentId, InteractionId, QueueId
 from ccserver.core.pairing import class_of
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import QueueSettings, Requirement, Settings, Strategy
@@ -58,7 +58,7 @@ class AgentExplained:
 
 
 def explain_interaction(
-    state: CenterState, settings: Settings, number: InteractionId, now_s: float
+    state: CenterState, settings: Settings, now_s: float, number: InteractionId
 ) -> InteractionExplained | None:
     """Where it stands, and of each agent why it is not with them. None: there is no such live interaction.
 
@@ -68,7 +68,12 @@ def explain_interaction(
     return None if it is None else _Reading(state, settings, now_s).interaction(it)
 
 
-def explain_agent(state: CenterState, settings: Settings, agent: AgentId, now_s: float) -> AgentExplained | None:
+def explain_queue(state: CenterState, settings: Settings, now_s: float, queue: QueueId) -> tuple[InteractionExplained, ...]:
+    """The `NAMED` most urgent of those who wait in the queue or are being offered."""
+    return _Reading(state, settings, now_s).queue(queue)
+
+
+def explain_agent(state: CenterState, settings: Settings, now_s: float, agent: AgentId) -> AgentExplained | None:
     """Why the agent gets nothing, and what becomes of those who wait. None: the settings have no such agent."""
     return _Reading(state, settings, now_s).agent(agent) if agent in settings.agents else None
 
@@ -80,6 +85,10 @@ class _Reading:
         self._state = state
         self._settings = settings
         self._now_s = now_s
+
+    def queue(self, queue: QueueId) -> tuple[InteractionExplained, ...]:
+        mine = [it for it in self._state.interactions.values() if it.visit is not None and it.visit.queue == queue]
+        return tuple(self.interaction(it) for it in sorted(mine, key=self._order)[:NAMED])
 
     # --- an interaction -----------------------------------------------------------------------------------------------
     def interaction(self, it: Interaction) -> InteractionExplained:

@@ -100,7 +100,7 @@ class LiveActs:
         return lambda number: PriorityRequested(request=number, interaction=interaction, priority=priority, by=by)
 
     def _move_call(self, given: Given) -> Made:
-        interaction, by, queue = interaction_of(given), who(given), self._queue(given)
+        interaction, by, queue = interaction_of(given), who(given), self.queue(given)
         return lambda number: MoveCallRequested(request=number, interaction=interaction, queue=queue, by=by)
 
     def _pick(self, given: Given) -> Made:
@@ -109,12 +109,12 @@ class LiveActs:
 
     # --- queues, numbers, callbacks -----------------------------------------------------------------------------------
     def _close(self, given: Given) -> Made:
-        queue, by = self._queue(given), who(given)
+        queue, by = self.queue(given), who(given)
         prompt = None if given.get("prompt") is None else PromptId(text_of(given, "prompt"))
         return lambda number: CloseQueueRequested(request=number, queue=queue, prompt=prompt, by=by)
 
     def _open(self, given: Given) -> Made:
-        queue, by = self._queue(given), who(given)
+        queue, by = self.queue(given), who(given)
         return lambda number: OpenQueueRequested(request=number, queue=queue, by=by)
 
     def _mark(self, given: Given) -> Made:
@@ -137,7 +137,7 @@ class LiveActs:
             raise NotDone(Why.NOT_FOUND, f"no agent {agent!r}")
         return agent
 
-    def _queue(self, given: Given) -> QueueId:
+    def queue(self, given: Given) -> QueueId:
         return QueueId(_one_of(text_of(given, "queue"), self._settings().queues, "queue"))
 
     def _phone(self, given: Given) -> PhoneId:

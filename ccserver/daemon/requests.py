@@ -6,7 +6,7 @@ read from a snapshot.
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -17,6 +17,7 @@ from ccserver.core.commands import Reply
 from ccserver.core.events import (
     Event,
 )
+from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
 from ccserver.core.ids import RequestId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import Settings
@@ -25,6 +26,7 @@ from ccserver.core.views import Overview, overview
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
 
 REQUESTS_PER_RUN = 10**9
+T = TypeVar("T")
 
 
 class Desk(Protocol):
@@ -37,6 +39,7 @@ class Desk(Protocol):
     def now(self) -> Moment: ...
     def facts(self) -> dict[str, object]: ...
     def reload(self) -> Deferred[object]: ...
+    def on_thread(self, work: Callable[[], T]) -> Deferred[T]: ...
 
 
 class Requests:
@@ -55,6 +58,9 @@ class Requests:
             "overview": lambda _: self.overview(),
             "calls": lambda _: self.calls(),
             "call.show": self.call,
+            "call.explain": self.explain_call,
+            "queue.explain": self.explain_queue,
+            "agent.explain": self.explain_agent,
             **{do: self._act(read) for do, read in self._acts.table().items()},
             "numbers": lambda _: self.numbers(),
             "reload": lambda _: self._desk.reload(),
@@ -91,6 +97,44 @@ class Requests:
         if interaction is None:
             raise NotDone(Why.NOT_FOUND, f"no call {number} is live")
         return live_call(interaction, self._desk.now())
+
+    # Asked of the whole center at once, they may take seconds in a large one: so on a thread, and of a snapshot.
+    def explain_call(self, given: Given) -> Deferred[object]:
+        """Why it is where it is: an `InteractionExplained`. NOT_FOUND as for `call.show`."""
+        number = interaction_of(given)
+        return self._explain(
+            InteractionExplained,
+            lambda state, settings, now_s: explain_interaction(state, settings, now_s, number),
+            f"no call {number} is live",
+        )
+
+    def explain_queue(self, given: Given) -> Deferred[object]:
+        """The same of the most urgent `NAMED` who wait in a queue: a list."""
+        queue = self._acts.queue(given)
+        return self._explain(
+            tuple[InteractionExplained, ...],
+            lambda state, settings, now_s: explain_queue(state, settings, now_s, queue),
+            f"no queue {queue!r}",
+        )
+
+    def explain_agent(self, given: Given) -> Deferred[object]:
+        """Why an agent gets nothing: an `AgentExplained`."""
+        agent = self._acts.agent(given)
+        missing = f"agent {agent!r} is no longer in the configuration"
+        return self._explain(
+            AgentExplained, lambda state, settings, now_s: explain_agent(state, settings, now_s, agent), missing
+        )
+
+    def _explain(self, type_: Any, explain: Callable[[CenterState, Settings, float], object], missing: str) -> Deferred[object]:
+        state, settings, now_s = self._desk.snapshot(), self._desk.settings, self._desk.now().mono_s
+
+        def work() -> object:
+            found = explain(state, settings, now_s)
+            if found is None:
+                raise NotDone(Why.NOT_FOUND, missing)
+            return codec.encode(found, type_)
+
+        return self._desk.on_thread(work)
 
     def numbers(self) -> object:
         """The numbers that were marked live, in the order of the marks."""

@@ -9,7 +9,7 @@ import os
 from collections import Counter as Tally
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -62,6 +62,7 @@ LOST_JOURNAL_MARGIN = 100
 """Numbers that calls may have been told before the journal was lost, and that never came into history."""
 FLUSH_S = 10.0
 CONTROL_MODE = 0o660
+T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -402,6 +403,10 @@ class Service:
 
     def now(self) -> Moment:
         return self._clock.now()
+
+    def on_thread(self, work: Callable[[], T]) -> "Deferred[T]":
+        """What takes long and touches nothing that changes."""
+        return self._loop.on_thread(work)
 
     def trouble(self) -> str | None:
         """Why calls cannot be taken now; None when they can."""

@@ -29,6 +29,7 @@ from ccserver.core.settings import (
     HangUpNode,
     HasSkill,
     NumberMark,
+    OpeningHours,
     Overflow,
     OverflowBy,
     ReturnNode,
@@ -245,6 +246,29 @@ def test_a_caller_whose_agent_was_lost_after_closing_time_is_not_sent_away() -> 
     desk.wait(120.0)
     desk.hangs_up(offer.leg, cause=38)
     desk.arrive(caller)
+    assert queue_of(desk) == "sales"
+
+
+def test_new_hours_that_close_the_queue_now_close_it_for_those_who_wait() -> None:
+    desk = mornings(on_closing=TO_SUPPORT)
+    desk.call()
+    assert queue_of(desk) == "sales"
+    closed = {**desk.settings.hours, "mornings": OpeningHours(timezone="UTC", week=((),) * 7)}
+    desk.tell(ev.SettingsLoaded(settings=replace(desk.settings, content_hash="holiday", hours=closed)))
+    desk.wait(0.1)
+    assert queue_of(desk) == "support"
+
+
+def test_new_settings_after_closing_time_send_nobody_away_whose_agent_was_lost() -> None:
+    desk = mornings(on_closing=GOODBYE)
+    desk.tell(ev.UnpauseRequested(request=1, agent="101"))
+    desk.wait(NOON_S - desk.now_s - 60.0)
+    caller, offer = desk.talk()
+    desk.wait(120.0)
+    desk.hangs_up(offer.leg, cause=38)
+    desk.arrive(caller)
+    desk.tell(ev.SettingsLoaded(settings=replace(desk.settings, content_hash="other")))
+    desk.wait(0.1)
     assert queue_of(desk) == "sales"
 
 

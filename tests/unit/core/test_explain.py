@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction
-from ccserver.core.ids import AgentId, InteractionId, RequestId
+from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
+from ccserver.core.ids import AgentId, InteractionId, QueueId, RequestId
 from ccserver.core.records import PhoneState
 from ccserver.core.requirements import missing, words
 from ccserver.core.settings import AllOf, AnyOf, HasSkill, NoneOf, Preference, Relaxation, Strategy, Tier
@@ -14,7 +14,7 @@ from tests.unit.core.test_core_routing import Routing, busy, q
 
 
 def about(desk: Routing, number: int) -> InteractionExplained:
-    found = explain_interaction(desk.center.snapshot(), desk.center.settings, InteractionId(number), desk.now_s)
+    found = explain_interaction(desk.center.snapshot(), desk.center.settings, desk.now_s, InteractionId(number))
     assert found is not None
     return found
 
@@ -24,7 +24,7 @@ def reasons(desk: Routing, number: int) -> dict[str, str]:
 
 
 def agent(desk: Routing, number: int) -> AgentExplained:
-    found = explain_agent(desk.center.snapshot(), desk.center.settings, AgentId(f"10{number}"), desk.now_s)
+    found = explain_agent(desk.center.snapshot(), desk.center.settings, desk.now_s, AgentId(f"10{number}"))
     assert found is not None
     return found
 
@@ -150,10 +150,20 @@ def test_in_a_talk_it_says_with_whom_and_the_unknown_is_unknown() -> None:
     desk.wait(4.0)
     assert about(desk, desk.number(leg)).text[-1] == "agent 101 has it, 4 s"
     state = desk.center.snapshot()
-    assert explain_interaction(state, desk.settings, InteractionId(77), desk.now_s) is None
-    assert explain_agent(state, desk.settings, AgentId("999"), desk.now_s) is None
+    assert explain_interaction(state, desk.settings, desk.now_s, InteractionId(77)) is None
+    assert explain_agent(state, desk.settings, desk.now_s, AgentId("999")) is None
     gone = replace(desk.settings, agents={})
-    assert explain_agent(state, gone, AgentId("101"), desk.now_s) is None
+    assert explain_agent(state, gone, desk.now_s, AgentId("101")) is None
+
+
+def test_a_queue_tells_of_its_most_urgent_and_of_no_other_queue() -> None:
+    desk = Routing(1, line=q(), other=q())
+    numbers = [desk.number(desk.call("q-line")) for _ in range(11)]
+    desk.call("q-other")
+    found = explain_queue(desk.center.snapshot(), desk.center.settings, desk.now_s, QueueId("line"))
+    assert [one.interaction for one in found] == numbers[:10]
+    assert found[0].helps == ("log-in of one of these: 101",)
+    assert explain_queue(desk.center.snapshot(), desk.center.settings, desk.now_s, QueueId("elsewhere")) == ()
 
 
 def test_conditions_in_words() -> None:
