@@ -276,7 +276,11 @@ class Features:
         if known is not None:
             is_in = fact.is_ok and known.agent is not None
             language = self.agents.language_of(known.agent) if is_in else self._language(known)
-            self._say_last(session, (_prompt(fact.prompt),), language)
+            say = [_prompt(fact.prompt)]
+            leg = self.step.legs.get(known.leg)
+            if known.dialogue is Dialogue.HEADSET_PIN and leg is not None and self.headsets.is_line(leg):
+                say.append(_prompt("cc-headset-on"))
+            self._say_last(session, tuple(say), language)
 
     def last_words(self, session_id: SessionId, prompt: str) -> None:
         """One prompt, then the end."""

@@ -242,6 +242,29 @@ async def test_emergency_numbers_always_go_through(
     await center.agent_is("102", "ready")
 
 
+async def test_an_own_call_outlives_the_daemon_and_is_over_when_it_ended_meanwhile(
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    books.may_repair = True
+    desk = await signed_in(center, phones, "101", tmp_path, TONES)
+    colleague = await Desk.open(phones, "1005", tmp_path, TONES, tone_hz=COLLEAGUE_HZ, answer_after_ms=0)
+    await desk.fresh_recording()
+    await desk.phone.call("1005")
+    await desk.heard(COLLEAGUE_HZ)
+    await center.agent_is("101", "on_own_call")
+    await center.daemon.kill()
+    await center.restart()
+    await center.agent_is("101", "on_own_call")
+    assert desk.phone.count("ended") == 0
+    await center.daemon.kill()
+    await colleague.phone.hangup()
+    await desk.phone.wait("ended")
+    await center.restart()
+    await center.agent_is("101", "ready")
+    await talk(center, phones, desk, "101")
+    await desk.phone.hangup()
+
+
 async def test_a_phone_hears_itself(center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path) -> None:
     desk = await Desk.open(phones, "1008", tmp_path, TONES, tone_hz=AGENT_HZ)
     await desk.fresh_recording()

@@ -60,6 +60,7 @@ def test_a_log_in_with_number_and_pin_ends_with_the_line_parked() -> None:
     session = desk.session_of(LINE)
     assert desk.told(c.CollectSecret)
     desk.tell(ev.SecretChecked(session=session, command=desk.verbs[session], is_ok=True))
+    assert [each.value for each in desk.told(c.Say)[0].say] == ["cc-login-done", "cc-headset-on"]
     desk.prompt_ends(LINE)
     assert desk.told(c.EndSession)[0].next is c.Next.PARK and desk.shown(1) is ShownState.ON_OWN_CALL
     parks(desk)
