@@ -1026,7 +1026,7 @@ class CallCenter:
         elif session.dialogue is Dialogue.DESK:
             self._handovers.prompt_ended(session)
         else:
-            self._features.prompt_ended(session)
+            self._features.prompt_ended(session, event.end)
 
     def _digits_collected(self, event: ev.DigitsCollected) -> None:
         session = self._current(event.session, event.command)

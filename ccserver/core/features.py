@@ -10,7 +10,7 @@ from dataclasses import replace
 from ccserver.core import figures, marks
 from ccserver.core.agents import Agents, shown_state
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
-from ccserver.core.events import FeatureDialled
+from ccserver.core.events import FeatureDialled, VerbEnd
 from ccserver.core.facts import Answered
 from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
@@ -221,11 +221,11 @@ class Features:
 
     def _code_typed(self, session: Session, digits: str) -> None:
         """A feature code on a headset's line; nothing, and it parks again."""
-        leg = self.step.legs.get(session.leg)
-        if not digits or leg is None or leg.phone is None:
+        leg, code = self.step.legs.get(session.leg), digits.rpartition("*")[2]
+        if not code or leg is None or leg.phone is None:
             self._end(session)
         else:
-            self._code(session, leg.phone, digits)
+            self._code(session, leg.phone, code)
 
     def _disposition_typed(self, session: Session, digits: str) -> None:
         leg = self.step.legs.get(session.leg)
@@ -289,10 +289,18 @@ class Features:
     def _say_last(self, session_id: SessionId, say: tuple[Spoken, ...], language: Language) -> None:
         session = self.step.sessions[session_id]
         self.step.sessions.put(session_id, replace(session, dialogue=Dialogue.LAST_WORDS))
-        self.step.speak(Say(session=session_id, say=say, language=language))
+        leg = self.step.legs.get(session.leg)
+        # Who knows the codes types the next one into the answer to the last.
+        stop_digits = "*" if leg is not None and self.headsets.is_line(leg) else ""
+        self.step.speak(Say(session=session_id, say=say, language=language, stop_digits=stop_digits))
 
-    def prompt_ended(self, session: Session) -> None:
-        if session.dialogue is Dialogue.LAST_WORDS:
+    def prompt_ended(self, session: Session, end: VerbEnd) -> None:
+        leg = self.step.legs.get(session.leg)
+        if session.dialogue is not Dialogue.LAST_WORDS:
+            return
+        if end is VerbEnd.DIGIT and leg is not None and self.headsets.is_line(leg):
+            self.headsets.ask_code(session, leg)
+        else:
             self._end(session)
 
     def _end(self, session: Session) -> None:

@@ -172,7 +172,7 @@ class Headsets:
         if not self.is_line(leg):
             self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
         elif interaction is None or offer is None:
-            self._ask_code(session, leg)
+            self.ask_code(session, leg)
         elif interaction.state is not InteractionState.OFFERED or offer.ends_as is not None or interaction.joining is not None:
             self.step.end_session(EndSession(session=session.id, next=Next.PARK))
         else:
@@ -183,7 +183,8 @@ class Headsets:
     def notice_ended(self, session: Session) -> None:
         self.step.end_session(EndSession(session=session.id, next=Next.PARK))
 
-    def _ask_code(self, session: Session, leg: Leg) -> None:
+    def ask_code(self, session: Session, leg: Leg) -> None:
+        """A `*` was typed: what follows it."""
         self.step.sessions.put(session.id, replace(session, dialogue=Dialogue.CODE, agent=leg.agent))
         self.step.speak(
             Collect(

@@ -272,6 +272,32 @@ def test_a_star_on_the_parked_line_begins_a_feature_code() -> None:
     assert desk.shown(1) is ShownState.NOT_READY and not desk.ever(c.HangUpLeg)
 
 
+def test_the_next_code_may_be_typed_into_the_answer_to_the_last() -> None:
+    desk = connected()
+    desk.tell(ev.LegDigit(leg=LINE, digit="*"))
+    at_desk(desk)
+    desk.types(LINE, "16")
+    assert desk.told(c.Say)[0].stop_digits == "*"
+    desk.prompt_ends(LINE, ev.VerbEnd.DIGIT)
+    assert desk.told(c.Collect)
+    desk.types(LINE, "*131")
+    assert desk.told(c.Say)[0].say[0].value == "cc-not-ready"
+    desk.prompt_ends(LINE)
+    assert desk.told(c.EndSession)[0].next is c.Next.PARK
+    parks(desk)
+    assert desk.shown(1) is ShownState.NOT_READY
+
+
+def test_who_logs_out_on_the_line_says_no_more() -> None:
+    desk = connected()
+    desk.tell(ev.LegDigit(leg=LINE, digit="*"))
+    at_desk(desk)
+    desk.types(LINE, "12")
+    assert desk.told(c.Say)[0].stop_digits == ""
+    desk.prompt_ends(LINE)
+    assert desk.told(c.EndSession)[0].next is c.Next.HANG_UP
+
+
 def test_nothing_after_the_star_parks_the_line_again() -> None:
     desk = connected()
     desk.tell(ev.LegDigit(leg=LINE, digit="*"))
