@@ -298,9 +298,10 @@ class CallCenter:
         self._carry()
         self.pairing.follow()
         while (match := self.pairing.next() or self.pairing.next_beside()) is not None:
-            for agent_id in match.agents:
+            for place, agent_id in enumerate(match.agents):
+                # The first is offered it or the step fails: a match that nothing came of would be found again for ever.
                 interaction = step.interactions[match.interaction]
-                if interaction.can_be_offered() or interaction.can_ring_more():
+                if place == 0 or interaction.can_ring_more():
                     self._offer(interaction, agent_id, match.why)
                     self._carry()
             self.pairing.follow()
