@@ -12,22 +12,42 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from ccserver.core.commands import Collect, CollectSecret
-from ccserver.core.events import HangUpRequested, LoginRequested, LogoutRequested, PauseRequested, UnpauseRequested
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret
+from ccserver.core.events import (
+    CancelCallbackRequested,
+    CloseQueueRequested,
+    HangUpRequested,
+    LoginRequested,
+    LogoutRequested,
+    MoveAgentRequested,
+    MoveCallRequested,
+    OpenQueueRequested,
+    PauseRequested,
+    PickRequested,
+    PriorityRequested,
+    UnpauseRequested,
+)
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, ReasonId, RequestId
-from ccserver.core.settings import Settings
+from ccserver.core.settings import PhoneKind, Settings, Strategy
 from ccserver.core.state import DeadlineKind, Presence
-from ccserver.sim.channels import Asking, Channel, Place
+from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
 from ccserver.sim.day import verify
-from ccserver.sim.sample import DID, sample_center
+from ccserver.sim.full_sample import DIRECT_DID, STRAIGHT_DID, full_center
+from ccserver.sim.sample import DID, SALES, SUPPORT
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World
 
 AGENTS = 3
-SAMPLE = sample_center(AGENTS, wrap_up_s=5.0)
+STRATEGIES = (Strategy.LONGEST_IDLE, Strategy.RING_ALL, Strategy.RING_PROGRESSIVELY, Strategy.TIERS)
+SAMPLES = {strategy: full_center(AGENTS, strategy, wrap_up_s=5.0) for strategy in STRATEGIES}
+SAMPLE = SAMPLES[Strategy.LONGEST_IDLE]
+KEYS = ("*0", "*1", "*2", "*2", "*3", "*4", "*5", "*6", "*9", "*81#", "*", "1", "#")
+TARGETS = ("1000", "1001", "1002", "701", "702", "2000", "5550142", "5559999", "900123", "", "*", "77")
 EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60"))
 FAULTY = Faults(lost_ratio=0.03, doubled_ratio=0.05, late_ratio=0.05, unanswered_ratio=0.03, action_timeout_s=2.0)
 QUIET_S = 600.0
+OUTSIDE = PhoneId("PJSIP/2002")
+"""The phone at which a call is accepted by the key 1."""
 BY_THE_CLOCK = (DeadlineKind.DAY, DeadlineKind.SHIFT, DeadlineKind.CLOSING)
 """What is due although nothing happens."""
 MISHAPS_MAX = 3
@@ -36,10 +56,19 @@ MISHAPS_MAX = 3
 def short_lived(given: Settings) -> Settings:
     """The sample with times that a story reaches."""
     queues = {
-        name: replace(queue, ring_timeout_s=4.0, max_wait_s=40.0 if queue.max_wait_s else None, max_talk_s=60.0, max_waiting=3)
+        name: replace(
+            queue,
+            ring_timeout_s=4.0,
+            max_wait_s=40.0 if queue.max_wait_s else None,
+            max_talk_s=60.0,
+            max_waiting=3,
+            wrap_up_max_s=10.0,
+            callback=replace(queue.callback, offer_after_s=5.0, retry_after_s=20.0, keeps_s=120.0) if queue.callback else None,
+        )
         for name, queue in given.queues.items()
     }
-    return replace(given, queues=queues, content_hash=given.content_hash + "-short")
+    phones = {**given.phones, OUTSIDE: replace(given.phones[OUTSIDE], kind=PhoneKind.EXTERNAL)}
+    return replace(given, queues=queues, phones=phones, content_hash=given.content_hash + "-short")
 
 
 class Puppet:
@@ -71,11 +100,18 @@ class Puppet:
 class Story(RuleBasedStateMachine):
     callers = Bundle("callers")
 
-    @initialize(seed=st.integers(0, 2**16), faults=st.sampled_from([NO_FAULTS, NO_FAULTS, FAULTY]))
-    def begin(self, seed: int, faults: Faults) -> None:
-        self.world = World(short_lived(SAMPLE.settings), seed=seed, pins=SAMPLE.pins, faults=faults, watch=verify)
+    @initialize(
+        seed=st.integers(0, 2**16),
+        faults=st.sampled_from([NO_FAULTS, NO_FAULTS, FAULTY]),
+        strategy=st.sampled_from(STRATEGIES),
+    )
+    def begin(self, seed: int, faults: Faults, strategy: Strategy) -> None:
+        sample = SAMPLES[strategy]
+        self.world = World(short_lived(sample.settings), seed=seed, pins=sample.pins, faults=faults, watch=verify)
+        self.strangers: list[Puppet] = []
+        self.world.pbx.dialplan.outside = self.stranger
         self.agents = {agent: Puppet() for agent in sorted(SAMPLE.settings.agents)}
-        self.phones = dict(zip(self.agents, sorted(SAMPLE.settings.phones), strict=True))
+        self.phones = dict(zip(self.agents, sorted(SAMPLE.settings.phones), strict=False))
         for agent, phone in self.phones.items():
             self.world.pbx.phones[phone].person = self.agents[agent]
         self.requests = 0
@@ -84,6 +120,13 @@ class Story(RuleBasedStateMachine):
         self.world.run_until(1.0)
         for agent in self.agents:
             self.log_in(agent, 0)
+
+    def stranger(self, to: PhoneId) -> Puppet | None:
+        """Somebody outside whom the center, or a phone, calls."""
+        if "5559999" in to:
+            return None
+        self.strangers.append(Puppet())
+        return self.strangers[-1]
 
     def ask(self, kind: type, **given: object) -> None:
         self.requests += 1
@@ -154,6 +197,32 @@ class Story(RuleBasedStateMachine):
         if caller.channels:
             self.world.pbx.hang_up(caller.channels[0])
 
+    @rule(target=callers, did=st.sampled_from([DIRECT_DID, STRAIGHT_DID]))
+    def call_straight(self, did: str) -> object:
+        """To one agent, or to a queue, without a menu."""
+        puppet = Puppet()
+        channel = self.world.pbx.call_in(puppet, did, "+15550101")
+        if channel is None:
+            return multiple()
+        puppet.channels.append(channel)
+        return puppet
+
+    @rule(caller=callers)
+    def caller_wants_to_be_called_back(self, caller: Puppet) -> None:
+        """The key, and the confirmation of the number."""
+        if caller.channels:
+            self.world.run_until(self.world.agenda.now_s + 6.0)
+        for _ in range(2):
+            if caller.channels:
+                self.world.pbx.press(caller.channels[0], "1")
+                self.world.run_until(self.world.agenda.now_s + 2.0)
+
+    @rule(number=st.integers(0, 5), way=st.sampled_from(["answer", "answer", "hang_up", "decline"]))
+    def stranger_acts(self, number: int, way: str) -> None:
+        busy = [stranger for stranger in self.strangers if stranger.channels]
+        if busy:
+            getattr(self.world.pbx, way)(busy[number % len(busy)].channels[0])
+
     # --- agents -------------------------------------------------------------------------------------------------------
     @rule(
         agent=st.integers(0, AGENTS - 1), way=st.sampled_from(["answer", "answer", "answer", "decline", "hang_up", "lose_line"])
@@ -193,6 +262,63 @@ class Story(RuleBasedStateMachine):
             digits = who + "#"
         self.world.pbx.press(puppet.channels[0], digits)
 
+    @rule(agent=st.integers(0, AGENTS - 1), key=st.sampled_from(KEYS), to=st.sampled_from(TARGETS))
+    def key_in_a_talk(self, agent: int, key: str, to: str) -> None:
+        """A key, and where a number is asked for then, a number."""
+        puppet = self.busy_agent(agent)
+        if puppet is None:
+            return
+        puppet.asked_for = None
+        channel = puppet.channels[0]
+        self.world.pbx.press(channel, key)
+        if self.until(lambda: isinstance(puppet.asked_for, CollectNumber), 0.1):
+            self.world.pbx.press(channel, to + "#")
+            self.world.run_until(self.world.agenda.now_s + 0.05)
+
+    @rule(agent=st.integers(0, AGENTS - 1), to=st.sampled_from(TARGETS))
+    def phone_refers(self, agent: int, to: str) -> None:
+        puppet = self.busy_agent(agent)
+        if puppet is not None:
+            self.world.pbx.refer(puppet.channels[0], to or "0")
+
+    @rule(agent=st.integers(0, AGENTS - 1), to=st.sampled_from(TARGETS))
+    def phone_calls(self, agent: int, to: str) -> None:
+        """Beside a customer on hold, or from idle; also an emergency."""
+        _, puppet, phone = self.person(agent)
+        for channel in puppet.channels:
+            self.world.pbx.hold(channel, True)
+        channel = self.world.pbx.dial(puppet, self.world.pbx.phones[phone], to or "112")
+        if channel is not None:
+            puppet.channels.append(channel)
+
+    @rule(agent=st.integers(0, AGENTS - 1))
+    def phone_joins_both_its_calls(self, agent: int) -> None:
+        puppet = self.busy_agent(agent)
+        if puppet is not None and len(puppet.channels) > 1:
+            self.world.pbx.refer_attended(puppet.channels[0], puppet.channels[1])
+
+    @rule(agent=st.integers(0, AGENTS - 1))
+    def headset_dials_in(self, agent: int) -> None:
+        """The code, the account, the PIN, each when it is asked for."""
+        name, puppet, phone = self.person(agent)
+        channel = self.world.pbx.dial_feature(puppet, self.world.pbx.phones[phone], "18")
+        for kind, digits in ((Collect, name), (CollectSecret, SAMPLE.pins[name])):
+            if channel is not None and self.until(lambda kind=kind: isinstance(puppet.asked_for, kind), 10.0):
+                self.world.pbx.press(channel, digits + "#")
+                puppet.asked_for = None
+        self.world.run_until(self.world.agenda.now_s + 0.1)
+
+    @rule(agent=st.integers(0, AGENTS - 1), code=st.sampled_from(["12", "131", "14", "15", "16", "171", "99"]))
+    def headset_types(self, agent: int, code: str) -> None:
+        """On a line that waits, a `*` asks for the desk."""
+        lines = [c for puppet in self.agents.values() for c in puppet.channels if c.is_kept and c.bridge is not None]
+        lines = [c for c in lines if c.bridge is not None and c.bridge.kind is BridgeKind.HOLDING]
+        if lines:
+            line = lines[agent % len(lines)]
+            self.world.pbx.press(line, "*")
+            self.until(lambda: line.session is not None, 1.0)
+            self.world.pbx.press(line, code + "#")
+
     @rule(agent=st.sampled_from(sorted(SAMPLE.settings.agents)), phone=st.integers(0, AGENTS - 1))
     def log_in(self, agent: AgentId, phone: int) -> None:
         own = sorted(SAMPLE.settings.phones)[(phone + list(self.agents).index(agent)) % AGENTS]
@@ -211,6 +337,35 @@ class Story(RuleBasedStateMachine):
     @rule(number=st.integers(1, 8))
     def hang_up_by_request(self, number: int) -> None:
         self.ask(HangUpRequested, interaction=InteractionId(number))
+
+    @rule(
+        what=st.sampled_from(
+            [
+                CancelCallbackRequested,
+                CloseQueueRequested,
+                MoveAgentRequested,
+                MoveCallRequested,
+                OpenQueueRequested,
+                PickRequested,
+                PriorityRequested,
+            ]
+        ),
+        number=st.integers(1, 8),
+        agent=st.sampled_from(sorted(SAMPLE.settings.agents)),
+        queue=st.sampled_from([SALES, SUPPORT]),
+        phone=st.sampled_from(sorted(SAMPLE.settings.phones)),
+    )
+    def supervisor(self, what: type, number: int, agent: AgentId, queue: str, phone: PhoneId) -> None:
+        fields = {
+            "interaction": InteractionId(number),
+            "agent": agent,
+            "queue": queue,
+            "phone": phone,
+            "priority": number,
+            "prompt": None,
+        }
+        known = what.__dataclass_fields__  # type: ignore[attr-defined]
+        self.ask(what, **{name: value for name, value in fields.items() if name in known})
 
     @rule(agent=st.integers(0, AGENTS - 1), is_registered=st.booleans())
     def contact(self, agent: int, is_registered: bool) -> None:
@@ -266,6 +421,13 @@ class Story(RuleBasedStateMachine):
         for channel in list(pbx.channels.values()):
             pbx.hang_up(channel)
         world.run_until(world.agenda.now_s + QUIET_S)
+        for agent in world.center.snapshot().agents.values():
+            assert not agent.work, f"agent {agent.id} still works: {agent.work}"
+            if agent.presence is Presence.READY and agent.phone is not None:
+                shown, real = world.center.snapshot().phones[agent.phone].state, pbx.phones[agent.phone].state()
+                assert shown is real, f"{agent.phone} is {real.value}, the core has {shown.value}"
+            self.ask(LogoutRequested, agent=agent.id)
+        world.run_until(world.agenda.now_s + 1.0)
         state = world.center.snapshot()
         assert not state.interactions, f"never ended: {list(state.interactions.values())}"
         assert not pbx.channels, f"left on the PBX: {list(pbx.channels.values())}"
@@ -275,11 +437,6 @@ class Story(RuleBasedStateMachine):
         left = {key: due_s for key, due_s in state.deadlines.items() if key[0] not in BY_THE_CLOCK}
         assert not left, f"deadlines left: {left}"
         assert not world.books.faults
-        for agent in state.agents.values():
-            assert not agent.work, f"agent {agent.id} still works: {agent.work}"
-            if agent.presence is Presence.READY and agent.phone is not None:
-                shown, real = state.phones[agent.phone].state, pbx.phones[agent.phone].state()
-                assert shown is real, f"{agent.phone} is {real.value}, the core has {shown.value}"
 
 
 TestStory = Story.TestCase
