@@ -223,6 +223,94 @@ class Story(RuleBasedStateMachine):
         if busy:
             getattr(self.world.pbx, way)(busy[number % len(busy)].channels[0])
 
+    # --- what takes several people and some seconds -------------------------------------------------------------------
+    def in_talk(self, number: int) -> tuple[Puppet, Channel] | None:
+        """One of the agents who talk."""
+        talking = [
+            (puppet, channel)
+            for puppet in self.agents.values()
+            for channel in puppet.channels
+            if channel.is_ours and channel.bridge is not None and channel.bridge.kind is BridgeKind.TALK
+        ]
+        return talking[number % len(talking)] if talking else None
+
+    def ringing(self) -> list[Channel]:
+        everybody = [*self.agents.values(), *self.strangers]
+        return [channel for puppet in everybody for channel in puppet.channels if not channel.is_up]
+
+    def somebody_answers(self) -> None:
+        """The first phone that rings within three seconds; at one outside the call is accepted by the key."""
+        if self.until(self.ringing, 3.0):
+            channel = self.ringing()[0]
+            self.world.pbx.answer(channel)
+            self.world.run_until(self.world.agenda.now_s + 0.05)
+            if channel.place is Place.DESK:
+                self.world.pbx.press(channel, "1")
+                self.world.run_until(self.world.agenda.now_s + 1.5)
+
+    def everybody(self, what: type) -> None:
+        for agent in self.agents:
+            self.ask(what, agent=agent, **({"reason": ReasonId("lunch")} if what is PauseRequested else {}))
+
+    @rule(target=callers)
+    def a_talk(self) -> object:
+        """Somebody calls, everybody is ready, and somebody answers."""
+        self.everybody(UnpauseRequested)
+        puppet = self.call_straight(STRAIGHT_DID)
+        self.somebody_answers()
+        return puppet
+
+    @rule(
+        number=st.integers(0, AGENTS - 1),
+        key=st.sampled_from(["*1", "*2", "*2", "*2"]),
+        to=st.sampled_from(["1000", "1001", "1002", "701", "702", "5550142", *TARGETS]),
+        is_answered=st.sampled_from([True, True, True, False]),
+        what=st.tuples(
+            st.sampled_from([0.0, 0.01, 1.0, 8.0]),
+            st.sampled_from(["*1", "*1", "*3", "*3", "*9", "*0", "hang_up", "lose_line", "customer", "colleague", ""]),
+        ),
+    )
+    def hand_over(self, number: int, key: str, to: str, is_answered: bool, what: tuple[float, str]) -> None:
+        """A colleague is asked, or gets the call; then the agent, the customer or the colleague does something."""
+        found, pbx, (after_s, then) = self.in_talk(number), self.world.pbx, what
+        if found is None:
+            return
+        puppet, channel = found
+        assert channel.bridge is not None
+        customer = channel.bridge.others(channel)[0]
+        puppet.asked_for = None
+        pbx.press(channel, key)
+        self.until(lambda: isinstance(puppet.asked_for, CollectNumber) or channel.is_gone, 1.0)
+        pbx.press(channel, to + "#")
+        if is_answered:
+            self.somebody_answers()
+        self.world.run_until(self.world.agenda.now_s + after_s)
+        colleague = channel.bridge.others(channel)[:1] if channel.bridge is not None else []
+        if then in ("customer", "colleague"):
+            for leg in [customer] if then == "customer" else colleague:
+                pbx.hang_up(leg)
+        elif then.startswith("*"):
+            pbx.press(channel, then)
+        elif then:
+            getattr(pbx, then)(channel)
+        self.world.run_until(self.world.agenda.now_s + 0.05)
+
+    @rule(is_reached=st.booleans(), way=st.sampled_from(["answer", "decline", "hang_up"]))
+    def called_back(self, is_reached: bool, way: str) -> None:
+        """Nobody is ready; the caller asks to be called back; then somebody is."""
+        self.everybody(PauseRequested)
+        caller = self.call_straight(STRAIGHT_DID)
+        if not isinstance(caller, Puppet):
+            return
+        self.caller_wants_to_be_called_back(caller)
+        self.until(lambda: not caller.channels, 10.0)
+        self.everybody(UnpauseRequested)
+        self.somebody_answers()
+        if is_reached:
+            self.somebody_answers()
+        else:
+            self.stranger_acts(0, way)
+
     # --- agents -------------------------------------------------------------------------------------------------------
     @rule(
         agent=st.integers(0, AGENTS - 1), way=st.sampled_from(["answer", "answer", "answer", "decline", "hang_up", "lose_line"])
