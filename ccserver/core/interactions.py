@@ -157,6 +157,8 @@ class Interactions:
                     self.step.tell(CustomerReached(interaction.id))
                 elif interaction.after is not None and interaction.after.kind is AfterKind.MESSAGE:
                     self.callers.record_message(interaction)
+                elif interaction.after is not None and interaction.after.kind is AfterKind.LEAVE:
+                    self.callers.release(interaction)
                 elif interaction.after is not None and interaction.after.exit is not None:
                     self.queueing.take_exit(replace(interaction, after=None), replace(interaction.after.exit, prompt=None))
                 else:

@@ -539,3 +539,17 @@ def test_an_agent_who_waits_again_is_not_joined_with_a_phone_that_rings() -> Non
     customer_answers(desk, dial)
     (join,) = desk.told(c.JoinLeg)
     assert (join.leg, join.caller) == (offer.leg, dial.leg)
+
+
+def test_a_caller_whose_farewell_the_daemons_death_cut_short_is_let_go() -> None:
+    desk = a_desk()
+    caller = desk.call(number=NUMBER)
+    desk.wait(30.0)
+    presses(desk, caller, "1")
+    desk.types(caller, "1")
+    assert said(desk) == ["cc-callback-done"]
+    desk.tell(ev.CenterStarted(incarnation=2, first_interaction=3), ev.LinkUp(pbx="pbx", uptime_s=desk.now_s - 50.0))
+    seen = ev.ChannelView(leg=caller, channel="PJSIP/trunk-1", is_up=True, bridge=None, application="AGI", context="cc-call")
+    desk.observe(seen, after_s=1.0)
+    session = desk.arrive(caller, number=NUMBER)
+    assert [end.session for end in desk.told(c.EndSession)] == [session]
