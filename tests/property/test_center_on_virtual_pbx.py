@@ -28,7 +28,7 @@ from ccserver.core.events import (
     UnpauseRequested,
 )
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, ReasonId, RequestId
-from ccserver.core.settings import PhoneKind, Settings, Strategy
+from ccserver.core.settings import DIRECT, CallbackRules, PhoneKind, Settings, Strategy
 from ccserver.core.state import DeadlineKind, Presence
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
 from ccserver.sim.day import verify
@@ -46,6 +46,7 @@ TARGETS = ("1000", "1001", "1002", "701", "702", "2000", "5550142", "5559999", "
 EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60"))
 FAULTY = Faults(lost_ratio=0.03, doubled_ratio=0.05, late_ratio=0.05, unanswered_ratio=0.03, action_timeout_s=2.0)
 QUIET_S = 600.0
+SOON = CallbackRules(offer_after_s=5.0, retry_after_s=20.0, keeps_s=120.0)
 OUTSIDE = PhoneId("PJSIP/2002")
 """The phone at which a call is accepted by the key 1."""
 BY_THE_CLOCK = (DeadlineKind.DAY, DeadlineKind.SHIFT, DeadlineKind.CLOSING)
@@ -63,7 +64,7 @@ def short_lived(given: Settings) -> Settings:
             max_talk_s=60.0,
             max_waiting=3,
             wrap_up_max_s=10.0,
-            callback=replace(queue.callback, offer_after_s=5.0, retry_after_s=20.0, keeps_s=120.0) if queue.callback else None,
+            callback=SOON if name != DIRECT else None,
         )
         for name, queue in given.queues.items()
     }
