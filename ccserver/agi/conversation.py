@@ -84,6 +84,12 @@ class Conversation:
         assert self._reply is not None
         return self._reply
 
+    async def tell(self, line: bytes) -> None:
+        """Sends one command, after the answer to the last one, and does not wait for its own. Raises SessionOver."""
+        while self._is_busy:
+            await self.change()
+        self._send(line, ANSWER_LIMIT_S, is_listening=False, is_slice=False)
+
     async def listen_until(self, deadline_s: float | None) -> None:
         """Waits for the next change (a digit, a newer verb, the end of a slice) with a command that listens running."""
         if not self._is_busy and not self._is_over:

@@ -63,6 +63,7 @@ class PeerTransport(Interface):
 
     def write(self, data: bytes, /) -> None: ...
     def loseConnection(self) -> None: ...
+    def loseWriteConnection(self) -> None: ...
     def abortConnection(self) -> None: ...
 
 
@@ -221,7 +222,7 @@ class AgiServer:
             opening.language,
             self._surroundings,
             write=connection.write,
-            close=connection.close,
+            finish=connection.finish,
             drop=connection.drop,
         )
         session.conversation.typed.is_ami_listening = self._is_ami_listening
@@ -317,6 +318,13 @@ class AgiConnection(Protocol):
             self._is_closing = True
             self._give_up_at_s = self._server.clock.seconds() + CLOSING_LIMIT_S
             self._transport.loseConnection()
+
+    def finish(self) -> None:
+        """All is written; the peer closes when it has read it."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._give_up_at_s = self._server.clock.seconds() + CLOSING_LIMIT_S
+            self._transport.loseWriteConnection()
 
     def drop(self, reason: str) -> None:
         if not self._is_closing:

@@ -60,6 +60,8 @@ MESSAGE_MIN_S = 0.5
 """A recording shorter than this is a click, or the key that ended it: nothing was said."""
 MESSAGE_MAX_S = 3600.0
 SILENCE_MAX_S = 60.0
+NORMAL_CLEARING = 16
+"""Q.850; what `bye` in the dialplan hangs up with when no cause is set."""
 
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
 _MESSAGE = re.compile(r"(/[A-Za-z0-9_./-]{1,300})\.(wav|WAV|gsm|ulaw|alaw|sln)")
@@ -90,7 +92,7 @@ class Surroundings:
 
 
 class Session:
-    """One channel in the AGI loop. `close` ends the connection in good order, `drop(reason)` counts it as not in order."""
+    """One channel in the AGI loop. `finish` says that nothing more will be written; `drop(reason)` ends it, counted as not in order."""
 
     def __init__(
         self,
@@ -100,14 +102,14 @@ class Session:
         surroundings: Surroundings,
         *,
         write: Callable[[bytes], None],
-        close: Callable[[], None],
+        finish: Callable[[], None],
         drop: Callable[[str], None],
     ) -> None:
         self.id = session
         self.leg = leg
         self.conversation = Conversation(surroundings.clock, write, drop, surroundings.counters)
         self._at = surroundings
-        self._close = close
+        self._finish = finish
         self._drop = drop
         self._language = language  # of the channel, for digits and numbers
         self._music: str | None = None  # what the channel hears for sure; every prompt ends it
@@ -312,17 +314,20 @@ class Session:
         self._emit(WaitEnded(session=self.id, command=command, end=end, digit=digit))
 
     async def _end(self, verb: EndSession) -> None:
-        variables = {"CC_CAUSE": str(int(verb.cause))}
+        # Each variable is a round trip; the usual cause is the dialplan's own.
+        variables = {} if verb.cause == NORMAL_CLEARING else {"CC_CAUSE": str(int(verb.cause))}
         if (verb.extension or verb.next is Next.EXTENSION) and not _EXTENSION.fullmatch(verb.extension):
             raise wire.NotSendable("an extension with characters that a dialplan would read as its own")
         if verb.next is Next.EXTENSION:
             variables["CC_GOTO"] = f"{self._at.overflow_context},{verb.extension},1"
         elif verb.next is Next.DIAL and verb.extension:
             variables["CC_TO"] = verb.extension
-        variables["CC_NEXT"] = verb.next.value  # last: the dialplan takes it as "all is said"
         for name, value in variables.items():
             await self.conversation.ask(wire.command("SET VARIABLE", name, value))
-        self._close()
+        # Last: the dialplan takes it as "all is said". The end of what we write follows at once, and Asterisk ends the session when it
+        # has read both: so it is woken once, not twice.
+        await self.conversation.tell(wire.command("SET VARIABLE", "CC_NEXT", verb.next.value))
+        self._finish()
         await self.conversation.change()  # until SessionOver
 
     # --- parts of verbs -----------------------------------------------------------------------------------------------

@@ -24,9 +24,11 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from ccserver.ami.actions import ActionFields, ActionRefused, AmiCommand, action_id, actions_for, command_of, has_end
 from ccserver.ami.digits import LEGS_MAX, BridgedLegs, KeyFilter
+from ccserver.ami.lamps import PacedLamps
 from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
 from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, translate
+from ccserver.core.commands import SetLamp
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
@@ -162,6 +164,7 @@ class AmiLink:
         self._listens_to = listens_to
         self._keys = KeyFilter()
         self._bridged = BridgedLegs()
+        self._lamps = PacedLamps(clock, self._perform)
         self._leaving: dict[LegId, None] = {}
         """Legs whose far end has hung up and whose end is not told yet."""
         self._watch: Timer | None = None
@@ -197,6 +200,7 @@ class AmiLink:
     def stop(self) -> Deferred[None]:
         """Closes the link and says nothing more to the sink. Fires when the connection is gone."""
         self._is_stopped = True
+        self._lamps.forget()
         self._stopped = Deferred()
         stopped = self._stopped
         if self._manager is not None:
@@ -208,10 +212,17 @@ class AmiLink:
         return stopped
 
     def perform(self, command_id: CommandId, command: AmiCommand) -> None:
-        """Sends one command. Its end reaches the sink, possibly before this returns; nothing is ever sent twice."""
+        """Sends one command; a lamp's at the pace of lamps. Its end reaches the sink, possibly before this returns; nothing is ever
+        sent twice."""
         if not self._is_up:
             self._failed(command_id, f"no link to the manager of {self._pbx}", is_told=has_end(command))
-        elif len(self._asked) >= self.outstanding_max:
+        elif isinstance(command, SetLamp):
+            self._lamps.set(command_id, command)
+        else:
+            self._perform(command_id, command)
+
+    def _perform(self, command_id: CommandId, command: AmiCommand) -> None:
+        if len(self._asked) >= self.outstanding_max:
             reason = f"{len(self._asked)} actions wait for an answer of {self._pbx}"
             self._failed(command_id, reason, is_told=has_end(command))
         else:
@@ -520,6 +531,7 @@ class AmiLink:
         self._connection = None
         _cancel(self._watch)
         was_up, self._is_up = self._is_up, False
+        self._lamps.forget()
         self._bridged = BridgedLegs()
         for given in list(self._asked):
             asked = self._take(given)

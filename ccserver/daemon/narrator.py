@@ -37,7 +37,7 @@ log = structlog.stdlib.get_logger("ccserver.center")
 def tell_event(event: object, number: Callable[[], InteractionId | None]) -> None:
     """The few inputs that an operator wants to see themselves. `number` tells the interaction of a call that arrived."""
     match event:
-        case CallArrived():
+        case CallArrived() if log.isEnabledFor(logging.INFO):  # `number` searches: not for a line that nobody writes
             log.info(
                 "call.arrived",
                 interaction=number(),

@@ -1,6 +1,6 @@
 """How many AGI sessions one core carries: `python tests/bench/bench_agi.py [sessions] [at a time]`.
 
-Each session is what a plain queued call does: arrive, answer, a prompt, music, two variables, end. The
+Each session is what a plain queued call does: arrive, answer, a prompt, music, a variable, end. The
 peers are as cheap as they can be and live in a process of their own, so the figure is the server's.
 """
 
@@ -26,7 +26,7 @@ from ccserver.core.settings import Spoken, SpokenKind
 
 SECRET = "bench"
 EN = Language("en")
-COMMANDS_PER_SESSION = 5  # answer, prompt, music, CC_CAUSE, CC_NEXT
+COMMANDS_PER_SESSION = 4  # answer, prompt, music, CC_NEXT
 
 
 class Peer(asyncio.Protocol):

@@ -1,7 +1,7 @@
 """ccserver beside Asterisk's own app_queue: the same Asterisk, the same phones, the same callers, in turns.
 
-    python tests/bench/bench_app_queue.py            # about 8 minutes; as root, on a machine that has nothing else to do
-    BENCH_SECONDS=5 python tests/bench/bench_app_queue.py
+    python tests/bench/bench_app_queue.py            # about 9 minutes; as root, on a machine that has nothing else to do
+    BENCH_SECONDS=5 BENCH_TURNS=1 python tests/bench/bench_app_queue.py backlog steady-500    # these parts only, shorter
 
 Each measure is taken in turns (ours, theirs, ours, theirs) and given as a ratio, ours to theirs: machines differ, and are shared.
 """
@@ -10,21 +10,31 @@ import asyncio
 import gc
 import os
 import random
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from side_by_side.center import CALLERS_AT, PBX, PHONES_AT, Center
 from side_by_side.sip import Dialog, Endpoint
 
 from ccserver.lab import namespace
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "15"))
+T = TypeVar("T")
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 TURNS = int(os.environ.get("BENCH_TURNS", "2"))
 OURS, THEIRS = "5", "6"
+NAMES = {OURS: "ccserver", THEIRS: "app_queue"}
+RATES = (20, 40, 60, 80, 100, 120, 160)
+RATE_SECONDS = 5.0
+RING_P99_MAX_MS = 100.0
+OVERLOAD = 1.6
+"""How much more than the highest rate that went well; whether all calls end after it is what counts."""
 
 
 @dataclass
@@ -78,6 +88,8 @@ class Turn:
         while time.monotonic() < deadline and sum(self.center.left_over()):
             await asyncio.sleep(0.5)
         self.seen.stuck = self.center.left_over()
+        if any(self.seen.stuck):
+            self.center.say_what_is_left()
         self.phones.close()
         self.callers.close()
         await asyncio.sleep(0.1)  # the sockets are closed in the loop's next rounds
@@ -174,6 +186,10 @@ def row(what: str, ours: float, theirs: float, unit: str = "") -> None:
     print(f"  {what:<58} {ours:>9.2f} {theirs:>9.2f} {unit:<5} {ours / theirs if theirs else float('nan'):>7.3f}x")
 
 
+def daemon_per_call(seen: Seen) -> float:
+    return seen.daemon_s * 1000 / max(1, seen.handled)
+
+
 def per_call(seen: Seen) -> float:
     return (seen.asterisk_s + seen.daemon_s) * 1000 / max(1, seen.handled)
 
@@ -193,13 +209,60 @@ async def backlog(agents: int, waiting: int) -> None:
     costs(ours, theirs)
 
 
-async def steady(agents: int, queues: int, per_s: float = 20.0) -> None:
+async def steady(agents: int, queues: int, per_s: float = 20.0) -> Seen:
+    """Gives what ccserver did."""
     with_agents(agents, queues)
     found = await in_center(agents, queues, lambda turn: turn.steady(per_s, SECONDS), lambda chance: 1.0)
     ours, theirs = found[OURS], found[THEIRS]
     row("INVITE to ring, p50", percentile(ours.ring_ms, 0.5), percentile(theirs.ring_ms, 0.5), "ms")
     row("INVITE to ring, p99", percentile(ours.ring_ms, 0.99), percentile(theirs.ring_ms, 0.99), "ms")
     costs(ours, theirs)
+    return ours
+
+
+async def memberships() -> None:
+    """What it costs ccserver that an agent is in 50 queues: against itself with one."""
+    one, fifty = await steady(100, 1), await steady(100, 50)
+    title = "ccserver alone, an agent in 50 queues against 1"
+    print(f"{title:<60} {'50':>9} {'1':>9}         ratio")
+    row("INVITE to ring, p50", percentile(fifty.ring_ms, 0.5), percentile(one.ring_ms, 0.5), "ms")
+    row("CPU of ccserver per call", daemon_per_call(fifty), daemon_per_call(one), "ms")
+    row("CPU of both per call", per_call(fifty), per_call(one), "ms")
+
+
+async def highest(agents: int) -> None:
+    """The highest of RATES up to which the 99th percentile of the time to ring is within RING_P99_MAX_MS; then more than that."""
+    print(f"{agents} agents, calls per second stepwise up")
+
+    async def climb(center: Center) -> None:
+        for prefix, name in NAMES.items():
+            if prefix == OURS:
+                center.log_in()
+            best = 0
+            for rate in RATES:
+                seen = await one_turn(center, prefix, rate)
+                p99 = percentile(seen.ring_ms, 0.99)
+                print(
+                    f"  {name:<10} {rate:4d}/s: INVITE to ring p99 {p99:8.1f} ms, {seen.handled} handled, refused {seen.refused}"
+                )
+                if not p99 <= RING_P99_MAX_MS or len(seen.ring_ms) < 0.95 * rate * RATE_SECONDS:
+                    break
+                best = rate
+            seen = await one_turn(center, prefix, max(best, RATES[0]) * OVERLOAD)
+            print(
+                f"  {name:<10} highest rate {best}/s; 30 s after {max(best, RATES[0]) * OVERLOAD:g}/s: "
+                f"channels {seen.stuck[0]}, calls in ccserver {seen.stuck[1]}"
+            )
+            if prefix == OURS:
+                center.log_out()
+
+    await with_center(agents, 1, climb)
+
+
+async def one_turn(center: Center, prefix: str, per_s: float) -> Seen:
+    async with Turn(center, prefix, lambda: 1.0) as turn:
+        await turn.steady(per_s, RATE_SECONDS)
+    return turn.seen
 
 
 def costs(ours: Seen, theirs: Seen) -> None:
@@ -226,23 +289,39 @@ async def in_center(
     agents: int, queues: int, traffic: Callable[[Turn], object], talk_s: Callable[[random.Random], float]
 ) -> dict[str, Seen]:
     chance = random.Random(11)
+    return await with_center(agents, queues, lambda center: compare(center, traffic, lambda: talk_s(chance)))
+
+
+async def with_center(agents: int, queues: int, use: Callable[[Center], Coroutine[object, object, T]]) -> T:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         center = Center(Path(name), agents, queues)
         try:
             center.start()
-            return await compare(center, traffic, lambda: talk_s(chance))
+            return await use(center)
         finally:
             center.close()
 
 
-async def main() -> None:
+PARTS: Mapping[str, Callable[[], Coroutine[object, object, object]]] = {
+    "backlog": lambda: backlog(100, 300),
+    "steady": lambda: steady(100, 1),
+    "steady-500": lambda: steady(500, 1),
+    "queues-50": memberships,
+    "highest": lambda: highest(500),
+}
+WHOLE = ("backlog", "steady-500", "queues-50", "highest")
+"""`queues-50` takes `steady` with it, to have its own measure beside."""
+
+
+async def main(parts: Sequence[str]) -> None:
     print(f"{SECONDS:g} s a measure, {TURNS} turns each; load before: {os.getloadavg()[0]:.1f}")
-    await backlog(100, 300)
-    await steady(100, 1)
-    await steady(500, 1)
-    await steady(100, 50)
+    for part in parts:
+        await PARTS[part]()
 
 
 if __name__ == "__main__":
+    chosen = sys.argv[1:] or WHOLE
+    if unknown := [part for part in chosen if part not in PARTS]:
+        sys.exit(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     namespace.enter()
-    asyncio.run(main())
+    asyncio.run(main(chosen))

@@ -103,6 +103,12 @@ class Center:
         assert isinstance(calls, list)
         return len(self.pbx.channels()), len(calls)
 
+    def say_what_is_left(self) -> None:
+        """Where in the dialplan each channel is: name, context, extension, priority, state, application and its data, …, seconds."""
+        for row in self.pbx.cli("core show channels concise").splitlines():
+            if "!" in row:
+                print(f"  left: {row}")
+
     def close(self) -> None:
         if self._daemon is not None:
             self._daemon.terminate()

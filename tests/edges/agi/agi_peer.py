@@ -32,6 +32,10 @@ class Wire(StringTransport):
         super().loseConnection()
         self.is_lost = True
 
+    def loseWriteConnection(self) -> None:
+        """Twisted's StringTransport has none: what was written stays to be read, and nothing can follow."""
+        self.is_lost = True
+
     def abortConnection(self) -> None:
         super().abortConnection()
         self.is_lost = True

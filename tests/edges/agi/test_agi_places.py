@@ -112,14 +112,14 @@ def test_the_key_that_took_a_leg_out_of_its_talk_is_not_read_again_at_the_desk(d
 def test_a_session_ends_with_what_the_dialplan_does_next(desk: Desk, then: Next, word: str) -> None:
     peer, _ = opened(desk, "desk", channel=PHONE)
     peer.end(then)
-    peer.answer('SET VARIABLE "CC_CAUSE" "16"', f'SET VARIABLE "CC_NEXT" "{word}"', result=1)
+    peer.answer(f'SET VARIABLE "CC_NEXT" "{word}"', result=1)
     assert peer.wire.is_lost
 
 
 def test_a_phones_own_call_may_go_to_another_phone_than_was_dialled(desk: Desk) -> None:
     peer, _ = opened(desk, "desk", channel=PHONE)
     peer.end(Next.DIAL, extension="1006")
-    peer.answer('SET VARIABLE "CC_CAUSE" "16"', 'SET VARIABLE "CC_TO" "1006"', 'SET VARIABLE "CC_NEXT" "dial"', result=1)
+    peer.answer('SET VARIABLE "CC_TO" "1006"', 'SET VARIABLE "CC_NEXT" "dial"', result=1)
     assert peer.wire.is_lost
 
 

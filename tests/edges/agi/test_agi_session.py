@@ -248,7 +248,7 @@ def test_a_newer_verb_takes_the_place_of_a_collect(desk: Desk) -> None:
     assert desk.take_events() == [DigitsCollected(session=peer.session, command=command, end=VerbEnd.SUPERSEDED, digits="1")]
     assert peer.asked() == [WAIT_1S]
     peer.reply(0)
-    assert peer.asked() == ['SET VARIABLE "CC_CAUSE" "16"']
+    assert peer.asked() == ['SET VARIABLE "CC_NEXT" "bye"']
 
 
 def test_digits_of_another_leg_or_no_digits_do_nothing(desk: Desk) -> None:
@@ -426,9 +426,7 @@ def test_end_sets_the_next_step_last(desk: Desk) -> None:
 def test_end_hands_over_to_an_extension(desk: Desk) -> None:
     peer = desk.call()
     peer.end(Next.EXTENSION, extension="8001")
-    peer.answer(
-        'SET VARIABLE "CC_CAUSE" "16"', 'SET VARIABLE "CC_GOTO" "cc-overflow,8001,1"', 'SET VARIABLE "CC_NEXT" "goto"', result=1
-    )
+    peer.answer('SET VARIABLE "CC_GOTO" "cc-overflow,8001,1"', 'SET VARIABLE "CC_NEXT" "goto"', result=1)
     assert peer.wire.is_lost
 
 
