@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ccserver.core import recording
 from ccserver.core.commands import EndSession, Next, Place, RingAgent
+from ccserver.core.display import shown_name
 from ccserver.core.facts import AgentLegOver, OfferOver, OfferParked
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.joins import Joins
@@ -110,7 +111,7 @@ class Offers:
                 caller=caller.id if caller is not None else None,
                 caller_channel=caller.channel if caller is not None else "",
                 number=interaction.caller_number,
-                name=config.name,
+                name=shown_name(interaction, config, step.now.mono_s),
                 ring_timeout_s=config.ring_timeout_s,
                 max_talk_s=config.max_talk_s + MAX_TALK_GUARD_S,
                 recording=offer.recording,

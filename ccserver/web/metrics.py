@@ -32,10 +32,12 @@ from ccserver.core.records import (
     SegmentRecord,
     ShownState,
     TransferRecord,
+    VisitOutcome,
     VisitRecord,
 )
 
 WAIT_BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
+FORECAST_BUCKETS_S = (10, 30, 60, 120, 300, 600)
 TALK_BUCKETS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0)
 STEP_BUCKETS_S = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
@@ -115,6 +117,13 @@ class CenterMetrics:
             buckets=WAIT_BUCKETS_S,
             registry=registry,
         )
+        self._forecast = Histogram(
+            "ccserver_expected_wait_error_seconds",
+            "How far the wait that was announced first was from the actual one, of callers who were answered later or sooner.",
+            ["queue", "answered"],
+            buckets=FORECAST_BUCKETS_S,
+            registry=registry,
+        )
         self._talk = Histogram(
             "ccserver_talk_seconds", "Length of talks with an agent.", ["queue"], buckets=TALK_BUCKETS_S, registry=registry
         )
@@ -162,6 +171,9 @@ class CenterMetrics:
             case VisitRecord():
                 self._visits.labels(record.queue, record.outcome.value).inc()
                 self._wait.labels(record.queue, record.outcome.value).observe(record.wait_s)
+                if record.announced_wait_s is not None and record.outcome is VisitOutcome.ANSWERED:
+                    error_s = record.wait_s - record.announced_wait_s
+                    self._forecast.labels(record.queue, "later" if error_s > 0 else "sooner").observe(abs(error_s))
                 if record.is_within_service_level:
                     self._in_time.labels(record.queue).inc()
             case SegmentRecord():

@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -71,6 +72,26 @@ def test_gauges_are_read_at_each_scrape(registry: CollectorRegistry, metrics: Ce
     assert seen["ccserver_agents", ("talking",)] == 0
     assert seen["ccserver_ami_link_up", ()] == 1
     assert seen["ccserver_ami_links_lost_total", ()] == 4
+
+
+def test_the_error_of_the_expected_wait_is_measured_for_who_was_answered(
+    registry: CollectorRegistry, metrics: CenterMetrics
+) -> None:
+    visit = VisitRecord(
+        interaction=InteractionId(1),
+        number=0,
+        queue=SALES,
+        entered_utc_s=0.0,
+        wait_s=60.0,
+        outcome=VisitOutcome.ANSWERED,
+        is_within_service_level=False,
+        announced_wait_s=90.0,
+    )
+    for one in (visit, replace(visit, outcome=VisitOutcome.ABANDONED), replace(visit, announced_wait_s=None)):
+        metrics.count(one)
+    seen = samples(registry)
+    assert seen["ccserver_expected_wait_error_seconds_sum", ("sooner", "sales")] == 30.0
+    assert seen["ccserver_expected_wait_error_seconds_count", ("sooner", "sales")] == 1
 
 
 def test_records_are_counted_as_history_counts_them(registry: CollectorRegistry, metrics: CenterMetrics) -> None:
