@@ -68,7 +68,10 @@ def _prompts(document: Document, reader: Reader) -> None:
                 ("prompts", prompt), hinted(f"expected a name that does not begin with cc-, got {quoted(prompt)}", hint)
             )
         elif prompt not in used and prompt not in SYSTEM_PROMPTS:
-            reader.warn(("prompts", prompt), "expected a prompt that is used somewhere, got one that never is said")
+            reader.warn(
+                ("prompts", prompt),
+                "expected a prompt that is used somewhere, got one that only `ccserver queue close --say` could say",
+            )
     for language in spoken:
         if _is_spoken(language, SYSTEM_LANGUAGES):
             continue

@@ -3,6 +3,7 @@
 Each carries `by`, the account at the other end of the socket, and is answered and put on record by the core.
 """
 
+import difflib
 from collections.abc import Callable, Collection, Mapping
 
 from ccserver.control.protocol import Why
@@ -38,9 +39,15 @@ Made = Callable[[RequestId], Event]
 class LiveActs:
     """Reads the arguments of a request; what names nothing is refused here, with the names there are."""
 
-    def __init__(self, settings: Callable[[], Settings], snapshot: Callable[[], CenterState]) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        snapshot: Callable[[], CenterState],
+        prompts: Callable[[], Collection[str]],
+    ) -> None:
         self._settings = settings
         self._snapshot = snapshot
+        self._prompts = prompts
 
     def table(self) -> Mapping[str, Callable[[Given], Made]]:
         return {
@@ -110,7 +117,14 @@ class LiveActs:
     # --- queues, numbers, callbacks -----------------------------------------------------------------------------------
     def _close(self, given: Given) -> Made:
         queue, by = self.queue(given), who(given)
-        prompt = None if given.get("prompt") is None else PromptId(text_of(given, "prompt"))
+        prompt = None
+        if given.get("prompt") is not None:
+            # A missing one would be no message at all, in an emergency.
+            name = text_of(given, "prompt")
+            if name not in self._prompts():
+                near = difflib.get_close_matches(name, list(self._prompts()), n=1)
+                raise NotDone(Why.NOT_FOUND, f"no prompt {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            prompt = PromptId(name)
         return lambda number: CloseQueueRequested(request=number, queue=queue, prompt=prompt, by=by)
 
     def _open(self, given: Given) -> Made:

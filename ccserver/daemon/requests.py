@@ -5,7 +5,7 @@ read from a snapshot.
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -34,6 +34,8 @@ class Desk(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def prompts(self) -> Collection[str]: ...
     def post(self, event: Event) -> None: ...
     def snapshot(self) -> CenterState: ...
     def now(self) -> Moment: ...
@@ -50,7 +52,7 @@ class Requests:
         # a reply to a request of an earlier run must not meet a new one
         self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
         self._waiting: dict[RequestId, Deferred[object]] = {}
-        self._acts = LiveActs(lambda: desk.settings, desk.snapshot)
+        self._acts = LiveActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {

@@ -398,6 +398,11 @@ class Service:
     def settings(self) -> Settings:
         return self._center.settings
 
+    @property
+    def prompts(self) -> Collection[str]:
+        """All that can be said."""
+        return self._configuration.edges.prompts
+
     def snapshot(self) -> CenterState:
         return self._center.snapshot()
 
