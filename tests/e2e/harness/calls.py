@@ -42,6 +42,16 @@ async def log_in(center: Center, phones: PhoneProcess, agent: str, **fields: obj
     return phone
 
 
+async def carrier(phones: PhoneProcess, **fields: object) -> Phone:
+    """The other end of the trunk: rings for every number outside that the center calls.
+
+    In a process of its own: in that of a caller from outside, a call back would be the caller's.
+    """
+    return await phones.phone(
+        "carrier", register=False, from_uri="sip:carrier@127.0.0.2", local="127.0.0.2", local_port=5060, **fields
+    )
+
+
 async def leave(center: Center, caller: Phone) -> None:
     """The customer hangs up, and all of the call is over."""
     await caller.hangup()

@@ -74,6 +74,16 @@ PROMPTS_HZ = {
     "cc-hold-reminder": 1810,
     "pay": 1840,
     "paid": 1965,
+    # What is said to a caller who waits, is called back or leaves a message.
+    "cc-callback-offer": 200,
+    "cc-callback-confirm": 250,
+    "cc-callback-enter": 300,
+    "cc-callback-done": 350,
+    "cc-callback-no-number": 400,
+    "cc-message-leave": 440,
+    "cc-wait-about": 540,
+    "cc-wait-one-minute": 570,
+    "cc-queue-position": 660,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 

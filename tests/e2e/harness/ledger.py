@@ -47,6 +47,10 @@ class Ledger:
         """One column of those rows."""
         return [row[column] for row in self.of(table, call)]
 
+    def callbacks(self) -> list[Row]:
+        """The requests of this test to be called back, in the order in which they were over."""
+        return self.center.rows("SELECT * FROM callbacks WHERE interaction > ? ORDER BY run, seq", self._first)
+
     async def check(self) -> None:
         """Each interaction once and whole, totals that reconcile with the rows and the live counters, nothing mended."""
         await self.center.quiet()
