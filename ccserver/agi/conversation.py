@@ -20,12 +20,20 @@ ANSWER_LIMIT_S = 10.0
 SPEECH_LIMIT_S = 900.0
 
 
+class Timer(Protocol):
+    """What a clock gives back for a call to come."""
+
+    def active(self) -> bool: ...
+
+    def cancel(self) -> None: ...
+
+
 class Clock(Protocol):
     """The part of Twisted's IReactorTime that is used here, in a form that a type checker can compare."""
 
     def seconds(self) -> float: ...
 
-    def callLater(self, delay: float, callable: Callable[..., object], /, *args: object, **kwargs: object) -> object: ...
+    def callLater(self, delay: float, callable: Callable[..., object], /, *args: object, **kwargs: object) -> Timer: ...
 
 
 class SessionOver(Exception):
@@ -100,6 +108,22 @@ class Conversation:
             line = wire.command(f"WAIT FOR DIGIT {slice_ms}")
             self._send(line, slice_ms / 1000 + ANSWER_LIMIT_S, is_listening=True, is_slice=True)
         await self.change()
+
+    async def idle_until(self, deadline_s: float | None) -> None:
+        """Waits for the next change without a command: music goes on, keys are told by AMI, and Asterisk ends the session itself when
+        the channel is over or taken elsewhere. So hundreds who wait cost nothing, and a newer verb need not wait for a slice.
+
+        While AMI tells nothing, keys come from a command that listens only.
+        """
+        if self._is_busy or not self.typed.is_ami_listening:
+            await self.listen_until(deadline_s)
+            return
+        timer = None if deadline_s is None else self._clock.callLater(max(0.0, deadline_s - self.now_s()), self.wake)
+        try:
+            await self.change()
+        finally:
+            if timer is not None and timer.active():
+                timer.cancel()
 
     async def change(self) -> None:
         """Waits until something happened. Raises SessionOver. There is one waiter: the verb that is being performed."""

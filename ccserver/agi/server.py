@@ -173,6 +173,7 @@ class AgiServer:
         for session in self._by_leg.values():
             session.conversation.typed.is_ami_listening = is_listening
             session.conversation.typed.forget_twins()
+            session.conversation.wake()  # one that waits in silence must listen now, and the other way round
 
     def open_sessions(self) -> tuple[OpenSession, ...]:
         return tuple(

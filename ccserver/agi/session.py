@@ -1,8 +1,9 @@
 """What one AGI session does with the core's verbs: one after the other, each to its end.
 
 - `Say` and `AnswerCall` are always done whole and in order.
-- `Collect`, `CollectNumber`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: within one
-  slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt (nor while it records).
+- `Collect`, `CollectNumber`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: at once in a
+  `WaitUntil`, else within one slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt
+  (nor while it records).
 - A verb that is open when the connection ends has no event of its own: SessionClosed stands for it.
 """
 
@@ -310,7 +311,7 @@ class Session:
                 await self.conversation.ask(wire.command("SET MUSIC ON", verb.music))
                 self._music = verb.music
             else:
-                await self.conversation.listen_until(deadline_s)
+                await self.conversation.idle_until(deadline_s)
         self._emit(WaitEnded(session=self.id, command=command, end=end, digit=digit))
 
     async def _end(self, verb: EndSession) -> None:

@@ -126,7 +126,7 @@ def test_verbs_of_one_step_are_done_in_order(desk: Desk) -> None:
     said = peer.say("welcome")
     peer.wait()
     peer.answer('EXEC Answer "0,i"', 'STREAM FILE "/prompts/en/welcome" ""', 'SET MUSIC ON "default"')
-    assert peer.asked() == [WAIT_1S]
+    assert peer.asked() == []
     assert desk.take_events() == [
         CommandDone(command=answered),
         PromptEnded(session=peer.session, command=said, end=VerbEnd.DONE),
@@ -352,6 +352,18 @@ def test_wait_with_music_until_the_time_out(desk: Desk) -> None:
     peer = desk.call()
     command = peer.wait("sales", timeout_s=1.5)
     peer.answer('SET MUSIC ON "sales"')
+    desk.clock.advance(1.4)
+    assert peer.asked() == []
+    assert desk.take_events() == []
+    desk.clock.advance(0.1)
+    assert desk.take_events() == [WaitEnded(session=peer.session, command=command, end=VerbEnd.TIMEOUT)]
+
+
+def test_a_wait_listens_in_slices_while_ami_tells_no_keys(desk: Desk) -> None:
+    desk.server.ami_listens(False)
+    peer = desk.call()
+    command = peer.wait("sales", timeout_s=1.5)
+    peer.answer('SET MUSIC ON "sales"')
     assert peer.asked() == [WAIT_1S]
     desk.clock.advance(1)
     peer.reply(0)
@@ -361,11 +373,45 @@ def test_wait_with_music_until_the_time_out(desk: Desk) -> None:
     assert desk.take_events() == [WaitEnded(session=peer.session, command=command, end=VerbEnd.TIMEOUT)]
 
 
+def test_a_wait_begins_to_listen_when_ami_is_lost_and_stops_when_it_is_back(desk: Desk) -> None:
+    peer = desk.call()
+    command = peer.wait(stop="1")
+    peer.answer('SET MUSIC ON "default"')
+    assert peer.asked() == []
+    desk.server.ami_listens(False)
+    peer.answer(WAIT_1S)
+    desk.server.ami_listens(True)
+    peer.answer(WAIT_1S)
+    assert peer.asked() == []
+    desk.server.digit(LEG, "1")
+    assert desk.take_events() == [WaitEnded(session=peer.session, command=command, end=VerbEnd.DIGIT, digit="1")]
+
+
+def test_a_newer_verb_ends_a_wait_at_once(desk: Desk) -> None:
+    peer = desk.call()
+    command = peer.wait(timeout_s=60.0)
+    peer.answer('SET MUSIC ON "default"')
+    peer.say("welcome")
+    assert desk.take_events() == [WaitEnded(session=peer.session, command=command, end=VerbEnd.SUPERSEDED)]
+    peer.answer('STREAM FILE "/prompts/en/welcome" ""')
+    assert [each.getTime() for each in desk.clock.getDelayedCalls()] == [1.0]  # the server's look around
+
+
+def test_a_session_that_ends_in_a_silent_wait_leaves_no_timer(desk: Desk) -> None:
+    peer = desk.call()
+    session = peer.session
+    peer.wait(timeout_s=60.0)
+    peer.answer('SET MUSIC ON "default"')
+    peer.send(b"HANGUP\n")
+    peer.hang_up()
+    assert desk.take_events() == [SessionClosed(session=session)]
+    assert [each.getTime() for each in desk.clock.getDelayedCalls()] == [1.0]  # the server's look around
+
+
 def test_wait_ends_by_a_stop_digit_only(desk: Desk) -> None:
     peer = desk.call()
     command = peer.wait(stop="1")
     peer.answer('SET MUSIC ON "default"')
-    peer.answer(WAIT_1S, result=ord("7"))
     desk.server.digit(LEG, "7")
     assert desk.take_events() == []
     desk.server.digit(LEG, "1")
@@ -379,10 +425,9 @@ def test_music_comes_back_after_a_prompt_and_is_not_restarted_otherwise(desk: De
     said = peer.say("welcome")
     second = peer.wait()
     assert desk.take_events() == [WaitEnded(session=peer.session, command=first, end=VerbEnd.SUPERSEDED)]
-    peer.answer(WAIT_1S, 'STREAM FILE "/prompts/en/welcome" ""', 'SET MUSIC ON "default"')
+    peer.answer('STREAM FILE "/prompts/en/welcome" ""', 'SET MUSIC ON "default"')
     peer.wait()
-    peer.answer(WAIT_1S)
-    assert peer.asked() == [WAIT_1S]
+    assert peer.asked() == []
     assert desk.take_events() == [
         PromptEnded(session=peer.session, command=said, end=VerbEnd.DONE),
         WaitEnded(session=peer.session, command=second, end=VerbEnd.SUPERSEDED),
@@ -394,10 +439,8 @@ def test_what_was_typed_into_the_music_is_no_menu_choice(desk: Desk) -> None:
     peer.wait()
     peer.answer('SET MUSIC ON "default"')
     desk.server.digit(LEG, "5")
-    peer.answer(WAIT_1S, result=ord("5"))
     peer.collect("menu")
     desk.take_events()
-    peer.answer(WAIT_1S)
     assert peer.asked() == [f'STREAM FILE "/prompts/en/menu" {STREAM_ALL}']
 
 
