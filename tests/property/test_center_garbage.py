@@ -24,11 +24,12 @@ from ccserver.core.ids import (
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
 from ccserver.core.records import PhoneState
-from ccserver.core.settings import EVERYBODY, HasSkill, NoneOf, NumberKind, NumberMark
+from ccserver.core.settings import EVERYBODY, HasSkill, NoneOf, NumberKind, NumberMark, Strategy
 from ccserver.core.state import CenterState
-from ccserver.sim.sample import DID, sample_center
+from ccserver.sim.full_sample import full_center
+from ccserver.sim.sample import DID
 
-SETTINGS = sample_center(3).settings
+SETTINGS = full_center(3, Strategy.RING_ALL).settings
 LEGS = st.sampled_from(
     [LegId("pbx", name) for name in ("1.1", "1.2", "1.3", "ccpbx-000001-00000001", "ccpbx-000001-00000002", "", "x" * 300)]
     + [LegId("other", "1.1")]
@@ -63,7 +64,7 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "number_as_given": TEXT,
     "caller_name": TEXT,
     "digits": st.text("0123456789*#", max_size=6),
-    "digit": st.sampled_from(["", "1", "#"]),
+    "digit": st.sampled_from(["", "1", "#", "*", "2", "0"]),
     "end": st.sampled_from(ev.VerbEnd),
     "is_ok": st.none() | st.booleans(),
     "reason": st.sampled_from([ReasonId("lunch"), ReasonId("none")]),
