@@ -303,9 +303,11 @@ class Callbacks:
         request = interaction.callback
         if request is None or interaction.offers or request.is_reached:
             return
+        was_due = (DeadlineKind.CALLBACK, str(interaction.id)) not in self.step.deadlines.table
         if interaction.leg is not None:
             self.step.hang_up(interaction.leg)
-        elif request.outcome is None and not request.is_resting:
+        elif request.outcome is None and (was_due or not request.is_resting):
+            # Its rest may have ended while the last agent's leg was still there.
             self._await(interaction)
         self.settle(interaction.id)
 

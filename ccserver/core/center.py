@@ -858,6 +858,9 @@ class CallCenter:
             self._handovers.not_moved(leg)
         elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
             self._nobody_came(leg)
+        elif awaited.what is Awaited.HANG_UP and leg.is_dial_over and leg.state is LegState.DIALLED:
+            # Its dial had failed, and now its end cannot be ordered: there is no channel, and no other news will come.
+            self._no_channel_came(leg)
 
     def _outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""

@@ -413,6 +413,9 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
             is_ending = all(_is_awaited_elsewhere(state, it, offer) for offer in it.offers)
         if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
             yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
+        rests = it.callback is not None and not it.callback.is_reached and it.state is InteractionState.WAITING
+        if rests and it.leg is None and (DeadlineKind.CALLBACK, str(it.id)) not in due:
+            yield f"interaction {it.id} is to be called back, and never will be"
         if it.is_missing and it.state is InteractionState.WAITING and (DeadlineKind.RETURN, str(it.id)) not in due:
             yield f"interaction {it.id} is missing without a deadline"
         queue = settings.queues.get(it.visit.queue) if it.visit is not None else None

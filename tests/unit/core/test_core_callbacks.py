@@ -553,3 +553,34 @@ def test_a_caller_whose_farewell_the_daemons_death_cut_short_is_let_go() -> None
     desk.observe(seen, after_s=1.0)
     session = desk.arrive(caller, number=NUMBER)
     assert [end.session for end in desk.told(c.EndSession)] == [session]
+
+
+def test_the_rest_of_a_callback_may_end_while_an_agents_leg_is_still_there() -> None:
+    """Nobody is told of the end of that leg for longer than the rest lasts."""
+    desk = a_desk(callback=replace(RULES, retry_after_s=10.0))
+    asked(desk)
+    offer = comes_back(desk)
+    accepts(desk, offer)
+    desk.hangs_up(dialled(desk).leg, cause=17)
+    desk.wait(11.0)
+    desk.hangs_up(offer.leg)
+    assert desk.ring().interaction == offer.interaction
+
+
+def test_a_leg_that_never_was_and_cannot_be_ended_is_over() -> None:
+    """One of two phones has no contact; the other agent accepts before that is known for sure."""
+    desk = a_desk(2, strategy=Strategy.RING_ALL)
+    asked(desk)
+    desk.tell(ev.UnpauseRequested(request=1, agent="101"))
+    first = desk.ring()
+    desk.tell(ev.UnpauseRequested(request=1, agent="102"))
+    second = desk.ring()
+    (command,) = [i for i, x in desk.last if isinstance(x, c.RingAgent)]
+    desk.tell(ev.RingEnded(command=command, leg=second.leg, is_ok=False, reason=0))
+    desk.tell(ev.LegStarted(leg=first.leg, channel=f"{first.phone}-01"), ev.LegAnswered(leg=first.leg))
+    # Not by the desk, where every order is carried out.
+    told = desk.center.handle(ev.LegParked(leg=first.leg), desk.moment())
+    (place,) = [n for n, x in enumerate(told) if isinstance(x, c.HangUpLeg) and x.leg == second.leg]
+    desk.tell(ev.CommandFailed(command=CommandId(desk.center.seq, place), reason="No such channel"))
+    assert second.leg not in desk.center.snapshot().legs
+    assert desk.shown(2) is not ShownState.RINGING
