@@ -268,7 +268,7 @@ async def test_files_and_database_are_checked(center: Center, tmp_path: Path) ->
     text, parsed = await both(center, "db", "check", config=new, code=1)
     assert parsed["ok"] is False and "db upgrade" in text
     made = await command(center, "db", "upgrade", config=new)
-    assert made.code == 0 and "0001" in made.out, made
+    assert made.code == 0 and "0002" in made.out, made
     again = await in_json(center, "db", "upgrade", config=new)
     assert again.code == 0 and again.parsed["ok"] is True, again
     text, parsed = await both(center, "db", "check", config=new)
