@@ -23,6 +23,8 @@ CALLER, SECOND, ANN, BOB = "caller", "second", "ann", "bob"
 ANNS = (AgentId("101"), PhoneId("PJSIP/1001"))
 BOBS = (AgentId("102"), PhoneId("PJSIP/1002"))
 PINS = {ANNS[0]: "9101", BOBS[0]: "9102"}
+FRIEND = "1008"
+"""Whom agents call when they call a friend."""
 MENU, STRAIGHT, NARROW, HASTY, TOGETHER = "900", "901", "903", "904", "905"
 LOGGED_IN_S = 1.0
 OVER_AFTER_S = 60.0
@@ -134,10 +136,10 @@ SCENARIOS: tuple[Script, ...] = (
     _script(
         "agent talks with a friend, nobody else is there",
         ONE,
-        _at(0.0, ANN, Act.OWN_CALL),
+        _at(0.0, ANN, Act.OWN_CALL, FRIEND),
         _at(1.0, CALLER, Act.CALL, STRAIGHT),
         _at(3.0, CALLER, Act.HANG_UP),
-        _at(4.0, ANN, Act.OWN_CALL_OVER),
+        _at(4.0, ANN, Act.HANG_UP),
     ),
     _script(
         "agent goes not ready and comes back",

@@ -33,8 +33,7 @@ class Act(Enum):
     UNREGISTER = "unregister"
     REGISTER = "register"
     REFER = "refer"  # the phone itself transfers the other party; value: to whom
-    OWN_CALL = "own_call"  # the phone is in use without us
-    OWN_CALL_OVER = "own_call_over"
+    OWN_CALL = "own_call"  # the phone calls a friend in the house, who answers at once; value: the friend's number
     DO_NOT_DISTURB = "do_not_disturb"  # from now on the phone says "busy" to every call
 
 
@@ -93,6 +92,9 @@ class Cast:
         self.actors = {name: Actor(name, self) for name in names}
         for name, (_, phone) in script.agents.items():
             pbx.phones[phone].person = self.actors[name]
+        friends = {step.value for step in script.steps if step.act is Act.OWN_CALL}
+        for friend in (phone for phone in pbx.phones.values() if phone.number in friends):
+            friend.person = Friend(pbx)
 
     def begin(self) -> None:
         self.happened(START, None, 1)
@@ -129,8 +131,9 @@ class Actor:
             if step.act in (Act.REGISTER, Act.UNREGISTER):
                 pbx.set_registered(phone, step.act is Act.REGISTER)
                 return
-            if step.act in (Act.OWN_CALL, Act.OWN_CALL_OVER):
-                pbx.set_own_call(phone, step.act is Act.OWN_CALL)
+            if step.act is Act.OWN_CALL:
+                self._channel = pbx.dial(self, phone, step.value)
+                assert self._channel is not None, f"{self.name}'s phone is not free to call"
                 return
             if step.act is Act.DO_NOT_DISTURB:
                 phone.is_refusing = True
@@ -177,3 +180,25 @@ class Actor:
 
     def ended(self, channel: Channel) -> None:
         self._happened(Seen.ENDED)
+
+
+class Friend:
+    """Somebody in the house whom an agent calls: answers at once, and stays."""
+
+    def __init__(self, pbx: VirtualPbx) -> None:
+        self._pbx = pbx
+
+    def rings(self, channel: Channel) -> None:
+        self._pbx.agenda.after(0.01, self._pbx.answer, channel)
+
+    def asked(self, channel: Channel, verb: Asking) -> None:
+        """Is asked nothing."""
+
+    def joined(self, channel: Channel) -> None:
+        """Talks."""
+
+    def parted(self, channel: Channel) -> None:
+        """Is hung up by the PBX."""
+
+    def ended(self, channel: Channel) -> None:
+        """That was it."""

@@ -82,7 +82,7 @@ IN_ONE_INSTANT = "caller leaves in the instant of the answer"
 
 RECORDED = [script for script in SCENARIOS if (TRACES / script.file_name).exists()]
 IN_ANY_ORDER = frozenset({"two phones ring, the first to answer takes the call"})
-"""The losers' phones may end before the winner has talked or after."""
+"""The losers' phones may end before the winner has talked or after: their offers are compared as a bag."""
 NOT_RECORDED_YET = frozenset(list(EXPECTED)[-8:])
 
 
@@ -114,7 +114,11 @@ def test_what_the_story_is_about_happens_on_both(script: Script) -> None:
         if script.name == IN_ONE_INSTANT:
             assert outcomes(trace) in (([ABANDONED], ["caller_gone"]), ([ANSWERED], ["answered"]))
         else:
-            assert outcomes(trace) == EXPECTED[script.name]
+            calls, offers = outcomes(trace)
+            expected_calls, expected_offers = EXPECTED[script.name]
+            if script.name in IN_ANY_ORDER:
+                offers, expected_offers = sorted(offers), sorted(expected_offers)
+            assert (calls, offers) == (expected_calls, expected_offers)
 
 
 @pytest.mark.parametrize("script", RECORDED, ids=lambda script: script.name)

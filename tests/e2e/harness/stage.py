@@ -21,6 +21,7 @@ from ccserver.core.events import (
     LegLeftBridge,
     LegRinging,
     LegStarted,
+    OwnCallDialled,
     RingEnded,
     SessionClosed,
     TransferAsked,
@@ -33,8 +34,6 @@ from ccserver.sim.script import START, Act, Script, ScriptStep, Seen
 from harness.center import AGENT_HZ, CALLER_HZ, Center, Site, password_of
 from harness.waiting import until
 
-FRIEND = "1008"
-"""Whom agents call when they call a friend."""
 SETTLED = {"logged_out", "ready", "not_ready", "unreachable", "back_off"}
 
 
@@ -137,11 +136,11 @@ class Stage:
             self._phones[key] = await self._processes["outside"].trunk_caller(key, number=number, tone_hz=CALLER_HZ)
         return self._phones[key]
 
-    async def friend(self) -> None:
-        """Somebody at the phone `FRIEND`, who answers at once."""
+    async def friend(self, number: str) -> None:
+        """Somebody at this phone, who answers at once."""
         if "friend" not in self._processes:
             process = self._processes["friend"] = await PhoneProcess.start()
-            await process.phone(FRIEND, password=password_of(FRIEND), local="127.0.0.8", answer_after_ms=0)
+            await process.phone(number, password=password_of(number), local="127.0.0.8", answer_after_ms=0)
 
     async def lose(self, name: str) -> None:
         """The desk phone loses its current: no BYE, no audio. The next script starts it again."""
@@ -177,12 +176,17 @@ class _Performance:
         self._placed = self._begun = 0
 
     async def run(self, deadline_s: float) -> None:
+        is_over = False
         try:
             await self._run(time.monotonic() + deadline_s)
+            is_over = True
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if not is_over:
+                # What is left of a story that failed would fail all that follow.
+                await asyncio.to_thread(self._stage.center.pbx.cli, "channel request hangup all")
 
     async def _run(self, deadline: float) -> None:
         self._happened(START, None, 1)
@@ -216,7 +220,7 @@ class _Performance:
         match step.event:
             case CallArrived(leg=leg) as event:
                 self._entered(leg, event.session, self._customer(event))
-            case FeatureDialled(leg=leg) as event:
+            case FeatureDialled(leg=leg) | OwnCallDialled(leg=leg) as event:
                 self._entered(leg, event.session, self._agent(event.phone))
             case WrapUpOpened(leg=leg) | DeskOpened(leg=leg) | TransferAsked(leg=leg) as event:
                 self._entered(leg, event.session, self._legs[leg])
@@ -317,7 +321,7 @@ class _Performance:
                 await phone.answer()
             case Act.DECLINE:
                 await phone.answer(603)
-            case Act.HANG_UP | Act.OWN_CALL_OVER:
+            case Act.HANG_UP:
                 await phone.hangup()
             case Act.LOSE_LINE:
                 await self._stage.lose(step.who)
@@ -333,7 +337,8 @@ class _Performance:
             case Act.REFER:
                 await phone.transfer(step.value)
             case Act.OWN_CALL:
-                await self._stage.friend()
-                await phone.call(FRIEND)
+                await self._stage.friend(step.value)
+                self._placed += 1
+                await phone.call(step.value)
             case Act.DO_NOT_DISTURB:
                 await phone.set(answer_code=486)
