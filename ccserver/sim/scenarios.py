@@ -68,7 +68,7 @@ def _script(
     return Script(name=name, agents=dict(agents), steps=steps, absent=absent, withheld=withheld)
 
 
-SCENARIOS: tuple[Script, ...] = (
+INBOUND: tuple[Script, ...] = (
     _script("agent ends the talk", ONE, *INTO_THE_QUEUE, ANN_ANSWERS, _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0)),
     _script(
         "caller ends the talk, agent gives a disposition",
@@ -190,6 +190,10 @@ SCENARIOS: tuple[Script, ...] = (
         ANN_ANSWERS,
         CALLER_LEAVES,
     ),
+)
+"""The dialplan joins whoever answers."""
+
+JOINS: tuple[Script, ...] = (
     _script(
         "two phones ring, the first to answer takes the call",
         TWO,
@@ -259,6 +263,9 @@ SCENARIOS: tuple[Script, ...] = (
         _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
     ),
 )
+"""The daemon joins, parts and moves the legs."""
+
+SCENARIOS = INBOUND + JOINS
 
 
 def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:

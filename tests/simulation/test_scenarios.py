@@ -1,5 +1,5 @@
 """The stories on the virtual PBX: what each is about happens, and what a real Asterisk told of it is what the virtual one could
-have told. The recordings in `tests/traces` are made by `tests/e2e/test_conformance.py`."""
+have told. The recordings in `tests/traces` are made by `tests/e2e/test_conformance*.py`."""
 
 from dataclasses import replace
 from functools import cache
