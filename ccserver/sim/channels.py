@@ -101,6 +101,8 @@ class Channel:
     has_talked: bool = False
     joined_s: float = 0.0
     retry: Entry | None = None
+    is_parking: bool = False
+    """It told that it is parked, and is about to enter its waiting place."""
     first_entry_s: float = 0.0
     alone_since_s: float | None = None
     """At the desk: since when the daemon does not answer."""

@@ -215,9 +215,14 @@ class Dialplan:
 
     def _later(self, channel: Channel, delay_s: float) -> None:
         """The one thing that the channel is about to do."""
+        self._not_yet(channel)
+        channel.retry = self._agenda.after(delay_s, self.arrive, channel)
+
+    def _not_yet(self, channel: Channel) -> None:
+        """What the channel was about to do, it does not."""
         if channel.retry is not None:
             channel.retry.cancel()
-        channel.retry = self._agenda.after(delay_s, self.arrive, channel)
+            channel.retry = None
 
     def _soon(self, channel: Channel) -> None:
         self._later(channel, self._chance.uniform(0.0005, 0.003))
@@ -247,6 +252,12 @@ class Dialplan:
 
     def send(self, *moves: tuple[Channel, Place]) -> None:
         """Redirect: out of everything, in one stroke, each to its place."""
+        for channel, _ in moves:
+            if channel.is_parking and self._chance.random() < 0.5:
+                # It goes in all the same, and leaves when it finds that it was redirected.
+                self._not_yet(channel)
+                self._wait_alone(channel)
+            channel.is_parking = False
         self._leave(*(channel for channel, _ in moves))
         for channel, place in moves:
             self.agi.break_off(channel)
@@ -254,8 +265,13 @@ class Dialplan:
             self._soon(channel)
 
     def _park(self, channel: Channel) -> None:
-        """In silence, in a waiting place of its own."""
+        """In silence, in a waiting place of its own. The core may be faster than the next line of the dialplan."""
         self._wire.ami(LegParked(leg=channel.leg))
+        channel.is_parking = True
+        channel.retry = self._agenda.after(self._chance.uniform(0.0, 0.002), self._wait_alone, channel)
+
+    def _wait_alone(self, channel: Channel) -> None:
+        channel.retry, channel.is_parking = None, False
         self._enter(self._new_bridge(BridgeKind.HOLDING), channel)
 
     def _confer(self, channel: Channel) -> None:
@@ -301,9 +317,7 @@ class Dialplan:
                 self.steals += 1
             self._leave(channel)
             self.agi.break_off(channel)
-            if channel.retry is not None:
-                channel.retry.cancel()
-                channel.retry = None
+            self._not_yet(channel)
         bridge = self._new_bridge(BridgeKind.TALK)
         caller.joined_s = self._agenda.now_s
         caller.is_up = caller.has_talked = agent.has_talked = True

@@ -183,13 +183,18 @@ class VirtualPbx:
             self._wire.ami(LegHeld(leg=channel.leg) if is_held else LegUnheld(leg=channel.leg))
 
     def refer(self, channel: Channel, to: str) -> None:
-        """The phone transfers the other party blindly: that one is sent to TRANSFER_CONTEXT, the phone's leg ends."""
+        """The phone transfers the other party blindly: that one is sent to TRANSFER_CONTEXT.
+
+        Asterisk takes the transferrer off hold, held or not. Some phones hang up then; others stay, in the dialplan behind the talk.
+        """
         if not _talks(channel) or channel.bridge is None:
             return
         (transferee,) = channel.bridge.others(channel)
         transferee.digits, transferee.has_talked = to, False
+        self._wire.ami(LegUnheld(leg=channel.leg))
         self.dialplan.send((transferee, Place.TRANSFER))
-        self.dialplan.end(channel, 16)
+        if self._chance.random() < 0.5:
+            self.agenda.after(self._chance.uniform(0.0, 0.02), self.dialplan.end, channel, 16)
 
     def refer_attended(self, first: Channel, second: Channel) -> None:
         """The phone joins who is on `first` with who is on `second`, which it had called; both its legs end."""

@@ -52,6 +52,7 @@ class StageSite(Site):
     def settings(self) -> dict[str, Any]:
         whole = super().settings()
         whole["skills"]["spare"] = "Spare"  # which nobody has
+        whole["direct_calls"] = {"wrap_up_s": 1, "ring_timeout_s": 5, "music": "cc-wait"}  # colleagues are reached by them
         return whole
 
 

@@ -31,6 +31,7 @@ from ccserver.core.events import (
     LegEnteredBridge,
     LegParked,
     LegsTransferred,
+    LegUnheld,
     MessageRecorded,
     NumberCollected,
     OwnCallDialled,
@@ -100,6 +101,29 @@ def test_two_phones_answer_and_wait_and_the_one_that_is_chosen_talks() -> None:
     assert one(events, LegEnded).leg == first.leg
     assert one(events, SessionClosed)
     assert bench.pbx.steals == 0
+
+
+def test_a_leg_that_is_joined_before_it_waits_goes_in_first_or_not() -> None:
+    ways = set()
+    for seed in range(40):
+        bench = Bench(seed=seed)
+        _, caller, _ = bench.caller()
+        bench.perform(bench.ring(caller, place=Place.PARK))
+        bench.run(0.1)
+        agent = bench.agent.channel
+        assert agent is not None
+        bench.pbx.answer(agent)
+        while not agent.is_parking:
+            bench.run(0.0001)
+        before = len(bench.events)
+        command = bench.perform(join(agent, caller))
+        bench.run(0.1)
+        told = [e for e in bench.events[before:] if getattr(e, "leg", None) == agent.leg or isinstance(e, CommandDone)]
+        assert talk_with(caller) is agent
+        assert [e.command for e in told if isinstance(e, CommandDone)] == [command]
+        ways.add(tuple(kind for kind in kinds(told) if kind in ("CommandDone", "LegEnteredBridge")))
+    entered, done = "LegEnteredBridge", "CommandDone"
+    assert ways == {(done, entered), (done, entered, entered), (entered, done, entered)}
 
 
 def test_two_that_are_joined_take_the_caller_from_each_other() -> None:
@@ -379,18 +403,31 @@ def test_an_emergency_call_is_told_and_not_asked_for() -> None:
 
 
 # --- transfers by the phone -------------------------------------------------------------------------------------------
-def test_a_blind_transfer_brings_the_customer_to_the_daemon_and_ends_the_agents_leg() -> None:
+def test_a_blind_transfer_brings_the_customer_to_the_daemon() -> None:
     bench = Bench()
     caller, agent = bench.talk()
     bench.pbx.refer(agent, "2001")
     events = bench.run(0.1)
     asked = one(events, TransferAsked)
     assert (asked.leg, asked.to, asked.kind) == (caller.leg, "2001", NumberKind.INTERNAL)
-    assert one(events, LegEnded).leg == agent.leg
+    assert one(events, LegUnheld).leg == agent.leg
     bench.pbx.daemon_died()
     bench.pbx.daemon_started()
     bench.wire.is_agi_open = True
     assert one(bench.run(2.1), CallArrived).leg == caller.leg
+
+
+def test_a_phone_that_transferred_hangs_up_or_stays_for_the_wrap_up() -> None:
+    ways = set()
+    for seed in range(20):
+        bench = Bench(seed=seed)
+        _, agent = bench.talk()
+        bench.pbx.refer(agent, "2001")
+        events = bench.run(0.1)
+        is_over = [e.leg for e in events if isinstance(e, LegEnded)] == [agent.leg]
+        assert is_over or one(events, WrapUpOpened).leg == agent.leg
+        ways.add(is_over)
+    assert ways == {True, False}
 
 
 def test_an_attended_transfer_brings_the_customer_to_whom_the_phone_had_called() -> None:
