@@ -112,7 +112,7 @@ class Floor:
     # --- who hears whom -------------------------------------------------------------------------------------------------
     def voice(self, name: str) -> int:
         who = name.partition("-")[0]
-        return {**VOICES, "customer": CALLER_HZ, "guest": GUEST_HZ, "music": MUSIC_HZ}.get(who) or PROMPTS_HZ[who]
+        return {**VOICES, "customer": CALLER_HZ, "guest": GUEST_HZ, "music": MUSIC_HZ}.get(who) or PROMPTS_HZ[name]
 
     async def hears(self, listener: str, *speakers: str, ms: int = 300) -> None:
         """Waits until `listener` has heard each of them for so much longer than now."""
