@@ -15,4 +15,4 @@ def test_the_account_is_sent_each_event_that_is_read() -> None:
 
 def test_only_the_echo_of_lamps_is_kept_out_of_those() -> None:
     excluded = [line for line in ACCOUNT.splitlines() if line.startswith("eventfilter(action(exclude)")]
-    assert excluded == ["eventfilter(action(exclude),name(DeviceStateChange),header(Device),method(starts_with)) = Custom:"]
+    assert excluded == ["eventfilter(action(exclude),name(DeviceStateChange),header(Device),method(starts_with)) = Custom:cc-"]

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from desk import Desk, a_queue, spoken
+
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.center import CallCenter
 from ccserver.core.ids import LegId, SessionId
 from ccserver.core.settings import ClassOfService, EnqueueNode, Flow, NumberKind, QueueSettings, ReturnNode, SayNode, Settings
-from tests.unit.core.desk import Desk, a_queue, spoken
 
 KINDS = {"9": NumberKind.MOBILE, "8": NumberKind.PREMIUM, "7": NumberKind.UNKNOWN}
 PAY = Flow(start="pay", nodes={"pay": SayNode(say=spoken("pay"), next="done"), "done": ReturnNode(result="paid")})

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 import pytest
+from desk import settings as desk_settings
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from ccserver.core.settings import (
     Strategy,
     Tier,
 )
-from tests.unit.core.desk import settings as desk_settings
 
 NOW_S = 1000.0
 AGENTS = [AgentId(f"1{n:02d}") for n in range(6)]

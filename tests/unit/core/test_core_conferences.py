@@ -1,12 +1,12 @@
 """Three in one room: nobody is lost on the way in, and whoever leaves, the rest stays."""
 
 import pytest
+from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import LegId
 from ccserver.core.records import InteractionRecord, SegmentKind, SegmentRecord, ShownState, TransferOutcome, TransferRecord
-from tests.unit.core.handover_desk import HandoverDesk
 
 
 def begun() -> tuple[HandoverDesk, LegId, LegId, LegId]:

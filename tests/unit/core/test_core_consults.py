@@ -1,6 +1,7 @@
 """Consultations: the customer waits while the agent asks a colleague."""
 
 import pytest
+from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
@@ -17,7 +18,6 @@ from ccserver.core.records import (
     TransferOutcome,
     TransferRecord,
 )
-from tests.unit.core.handover_desk import HandoverDesk
 
 
 def outcomes(desk: HandoverDesk) -> list[tuple[str, TransferOutcome]]:

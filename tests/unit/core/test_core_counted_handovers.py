@@ -1,6 +1,7 @@
 """What handing customers on means for figures, the idle clock, the rest, and for whose caller it is."""
 
 import pytest
+from handover_desk import HandoverDesk
 from rules import obey, obey_for
 
 from ccserver.core import commands as c
@@ -9,7 +10,6 @@ from ccserver.core.commands import LampState
 from ccserver.core.records import ShownState
 from ccserver.core.settings import AgentRules, IdleReset
 from ccserver.core.state import Agent
-from tests.unit.core.handover_desk import HandoverDesk
 
 
 def known(desk: HandoverDesk, n: int) -> Agent:

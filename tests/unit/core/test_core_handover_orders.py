@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable
 
 import pytest
+from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import LegId
 from ccserver.core.records import InteractionRecord, ShownState
 from ccserver.core.state import Role
-from tests.unit.core.handover_desk import HandoverDesk
 
 
 class Dice(HandoverDesk):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from desk import Desk, a_queue
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
@@ -24,7 +25,6 @@ from ccserver.core.settings import (
     Tier,
 )
 from ccserver.core.state import Agent, Interaction
-from tests.unit.core.desk import Desk, a_queue
 
 
 class Routing(Desk):

@@ -1,6 +1,8 @@
 """Transfers: blind by key, by the phone's own REFER, and the keys that act in a talk."""
 
 import pytest
+from desk import a_queue
+from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
@@ -22,8 +24,6 @@ from ccserver.core.records import (
     VisitRecord,
 )
 from ccserver.core.settings import HeadsetNotice, NumberKind
-from tests.unit.core.desk import a_queue
-from tests.unit.core.handover_desk import HandoverDesk
 
 
 def outcomes(desk: HandoverDesk) -> list[tuple[TransferKind, str, TransferOutcome]]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from desk import Desk, a_queue
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
@@ -24,7 +25,6 @@ from ccserver.core.records import (
 )
 from ccserver.core.settings import EVERYBODY, Exit, ExitKind, HasSkill, QueueSettings, Requirement
 from ccserver.core.state import CALLBACK, CONSULT, VOICE, Work, counted_as
-from tests.unit.core.desk import Desk, a_queue
 
 
 class Screen(Desk):

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from desk import a_queue
+from test_core_routing import Routing, busy, q
+
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
@@ -9,8 +12,6 @@ from ccserver.core.ids import AgentId, InteractionId, QueueId, RequestId
 from ccserver.core.records import PhoneState
 from ccserver.core.requirements import missing, words
 from ccserver.core.settings import AllOf, AnyOf, HasSkill, NoneOf, Preference, Relaxation, Strategy, Tier
-from tests.unit.core.desk import a_queue
-from tests.unit.core.test_core_routing import Routing, busy, q
 
 
 def about(desk: Routing, number: int) -> InteractionExplained:
