@@ -9,7 +9,7 @@ other, then lets the matcher pair who waits with who is free, and last shows the
 whole and reported as `StepFailed`; the driver answers it with `InteractionFaulted`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -156,7 +156,7 @@ class CallCenter:
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
         self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing, work=self._work)
-        self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits)
+        self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits, self._met)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
             ev.SettingsLoaded: self._settings_loaded,
@@ -766,6 +766,27 @@ class CallCenter:
             if leg is not None and leg.role is Role.CALLER:
                 self._handovers.attended(leg, event.transferrer, target, channel)
                 return
+
+    def _met(self, customer: Leg, other: ev.ChannelView, gone: Collection[LegId]) -> None:
+        """The customer is in a talk that no event told of: a phone put them together with somebody it had called, while nobody
+        listened. The agent's leg is among those that are `gone`."""
+        step = self._step
+        interaction = step.interactions.get(customer.interaction)
+        if interaction is None:
+            return
+        customer = replace(customer, bridge=other.bridge)
+        step.legs.put(customer.id, customer)
+        for offer in interaction.offers:
+            leg = step.legs.get(offer.leg)
+            if leg is not None and leg.id in gone:
+                # It was ringing, and the talk began and went on without it meanwhile.
+                step.legs.put(leg.id, replace(leg, bridge=other.bridge, state=LegState.UP))
+                self._talks.entered_bridge(leg)
+                self._carry()
+        talk = step.interactions[interaction.id].talk
+        if talk is None or talk.leg in gone:
+            self._handovers.attended(customer, talk.leg if talk is not None else None, other.leg, other.channel)
+            self._carry()
 
     def _leg_stranded(self, event: ev.LegStranded) -> None:
         leg = self._heard(event.leg)

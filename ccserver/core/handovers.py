@@ -566,8 +566,11 @@ class Handovers:
         self.transfers.referred(interaction, agent, target, to)
         return True
 
-    def attended(self, customer: Leg, transferrer: LegId, target: LegId, channel: str) -> None:
-        """The phone has put the customer together with somebody it had called: the talk follows."""
+    def attended(self, customer: Leg, transferrer: LegId | None, target: LegId, channel: str) -> None:
+        """The phone has put the customer together with somebody it had called: the talk follows.
+
+        `transferrer` None: its leg is known to be over.
+        """
         interaction = self.step.interactions.get(customer.interaction)
         if interaction is None or target in self.step.legs or interaction.room or interaction.guest is not None:
             return

@@ -30,6 +30,8 @@ class Findings:
     """In another bridge than ours, or in none, for the first time."""
     bridged: tuple[ChannelView, ...] = ()
     unbridged: tuple[LegId, ...] = ()
+    met: tuple[tuple[ChannelView, ChannelView], ...] = ()
+    """Customers (first) who talk with somebody whom we neither called nor know."""
     parked: tuple[LegId, ...] = ()
     """Legs that wait to be joined, and were not known to."""
     parked_doubts: tuple[LegId, ...] = ()
@@ -74,6 +76,7 @@ def compare(step: Step, view: PbxObserved) -> Findings:
         doubts=tuple(c for leg, c in differing if (leg, c) not in surely),
         bridged=tuple(c for _, c in surely if c.bridge is not None),
         unbridged=tuple(leg.id for leg, c in surely if c.bridge is None),
+        met=_met(step, view, [c for leg, c in surely if leg.role is Role.CALLER and c.bridge is not None]),
         parked=tuple(parked),
         parked_doubts=tuple(leg.id for leg in waiting if leg.id not in parked),
         orphans=tuple(c for c in orphans if is_first or c in step.orphans),
@@ -83,6 +86,19 @@ def compare(step: Step, view: PbxObserved) -> Findings:
         phones=tuple(sure_phones),
         phone_doubts=tuple(p for p in phones if p not in sure_phones),
         settled=tuple(c for c, o in step.outstanding.items() if _is_overdue(o, view)),
+    )
+
+
+def _met(step: Step, view: PbxObserved, customers: list[ChannelView]) -> tuple[tuple[ChannelView, ChannelView], ...]:
+    bridges: dict[str | None, list[ChannelView]] = {c.bridge: [] for c in customers}
+    for channel in view.channels:
+        if channel.bridge in bridges:
+            bridges[channel.bridge].append(channel)
+    pairs = [(seen, other) for seen in customers for other in bridges[seen.bridge] if other.leg != seen.leg]
+    return tuple(
+        (seen, other)
+        for seen, other in pairs
+        if len(bridges[seen.bridge]) == 2 and other.leg not in step.legs and not other.leg.is_ours()
     )
 
 

@@ -1,6 +1,6 @@
 """Follows the PBX where it and the core differ. Each repair is counted and told: a healthy day has none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ccserver.core.commands import EndSession, HangUpLeg, Next
@@ -15,15 +15,21 @@ from ccserver.core.transitions import LegState
 
 
 class Repairs:
-    """`leg_ended` and `leg_parked` are how the center treats these, whoever told of them."""
+    """`leg_ended`, `leg_parked` and `met` are how the center treats these, whoever told of them."""
 
     def __init__(
-        self, step: Step, talks: Talks, leg_ended: Callable[[Leg, int, int], None], leg_parked: Callable[[Leg], None]
+        self,
+        step: Step,
+        talks: Talks,
+        leg_ended: Callable[[Leg, int, int], None],
+        leg_parked: Callable[[Leg], None],
+        met: Callable[[Leg, ChannelView, Collection[LegId]], None],
     ) -> None:
         self.step = step
         self.talks = talks
         self._leg_ended = leg_ended
         self._leg_parked = leg_parked
+        self._met = met
 
     def observed(self, view: PbxObserved) -> None:
         step, found = self.step, compare(self.step, view)
@@ -32,6 +38,9 @@ class Repairs:
             step.legs.put(leg_id, replace(step.legs[leg_id], unseen=0, doubt=None))
         for leg_id in found.unseen:
             step.legs.put(leg_id, replace(step.legs[leg_id], unseen=1))
+        for seen, other in found.met:
+            # Before the agent's leg ends, as it is told when it is told: else the customer would be taken for one who comes back.
+            self._met(step.legs[seen.leg], other, found.gone)
         for leg_id in found.gone:
             leg = step.legs.get(leg_id)
             if leg is not None:

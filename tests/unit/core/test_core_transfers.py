@@ -451,3 +451,49 @@ def test_a_headset_completes_a_consultation_and_its_line_stays() -> None:
     assert not any(h.leg == line for h in desk.ever(c.HangUpLeg))
     assert desk.shown(1) is ShownState.READY
     assert desk.leg(customer) is not None
+
+
+# --- transferred while nobody listened ----------------------------------------------------------------------------------------
+def seen(leg: LegId, name: str) -> ev.ChannelView:
+    return ev.ChannelView(leg=leg, channel=name, is_up=True, bridge="consult", application="Dial", context="")
+
+
+@pytest.mark.parametrize("was", ["ringing", "talking", "back already"])
+@pytest.mark.parametrize(("phone", "target"), [("PJSIP/1002-0000001a", "agent"), ("PJSIP/carrier-0000001a", "guest")])
+def test_an_attended_refer_while_the_link_was_down_is_seen_afterwards(was: str, phone: str, target: str) -> None:
+    """Else the customer would be taken for one who waits, and the next agent's phone would take them out of their talk."""
+    desk = HandoverDesk()
+    if was == "ringing":
+        customer = desk.call()
+        offer = desk.ring()
+    else:
+        customer, offer = desk.talk()
+    if was == "back already":
+        desk.hangs_up(offer.leg)
+    desk.tell(ev.LinkLost(pbx="pbx"))
+    desk.now_s += 5.0
+    desk.tell(ev.LinkUp(pbx="pbx", uptime_s=desk.now_s - 50.0))
+    other = LegId("pbx", "1700000009.1")
+    desk.observe(seen(customer, f"c-{customer.uniqueid}"), seen(other, phone))
+    assert desk.state(1) == "talking"
+    assert outcomes(desk) == [(TransferKind.REFER, "102" if target == "agent" else "PJSIP/carrier", TransferOutcome.DONE)]
+    assert desk.work(1) == [(1, "wrap_up")]
+    assert (desk.shown(2) is ShownState.TALKING) == (target == "agent")
+    desk.wait(20.0)
+    assert len(desk.ever(c.RingAgent)) == 1, "nobody else is called for who is in a talk"
+    desk.hangs_up(customer)
+    desk.hangs_up(other)
+    desk.wait(30.0)
+    assert desk.kept(InteractionRecord)[-1].outcome is Outcome.ANSWERED
+
+
+def test_a_customer_who_is_seen_in_a_talk_with_a_leg_of_ours_was_not_transferred() -> None:
+    desk = HandoverDesk()
+    customer = desk.call()
+    offer = desk.ring()
+    desk.tell(ev.LinkLost(pbx="pbx"))
+    desk.now_s += 5.0
+    desk.tell(ev.LinkUp(pbx="pbx", uptime_s=desk.now_s - 50.0))
+    desk.observe(seen(customer, f"c-{customer.uniqueid}"), seen(offer.leg, "PJSIP/1001-00000001"))
+    assert desk.it().talk.agent == "101"
+    assert outcomes(desk) == []
