@@ -102,6 +102,28 @@ async def test_the_agents_line_breaks(floor: Floor, books: Ledger, stage: str) -
     assert (await story(books))["agent"] == "102"
 
 
+async def test_the_daemon_is_killed_while_the_agent_is_asked_whom_to_consult(floor: Floor, books: Ledger) -> None:
+    """The agent hears music while the daemon is away, and is asked again; the customer hears music throughout."""
+    books.may_repair = True
+    await floor.agent("102")
+    customer = await floor.talk()
+    await floor.asks("101", "*2")
+    await floor.center.daemon.kill()
+    await floor.hears("101", "music")  # so the first question is over
+    asked_ms = floor.ear("101").ms(PROMPTS_HZ["cc-consult-with"])
+    await floor.center.restart()
+    await floor.is_told("101", "cc-consult-with", asked_ms + 100)
+    await floor.phones["101"].dtmf("102#")
+    await floor.hear("101", "102")
+    await floor.hears("customer", "music")
+    await floor.phones["101"].dtmf("*9")
+    await floor.hear("customer", "101")
+    await customer.hangup()
+    for agent in ("101", "102"):
+        await floor.center.agent_is(agent, "ready", 15)
+    assert wrapped_up(books, await story(books)) == ["101"]
+
+
 async def test_the_daemon_is_killed_while_the_agent_consults(floor: Floor, books: Ledger) -> None:
     """The phones go on: who consulted goes on, and comes back to the customer by the key."""
     books.may_repair = True
