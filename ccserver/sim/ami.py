@@ -134,7 +134,8 @@ class VirtualAmi:
         self._wire.ami(LegAnswered(leg=channel.leg))
         self._dialplan.phone_changed(channel.phone)
         channel.place = PLACES[ring.place]
-        channel.retry = self._agenda.after(self._chance.uniform(0.001, 0.012), self._dialplan.arrive, channel)
+        if not channel.is_ending:
+            channel.retry = self._agenda.after(self._chance.uniform(0.001, 0.012), self._dialplan.arrive, channel)
 
     # --- legs that are there ------------------------------------------------------------------------------------------
     def _join(self, command_id: CommandId, join: c.Command, is_told: bool) -> None:
@@ -166,7 +167,13 @@ class VirtualAmi:
         assert isinstance(command, c.HangUpLeg)
         channel = self._dialplan.channels.get(command.leg)
         self._answer(command_id, is_told, "" if channel else "No such channel")
-        if channel is not None:
+        if channel is None:
+            return
+        if channel.ring is not None and not channel.is_up:
+            # The phone may be answering just now. That is told yet, and leads nowhere.
+            channel.is_ending = True
+            self._agenda.after(self._chance.uniform(0.0, 0.005), self._dialplan.end, channel, command.cause)
+        else:
             self._dialplan.end(channel, command.cause)
 
     def _control_recording(self, _: CommandId, command: c.Command, __: bool) -> None:

@@ -122,6 +122,8 @@ class Channel:
     ring_command: CommandId | None = None
     ring_timer: Entry | None = None
     is_outcome_told: bool = False
+    is_ending: bool = False
+    """Hung up while it rang, which it is about to find."""
     # variables of the join
     caller_channel: str = ""
     max_talk_s: float = 0.0

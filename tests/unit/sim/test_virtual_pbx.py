@@ -92,6 +92,26 @@ def test_hanging_up_a_ringing_leg_ends_it_and_an_unknown_one_is_refused() -> Non
     assert one(bench.run(0.1), CommandFailed).command == failed
 
 
+def test_a_phone_that_answers_in_the_instant_of_the_hang_up_is_told_and_joins_nobody() -> None:
+    orders = set()
+    for seed in range(20):
+        bench = Bench(seed)
+        _, caller, _ = bench.caller()
+        ring = bench.ring(caller)
+        bench.perform(ring)
+        bench.run(0.1)
+        command = bench.perform(HangUpLeg(leg=ring.leg))
+        bench.run(0.002)
+        assert bench.agent.channel is not None
+        bench.pbx.answer(bench.agent.channel)
+        bench.run(0.1)
+        told = [e for e in bench.events if e == CommandDone(command=command) or getattr(e, "leg", None) == ring.leg]
+        assert "LegEnteredBridge" not in kinds(told) and one(told, LegEnded).cause == 16
+        assert caller.bridge is None and caller.session is not None
+        orders.add(tuple(kind for kind in kinds(told) if kind in ("CommandDone", "LegAnswered")))
+    assert orders == {("CommandDone",), ("CommandDone", "LegAnswered")}
+
+
 def test_an_originate_with_a_channel_id_in_use_fails_and_names_the_living_leg() -> None:
     bench = Bench()
     caller, agent = bench.talk()
