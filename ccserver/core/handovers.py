@@ -348,8 +348,17 @@ class Handovers:
                     self.talks.entered_bridge(offered)
             if child is not None:
                 self._guest_bridged(child)
+        elif handover is not None and handover.stage is HandoverStage.BACK and interaction.joining is None:
+            self._met(interaction)
         else:
             self._guest_bridged(interaction)
+
+    def _met(self, interaction: Interaction) -> None:
+        """A join that was given up did happen: the leg's way out of its last bridge was read as its way back from this one."""
+        caller, party = self.step.legs.get(interaction.leg), self.step.legs.get(self.holding.party(interaction))
+        is_together = caller is not None and party is not None and caller.bridge is not None and caller.bridge == party.bridge
+        if interaction.state is InteractionState.HELD and is_together:
+            self.holding.joined(interaction)
 
     def _guest_bridged(self, interaction: Interaction) -> None:
         guest = interaction.guest

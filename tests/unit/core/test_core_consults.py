@@ -100,6 +100,23 @@ def test_hanging_up_completes_it_whatever_is_read_first() -> None:
         assert outcomes(desk) == [("102", TransferOutcome.DONE)]
 
 
+def test_the_end_of_the_talk_with_the_agent_is_read_after_the_takeover_was_ordered() -> None:
+    """The agent's leg left first, and the colleague's came to its wrap-up, before the redirect took it to the customer."""
+    desk = HandoverDesk()
+    customer, agent, colleague = desk.consulting()
+    desk.keys(agent, "*1")
+    (order,) = desk.told(c.JoinLeg)
+    desk.left(agent)
+    desk.done(c.JoinLeg)
+    desk.wraps(colleague)
+    desk.bridged(colleague, customer)
+    assert (desk.state(1), desk.it().talk.agent, desk.it().handover) == ("talking", "102", None)
+    assert outcomes(desk) == [("102", TransferOutcome.DONE)]
+    desk.wait(30.0)
+    assert not [x for _, x in desk.all if isinstance(x, c.HangUpLeg) and x.leg in (customer, colleague)]
+    assert len([x for _, x in desk.all if isinstance(x, c.JoinLeg)]) == 1 and order.leg == colleague
+
+
 def test_the_agents_broken_line_leaves_the_customer_with_the_colleague() -> None:
     desk = HandoverDesk()
     _, agent, _ = desk.consulting()
