@@ -1002,6 +1002,10 @@ class CallCenter:
             is_line = leg is not None and self._headsets.is_line(leg)
             step.end_session(EndSession(session=session.id, next=Next.PARK if is_line else Next.HANG_UP))
             return
+        if self._handovers.is_late(leg):
+            step.legs.put(leg.id, replace(leg, session=session.id))
+            self._handovers.wait_for_news(leg, session)
+            return
         leg = replace(leg, session=session.id, bridge=None, keys="")
         step.legs.put(leg.id, leg)
         self._not_joined(leg)

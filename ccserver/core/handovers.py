@@ -19,6 +19,7 @@ from ccserver.core.facts import AgentLegOver, Joined, JoinFailed, NumberFailed
 from ccserver.core.guests import Guests
 from ccserver.core.holding import AGAIN_S, Holding, said
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, PromptId
+from ccserver.core.joins import JOIN_S
 from ccserver.core.keys import KEY_S, CallKey, read
 from ccserver.core.offers import RETURN_S
 from ccserver.core.recording import path
@@ -275,6 +276,27 @@ class Handovers:
             self.consults.entertain(parent)
 
     def _wait_again(self, session: Session, interaction: Interaction | None) -> None:
+        if interaction is not None:
+            self.holding.music(interaction, session.id, timeout_s=AGAIN_S)
+
+    def is_late(self, leg: Leg) -> bool:
+        """Whether a session for the wrap-up can only be of the talk that the leg was pulled out of: it is with the customer by now.
+
+        Asterisk ends the first talk while our order is on its way, and tells the two over different sockets. If it is not so,
+        because the customer left at once, the end of their leg says it, and the wrap-up goes by without its question.
+        """
+        interaction = self.step.interactions.get(leg.interaction)
+        talk = self._talk_on(interaction, leg.id)
+        if interaction is None or talk is None or interaction.state is not InteractionState.TALKING or leg.pulled_s is None:
+            return False
+        caller = self.step.legs.get(interaction.leg)
+        is_together = caller is not None and leg.bridge is not None and caller.bridge == leg.bridge
+        return is_together and self.step.now.mono_s - leg.pulled_s < JOIN_S
+
+    def wait_for_news(self, leg: Leg, session: Session) -> None:
+        """A late session is about to close."""
+        interaction = self.step.interactions.get(leg.interaction)
+        self.step.sessions.put(session.id, replace(session, dialogue=Dialogue.DESK))
         if interaction is not None:
             self.holding.music(interaction, session.id, timeout_s=AGAIN_S)
 

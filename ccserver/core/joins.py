@@ -35,7 +35,8 @@ class Joins:
         leg, caller = step.legs.get(leg_id), step.legs.get(interaction.leg)
         if interaction.joining is not None or leg is None or caller is None:
             raise IllegalTransition(f"Interaction: leg {leg_id.uniqueid} cannot be joined, {interaction.state.value}")
-        step.legs.put(leg_id, replace(leg, interaction=interaction.id, is_parked=False, keys=""))
+        pulled_s = None if leg.is_parked else step.now.mono_s
+        step.legs.put(leg_id, replace(leg, interaction=interaction.id, is_parked=False, pulled_s=pulled_s, keys=""))
         interaction = replace(interaction, joining=leg_id)
         step.put_interaction(interaction)
         step.deadlines.set(DeadlineKind.JOIN, interaction.id, step.now.mono_s + JOIN_S)

@@ -91,6 +91,8 @@ class Leg:
     doubt: str | None = None
     """The bridge that the last observation showed instead of ours; "" for none at all."""
     is_parked: bool = False
+    pulled_s: float | None = None
+    """When it was ordered out of one talk into another: until that is long ago, news of the first may still come."""
     keys: str = ""
     """Typed on it outside any session, as far as they may begin one of `CallKeys`."""
     keyed_s: float = 0.0

@@ -5,6 +5,7 @@ from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
+from ccserver.core.ids import SessionId
 from ccserver.core.records import (
     EndedBy,
     InteractionRecord,
@@ -115,6 +116,36 @@ def test_the_end_of_the_talk_with_the_agent_is_read_after_the_takeover_was_order
     desk.wait(30.0)
     assert not [x for _, x in desk.all if isinstance(x, c.HangUpLeg) and x.leg in (customer, colleague)]
     assert len([x for _, x in desk.all if isinstance(x, c.JoinLeg)]) == 1 and order.leg == colleague
+
+
+def test_the_end_of_the_talk_with_the_agent_is_read_after_the_takeover_itself() -> None:
+    desk = HandoverDesk()
+    customer, agent, colleague = desk.consulting()
+    desk.keys(agent, "*1")
+    desk.join_happens()
+    late = SessionId("late")
+    desk.tell(ev.WrapUpOpened(session=late, leg=colleague))
+    assert (desk.state(1), desk.it().talk.agent) == ("talking", "102")
+    assert not desk.told(c.HangUpLeg) and not desk.told(c.EndSession)
+    desk.tell(ev.SessionClosed(session=late))
+    desk.wait(5.0)
+    desk.left(customer)
+    desk.wraps(colleague)
+    assert desk.state(1) == "returning", "the next one is meant"
+
+
+def test_a_customer_who_leaves_right_after_the_takeover_is_not_kept() -> None:
+    desk = HandoverDesk()
+    customer, agent, colleague = desk.consulting()
+    desk.keys(agent, "*1")
+    desk.join_happens()
+    desk.tell(ev.WrapUpOpened(session=SessionId("real"), leg=colleague))
+    desk.hangs_up(customer)
+    assert desk.state(1) == "gone"
+    assert desk.work(2) == [(1, "wrap_up")]
+    desk.wait(120.0)
+    assert desk.it() is None
+    assert [x.session for _, x in desk.all if isinstance(x, c.EndSession)][-1] == "real", "the line is let go after the wrap-up"
 
 
 def test_the_agents_broken_line_leaves_the_customer_with_the_colleague() -> None:
