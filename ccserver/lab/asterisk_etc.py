@@ -49,6 +49,8 @@ class Trunk:
     name: str = "carrier"
     address: str = "127.0.0.2"
     port: int = 5060
+    dtmf_mode: str = ""
+    """How its callers' keys come (auto, rfc4733, inband, info); empty: as the template says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class AsteriskPlan:
     shared: tuple[Path, ...] = ()
     """Directories it reads or writes besides: prompts, recordings.  Not below `directory`."""
     trunk: Trunk = field(default_factory=Trunk)
+    more_trunks: tuple[Trunk, ...] = ()
+    """Carriers besides: callers come from them, calls out go to `trunk`."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """Text appended to a file of ours, by file name ("extensions.conf": a context only a test needs)."""
 
@@ -156,17 +160,21 @@ def _pjsip(plan: AsteriskPlan) -> str:
         "protocol = udp",
         f"bind = {plan.sip_address}:{plan.sip_port}",
         '#include "ccserver/ccserver-pjsip.conf"',
-        f"[{plan.trunk.name}](cc-trunk)",
-        f"aors = {plan.trunk.name}",
-        *_media(plan),
-        f"[{plan.trunk.name}]",
-        "type = aor",
-        f"contact = sip:{plan.trunk.address}:{plan.trunk.port}",
-        f"[{plan.trunk.name}]",
-        "type = identify",
-        f"endpoint = {plan.trunk.name}",
-        f"match = {plan.trunk.address}",
     ]
+    for trunk in (plan.trunk, *plan.more_trunks):
+        lines += [
+            f"[{trunk.name}](cc-trunk)",
+            f"aors = {trunk.name}",
+            *([f"dtmf_mode = {trunk.dtmf_mode}"] if trunk.dtmf_mode else []),
+            *_media(plan),
+            f"[{trunk.name}]",
+            "type = aor",
+            f"contact = sip:{trunk.address}:{trunk.port}",
+            f"[{trunk.name}]",
+            "type = identify",
+            f"endpoint = {trunk.name}",
+            f"match = {trunk.address}",
+        ]
     for account in plan.accounts:
         lines += [
             f"[{account.number}](cc-phone)",

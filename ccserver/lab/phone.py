@@ -46,6 +46,17 @@ def _call_parameter(code: int = 0) -> Any:
     return parameter
 
 
+def _without_events(sdp: str) -> str:
+    """The same offer of a phone that knows no RFC 4733."""
+    lines = sdp.splitlines()
+    events = {line.split(":")[1].split()[0] for line in lines if line.startswith("a=rtpmap:") and "telephone-event/" in line}
+    kept = [line for line in lines if not any(line.startswith((f"a=rtpmap:{each} ", f"a=fmtp:{each} ")) for each in events)]
+    media = [
+        " ".join(word for word in line.split() if word not in events) if line.startswith("m=audio") else line for line in kept
+    ]
+    return "\r\n".join([*media, ""])
+
+
 def _refusal(code: int, forward_to: str) -> Any:
     parameter = _call_parameter(code)
     if forward_to:
@@ -60,6 +71,9 @@ class _Call(pj.Call):  # type: ignore[misc]
         super().__init__(phone, call_id)
         self.phone = phone
         self.tone: Any = None
+        self.keys: Any = None
+        self.player: Any = None
+        self.audio: Any = None
         self.recorder: Any = None
         self.has_media = False
 
@@ -97,7 +111,15 @@ class _Call(pj.Call):  # type: ignore[misc]
     def onCallTransferStatus(self, status: Any) -> None:
         _say("transfer", phone=self.phone.name, code=status.statusCode, final=bool(status.finalNotify))
 
+    def onCallSdpCreated(self, created: Any) -> None:
+        if not self.phone.offers_events:
+            created.sdp.wholeSdp = _without_events(created.sdp.wholeSdp)
+
     def _start_media(self, audio: Any) -> None:
+        self.audio = audio
+        for source in (self.keys, self.player):
+            if source is not None:
+                source.startTransmit(audio)
         if self.tone is None and self.phone.tone_hz:
             self.tone = pj.ToneGenerator()
             self.tone.createToneGenerator(_SAMPLE_RATE, 1)
@@ -125,16 +147,40 @@ class _Call(pj.Call):  # type: ignore[misc]
             if tone_hz:
                 self._play(tone_hz)
 
+    def type_tones(self, digits: str, tone_ms: int, pause_ms: int) -> None:
+        """The keys as the pairs of tones that old telephones send. A voice beside them would hide them: it ends here."""
+        self.set_tone(0)
+        if self.keys is None:
+            self.keys = pj.ToneGenerator()
+            self.keys.createToneGenerator(_SAMPLE_RATE, 1)
+            self.keys.startTransmit(self.audio)
+        typed = pj.ToneDigitVector()
+        for digit in digits:
+            key = pj.ToneDigit()
+            key.digit, key.on_msec, key.off_msec = digit, tone_ms, pause_ms
+            typed.append(key)
+        self.keys.playDigits(typed, False)
+
+    def play(self, path: str) -> None:
+        """A wav file, once, in place of the voice and of the file before."""
+        self.set_tone(0)
+        self.player = pj.AudioMediaPlayer()
+        self.player.createPlayer(path, pj.PJMEDIA_FILE_NO_LOOP)
+        self.player.startTransmit(self.audio)
+
     def stop_media(self) -> None:
         # The recorder writes its wav header when it is destroyed, and only then.
         self.tone = None
+        self.keys = None
+        self.player = None
         self.recorder = None
 
 
 class _Phone(pj.Account):  # type: ignore[misc]
     """Fields of `open`: user, password, registrar ("127.0.0.1:5060"), register (bool), display, from_uri,
     local (own address), tone_hz, record (wav path, `%` = number of the recording), answer_after_ms (null: by command),
-    answer_code (a final code instead of answering), forward_to (the Contact of a 302), ring_code (180, or 0 for silence)."""
+    answer_code (a final code instead of answering), forward_to (the Contact of a 302), ring_code (180, or 0 for silence),
+    offers_events (false: the phone knows no RFC 4733)."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         super().__init__()
@@ -149,6 +195,7 @@ class _Phone(pj.Account):  # type: ignore[misc]
         self.answer_code: int = order.get("answer_code", 200)
         self.ring_code: int = order.get("ring_code", 180)
         self.forward_to: str = order.get("forward_to", "")
+        self.offers_events: bool = order.get("offers_events", True)
         local = order.get("local", "127.0.0.4")
         config = pj.AccountConfig()
         display = order.get("display", "")
@@ -224,6 +271,7 @@ class _Desk:
             "hold": lambda order: self._active(order).setHold(_call_parameter()),
             "unhold": self._unhold,
             "dtmf": self._dtmf,
+            "play": lambda order: self._active(order).play(str(order["path"])),
             "tone": lambda order: self._active(order).set_tone(int(order["tone_hz"])),
             "transfer": lambda order: self._active(order).xfer(self._uri(order), _call_parameter()),
             "transfer_to": self._transfer_to,
@@ -354,11 +402,15 @@ class _Desk:
         self._active(order).reinvite(parameter)
 
     def _dtmf(self, order: dict[str, Any]) -> None:
+        digits, duration_ms = str(order["digits"]), int(order.get("duration_ms", 100))
+        if order.get("method") == "inband":
+            self._active(order).type_tones(digits, duration_ms, int(order.get("pause_ms", 60)))
+            return
         parameter = pj.CallSendDtmfParam()
-        parameter.digits = str(order["digits"])
+        parameter.digits = digits
         by_info = order.get("method") == "info"
         parameter.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if by_info else pj.PJSUA_DTMF_METHOD_RFC2833
-        parameter.duration = int(order.get("duration_ms", 100))
+        parameter.duration = duration_ms
         self._active(order).sendDtmf(parameter)
 
     def _transfer_to(self, order: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self, TypeVar
 
 from ccserver.lab import namespace
@@ -102,9 +103,13 @@ class Phone:
         """Take it back."""
         await self.do("unhold")
 
-    async def dtmf(self, digits: str, *, method: str = "rfc4733", duration_ms: int = 100) -> None:
-        """Type digits, by RFC 4733 events in the audio or by SIP INFO ("info")."""
-        await self.do("dtmf", digits=digits, method=method, duration_ms=duration_ms)
+    async def dtmf(self, digits: str, *, method: str = "rfc4733", duration_ms: int = 100, **fields: object) -> None:
+        """Type digits: by RFC 4733 events in the audio, by SIP INFO ("info"), or as tones that are heard ("inband")."""
+        await self.do("dtmf", digits=digits, method=method, duration_ms=duration_ms, **fields)
+
+    async def play(self, path: Path) -> None:
+        """Let a wav file be heard, once, in place of the phone's tone."""
+        await self.do("play", path=str(path))
 
     async def transfer(self, to: str) -> None:
         """Blind transfer (REFER) of the newest call."""

@@ -19,7 +19,7 @@ from harness.waiting import until
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import asterisk_root, namespace
 from ccserver.lab.asterisk import Asterisk
-from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount
+from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount, Trunk
 from ccserver.lab.phones import PhoneProcess
 
 AGI_PORT = 4573
@@ -96,9 +96,16 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def more_trunks() -> tuple[Trunk, ...]:
+    """Carriers besides `carrier`, each at an address of its own; a module with callers of another kind overrides this fixture."""
+    return ()
+
+
+@pytest.fixture(scope="module")
 def pbx(
     asterisk_source: Path,
     site_values: AsteriskValues,
+    more_trunks: tuple[Trunk, ...],
     shared_directory: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Asterisk]:
@@ -109,6 +116,7 @@ def pbx(
         values=site_values,
         accounts=tuple(SipAccount(number=number, password=password_of(number)) for number in NUMBERS),
         shared=(shared_directory,),
+        more_trunks=more_trunks,
         extra={"manager.conf": ACCOUNT},
     )
     with Asterisk(plan, asterisk_source) as running:

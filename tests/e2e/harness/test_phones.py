@@ -11,12 +11,14 @@ from conftest import AGI_PORT, password_of
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
+from ccserver.lab.asterisk_etc import Trunk
 from ccserver.lab.phones import Event, PhoneFailed, PhoneProcess
 from harness.fastagi import FastAgi
 from harness.observer import Observer
 from harness.waiting import until
 
 MUSIC_HZ, CALLER_HZ, AGENT_HZ = 480, 620, 1030
+TONES = "127.0.0.12"
 LEG = "cc1-000002-00000001"
 
 
@@ -31,6 +33,11 @@ def site_values(shared_directory: Path) -> AsteriskValues:
         rtp_timeout_s=2,
         qualify_s=2,
     )
+
+
+@pytest.fixture(scope="module")
+def more_trunks() -> tuple[Trunk, ...]:
+    return (Trunk(name="tones", address=TONES, dtmf_mode="inband"),)
 
 
 def at_ms(event: Event) -> float:
@@ -70,6 +77,27 @@ async def test_digits_arrive_by_audio_events_and_by_info(pbx: Asterisk, phones: 
             asked = asyncio.create_task(session.command("WAIT FOR DIGIT 3000"))
             await caller.dtmf(digit, method=method)
             assert await asked == f"200 result={ord(digit)}", method
+        await session.next_is("bye")
+        session.close()
+        await caller.wait("ended")
+
+
+@pytest.mark.parametrize(("local", "offers_events"), [(TONES, True), ("127.0.0.2", False)], ids=["inband", "auto"])
+async def test_keys_that_are_tones_arrive_where_the_line_is_listened_to(
+    pbx: Asterisk, phones: PhoneProcess, local: str, offers_events: bool
+) -> None:
+    """Asterisk listens for tones on a line that says so, and on one that says `auto` when the phone knows nothing else."""
+    caller = await phones.trunk_caller(
+        "caller", number="+15551234", local=local, offers_events=offers_events, tone_hz=CALLER_HZ
+    )
+    async with FastAgi(AGI_PORT) as agi:
+        await caller.call("5551000")
+        session = await agi.next()
+        await session.command("EXEC Answer 0,i")
+        await caller.wait("up")
+        await caller.dtmf("5*0", method="inband")
+        for digit in "5*0":
+            assert await session.command("WAIT FOR DIGIT 3000") == f"200 result={ord(digit)}"
         await session.next_is("bye")
         session.close()
         await caller.wait("ended")
