@@ -78,6 +78,12 @@ class Table:
 Node = Scalar | Listing | Table
 
 
+def inside(node: Scalar, offset: int) -> Mark:
+    """Where in the file the text's `offset` is; where the text begins, if it does not stand there as it was read."""
+    mark = node.mark
+    return mark if node.lead is None else Mark(mark.file, mark.line, mark.column + node.lead + offset)
+
+
 class Unreadable(Exception):
     """The file cannot be read as YAML at all. `problems` says where and why."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from ccserver.config.positions import Mark, Node, PathInFile, Scalar, is_control, quoted
+from ccserver.config.positions import Node, PathInFile, Scalar, inside, is_control, quoted
 from ccserver.config.schema import Reader, Use, got, hinted
 from ccserver.core.ids import SkillId
 from ccserver.core.requirements import all_of
@@ -238,14 +238,8 @@ class RequirementText:
         try:
             parsed = parse(node.text)
         except BadRequirement as fault:
-            reader.tell(path, hinted(fault.message, fault.hint), _inside(node, fault.offset))
+            reader.tell(path, hinted(fault.message, fault.hint), inside(node, fault.offset))
             return None
         for skill, offset in parsed.skills:
-            reader.uses.append(Use(("skills",), skill, "a skill", path, _inside(node, offset)))
+            reader.uses.append(Use(("skills",), skill, "a skill", path, inside(node, offset)))
         return parsed.requirement
-
-
-def _inside(node: Scalar, offset: int) -> Mark:
-    """Where in the file the text's `offset` is; where the text begins, if it does not stand there as it was read."""
-    mark = node.mark
-    return mark if node.lead is None else Mark(mark.file, mark.line, mark.column + node.lead + offset)

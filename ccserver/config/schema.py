@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from ccserver.config.placed import WrittenExpression
 from ccserver.config.positions import (
     MAX_PROBLEMS,
     Listing,
@@ -49,13 +50,14 @@ class Use:
 
 @dataclass(slots=True)
 class Reader:
-    """Collects problems, places, and the names that were defined and used."""
+    """Collects problems, places, the names that were defined and used, and the expressions whose types are still to be checked."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     marks: dict[PathInFile, Mark] = field(default_factory=dict)
     names: dict[PathInFile, list[str]] = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
+    expressions: dict[PathInFile, WrittenExpression] = field(default_factory=dict)
 
     def tell(self, path: PathInFile, message: str, mark: Mark | None = None) -> None:
         """Note a problem at `mark`, by default where `path` (or the nearest table around it) was written."""
