@@ -132,10 +132,15 @@ def write_tone(path: Path, frequency_hz: int, length_ms: int, *, amplitude: int 
     samples = array.array("h", (round(amplitude * math.sin(step * number)) for number in range(count)))
     if sys.byteorder == "big":
         samples.byteswap()
+    return write(path, samples.tobytes(), rate)
+
+
+def write(path: Path, frames: bytes, rate: int = 8000) -> Path:
+    """A mono wav file of these samples (16 bits, little-endian). Returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(samples.tobytes())
+        file.writeframes(frames)
     return path
