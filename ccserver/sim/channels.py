@@ -12,6 +12,7 @@ from ccserver.core.commands import (
     RecordingStep,
     RecordMessage,
     RingAgent,
+    RunScript,
     Say,
     WaitUntil,
 )
@@ -20,7 +21,7 @@ from ccserver.core.records import PhoneState
 from ccserver.core.settings import PhoneKind
 from ccserver.sim.agenda import Entry
 
-Asking = Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil
+Asking = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
 
 
 class Person(Protocol):

@@ -32,6 +32,7 @@ from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Bridge, BridgeKind, Channel, Person, Phone, Place
 from ccserver.sim.numbers import read_number
 from ccserver.sim.sessions import VirtualAgi
+from ccserver.sim.systems import VirtualSystems
 from ccserver.sim.wire import Wire
 
 DIALPLAN_RETRY_S = 2.0
@@ -59,6 +60,7 @@ class Dialplan:
         wire: Wire,
         pins: Mapping[AgentId, str],
         *,
+        systems: VirtualSystems,
         fallback_after_s: float,
     ) -> None:
         self._pbx = settings.pbx
@@ -67,7 +69,7 @@ class Dialplan:
         self._wire = wire
         self._fallback_after_s = fallback_after_s
         self.outside: Outside = nobody
-        self.agi = VirtualAgi(agenda, chance, wire, pins, on_end=self._after_session, on_answer=self.pick_up)
+        self.agi = VirtualAgi(agenda, chance, wire, pins, systems, on_end=self._after_session, on_answer=self.pick_up)
         self.phones = {
             phone: Phone(phone, number=given.number, kind=given.kind, shown=PhoneState.IDLE)
             for phone, given in settings.phones.items()

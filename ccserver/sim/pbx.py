@@ -11,7 +11,7 @@ Here is what people do and what befalls the PBX; where legs go is `dialplan`'s, 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import Command, LampState, Reply, Store
+from ccserver.core.commands import Command, KeepPrompt, LampState, LookUp, Reply, Store
 from ccserver.core.events import (
     ChannelView,
     EmergencyDialled,
@@ -34,6 +34,7 @@ from ccserver.sim.channels import BridgeKind, Channel, Person, Phone, Place
 from ccserver.sim.dialplan import Dialplan
 from ccserver.sim.numbers import EMERGENCY
 from ccserver.sim.reading import read_channels
+from ccserver.sim.systems import VirtualSystems
 from ccserver.sim.wire import Wire
 
 JOIN_S = 0.01
@@ -55,6 +56,7 @@ class VirtualPbx:
         wire: Wire,
         pins: Mapping[AgentId, str],
         *,
+        systems: VirtualSystems,
         fallback_after_s: float = 600.0,
         listens_to: Listens = lambda leg: False,
     ) -> None:
@@ -64,7 +66,7 @@ class VirtualPbx:
         self._chance = chance
         self._wire = wire
         self._listens_to = listens_to
-        self.dialplan = Dialplan(settings, agenda, chance, wire, pins, fallback_after_s=fallback_after_s)
+        self.dialplan = Dialplan(settings, agenda, chance, wire, pins, systems=systems, fallback_after_s=fallback_after_s)
         self.agi = self.dialplan.agi
         self._ami = VirtualAmi(agenda, chance, wire, self.dialplan)
         self._booted_s = agenda.now_s
@@ -281,7 +283,7 @@ class VirtualPbx:
 
     # --- what the core commands ---------------------------------------------------------------------------------------
     def perform(self, command_id: CommandId, command: Command) -> None:
-        if isinstance(command, Store | Reply):
+        if isinstance(command, Store | Reply | LookUp | KeepPrompt):
             raise TypeError(f"{type(command).__name__} is no matter of the PBX")
         if isinstance(command, ACTIONS):
             self._ami.perform(command_id, command)

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from ccserver.core.commands import Collect, CollectNumber, WaitUntil
+from ccserver.core.checksums import Checksum, is_valid
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RunScript, WaitUntil
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
 
+SECRET_LENGTH = 4
 OFFICE_DAY = (1, 1, 1, 1, 1, 2, 5, 20, 60, 95, 100, 90, 70, 75, 90, 92, 85, 60, 30, 15, 8, 4, 2, 1)
 """Calls by the hour of a working day, as weights."""
 
@@ -29,7 +31,9 @@ class CallerHabits:
     wrong_ratio: float = 0.03
     """Per question: presses something that is no choice."""
     leaves_menu_ratio: float = 0.01
-    """Per question: hangs up instead."""
+    """Per question, and per script: hangs up instead."""
+    operator_ratio: float = 0.05
+    """Per question for several digits: wants to speak with somebody instead."""
     callback_ratio: float = 0.3
     """Per offer to be called back: takes it."""
     answers_ratio: float = 0.8
@@ -47,6 +51,16 @@ def arrivals(chance: Random, calls: int, profile: Sequence[float], start_s: floa
 def length_s(chance: Random, mean_s: float) -> float:
     """A human duration: lognormal, with a tail."""
     return mean_s * chance.lognormvariate(-0.32, 0.8)
+
+
+def _digits(chance: Random, length: int) -> str:
+    return "".join(chance.choices("0123456789", k=length))
+
+
+def _with_proof(payload: str) -> str:
+    """With the last digit that Luhn's rule wants, if it wants one: the number that is asked for may carry its own proof."""
+    candidates = [payload + last for last in "0123456789"]
+    return next((number for number in candidates if is_valid(Checksum.LUHN, number)), candidates[0])
 
 
 class Caller:
@@ -87,7 +101,17 @@ class Caller:
     def asked(self, channel: Channel, verb: Asking) -> None:
         chance, habits = self._chance, self._habits
         if isinstance(verb, Collect):
-            self._choose(channel, verb)
+            if verb.complete or verb.max_digits == 1:
+                self._choose(channel, verb)
+            else:
+                self._type(channel, verb.max_digits, verb.terminator)
+        elif isinstance(verb, CollectSecret):
+            self._type(channel, min(verb.max_digits, SECRET_LENGTH), "#")
+        elif isinstance(verb, RunScript):
+            if chance.random() < habits.leaves_menu_ratio:
+                self._agenda.after(chance.uniform(0.1, 5.0), self.hang_up)
+            elif chance.random() < 0.5:
+                self._agenda.after(chance.uniform(0.1, 5.0), self._pbx.press, channel, chance.choice("0123456789*#"))
         elif isinstance(verb, CollectNumber):
             self._agenda.after(chance.uniform(2.0, 6.0), self._pbx.press, channel, f"555{chance.randrange(10_000):04d}#")
         elif isinstance(verb, WaitUntil) and verb.stop_digits and chance.random() < habits.callback_ratio:
@@ -106,6 +130,32 @@ class Caller:
         wrong = luck < habits.silent_ratio + habits.leaves_menu_ratio + habits.wrong_ratio
         digits = chance.choice("0123456789*") if wrong else chance.choice(choices)
         self._agenda.after(delay_s, self._pbx.press, channel, digits)
+
+    def _type(self, channel: Channel, length: int, terminator: str) -> None:
+        """A number of the wanted length; or none, a wrong one, the operator's key; or hangs up, sometimes in the middle of it."""
+        chance, habits = self._chance, self._habits
+        luck, delay_s = chance.random(), chance.uniform(0.6, 4.0)
+        if luck < habits.silent_ratio:
+            return
+        luck -= habits.silent_ratio
+        if luck < habits.leaves_menu_ratio:
+            if chance.random() < 0.5:
+                self._agenda.after(delay_s, self._pbx.press, channel, chance.choice("123456789"))
+            self._agenda.after(delay_s + chance.uniform(0.0, 2.0), self.hang_up)
+            return
+        luck -= habits.leaves_menu_ratio
+        if luck < habits.operator_ratio:
+            digits = "0"
+        elif luck < habits.operator_ratio + habits.wrong_ratio:
+            digits = chance.choice(("", "*", _digits(chance, length - 1), _digits(chance, length + 3)))
+        else:
+            digits = _with_proof(_digits(chance, length - 1)) if chance.random() < 0.7 else _digits(chance, length)
+        if chance.random() < 0.7:
+            digits += terminator
+        # Not in one stroke: between two of them the question may end.
+        for digit in digits:
+            self._agenda.after(delay_s, self._pbx.press, channel, digit)
+            delay_s += chance.uniform(0.05, 0.6)
 
     def joined(self, channel: Channel) -> None:
         self.has_talked = True

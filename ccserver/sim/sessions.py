@@ -2,8 +2,8 @@
 
 Verbs of a session are performed in order, each when the one before has ended. Those that wait for a person give way to a newer
 one: `Collect` and `CollectSecret` when they have spoken, `WaitUntil` at once; the newer one begins within a second, since Asterisk
-listens in slices that cannot be cut short. A message is recorded to its end. A session that breaks off takes its verbs with it:
-they have no end but `SessionClosed`.
+listens in slices that cannot be cut short. A message is recorded to its end, a script runs to its end, and a secret that was typed
+is checked. A session that breaks off takes its verbs with it: they have no end but `SessionClosed`.
 """
 
 from collections import deque
@@ -17,6 +17,7 @@ from ccserver.core.commands import (
     CollectSecret,
     EndSession,
     RecordMessage,
+    RunScript,
     Say,
     WaitUntil,
 )
@@ -27,22 +28,23 @@ from ccserver.core.events import (
     MessageRecorded,
     NumberCollected,
     PromptEnded,
+    ScriptEnded,
     SecretChecked,
     SessionClosed,
     VerbEnd,
     WaitEnded,
 )
 from ccserver.core.ids import AgentId, CommandId, SessionId
-from ccserver.core.settings import Spoken
+from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.channels import Channel
 from ccserver.sim.numbers import read_number
+from ccserver.sim.systems import Judgement, ScriptRun, VirtualSystems
 from ccserver.sim.wire import Wire
 
 Collecting = Collect | CollectNumber | CollectSecret
-Verb = AnswerCall | Say | Collecting | RecordMessage | WaitUntil | EndSession
+Verb = AnswerCall | Say | Collecting | RecordMessage | RunScript | WaitUntil | EndSession
 
-PIN_LENGTH_MAX = 12
 NUMBER_LENGTH_MAX = 32
 MESSAGE_S = (1.0, 40.0)
 SAYS_NOTHING_RATIO = 0.1
@@ -50,6 +52,8 @@ SAYS_NOTHING_RATIO = 0.1
 SLICE_S = 1.0
 SPEECH_S = (0.3, 4.0)
 """How long a prompt may be: a tone of a test, a sentence."""
+CHARACTER_S = 0.07
+"""Of a text that the speech engine says."""
 
 
 class _Session:
@@ -60,6 +64,7 @@ class _Session:
         "collected",
         "command",
         "id",
+        "is_checking",
         "is_speaking",
         "recorded_since_s",
         "slice",
@@ -79,6 +84,8 @@ class _Session:
         self.slice: Entry | None = None
         """The rest of what Asterisk listens to for a verb that gave way."""
         self.is_speaking = False
+        self.is_checking = False
+        """A secret was typed, and it is not known yet what it is."""
         self.typed = ""
         self.collected = ""
         self.recorded_since_s: float | None = None
@@ -101,6 +108,7 @@ class VirtualAgi:
         chance: Random,
         wire: Wire,
         pins: Mapping[AgentId, str],
+        systems: VirtualSystems,
         *,
         on_end: Callable[[Channel, EndSession], None],
         on_answer: Callable[[Channel], None],
@@ -109,6 +117,7 @@ class VirtualAgi:
         self._chance = chance
         self._wire = wire
         self._pins = pins
+        self._systems = systems
         self._on_end = on_end
         self._on_answer = on_answer
         self._sessions: dict[SessionId, _Session] = {}
@@ -120,6 +129,7 @@ class VirtualAgi:
             CollectNumber: self._collect,
             CollectSecret: self._collect,
             RecordMessage: self._record,
+            RunScript: self._run_script,
             WaitUntil: self._wait,
             EndSession: self._end_session,
         }
@@ -163,7 +173,7 @@ class VirtualAgi:
         session.waiting.append((command, verb))
         if session.verb is None:
             self._next(session)
-        elif isinstance(session.verb, WaitUntil | Collecting) and not session.is_speaking:
+        elif isinstance(session.verb, WaitUntil | Collecting) and not (session.is_speaking or session.is_checking):
             session.slice = self._agenda.after(self._chance.uniform(0.0, SLICE_S), self._slice_over, session)
             self._supersede(session)
 
@@ -180,8 +190,12 @@ class VirtualAgi:
             return
         session.command, session.verb = session.waiting.popleft()
         session.collected = ""
-        session.is_speaking = False
-        self._steps[type(session.verb)](session)
+        session.is_speaking = session.is_checking = False
+        ratio = self._wire.faults.failed_ratio
+        if ratio and self._chance.random() < ratio and (failed := _failed(session)) is not None:
+            self._finish(session, failed)
+        else:
+            self._steps[type(session.verb)](session)
 
     def _finish(self, session: _Session, event: Event) -> None:
         if session.timer is not None:
@@ -192,7 +206,16 @@ class VirtualAgi:
         self._next(session)
 
     def _speech_s(self, say: tuple[Spoken, ...]) -> float:
-        return sum(0.3 * len(piece.value) if piece.value.isdigit() else self._chance.uniform(*SPEECH_S) for piece in say)
+        return sum(self._piece_s(piece) for piece in say)
+
+    def _piece_s(self, piece: Spoken) -> float:
+        match piece.kind:
+            case SpokenKind.TEXT:
+                return CHARACTER_S * len(piece.value)
+            case SpokenKind.SPELLED:
+                return 0.3 * len(piece.value)
+            case _:
+                return 0.3 * len(piece.value) if piece.value.isdigit() else self._chance.uniform(*SPEECH_S)
 
     def _answer(self, session: _Session) -> None:
         session.timer = self._agenda.after(self._chance.uniform(0.001, 0.004), self._answered, session)
@@ -239,7 +262,13 @@ class VirtualAgi:
         verb, digits, session.collected = session.verb, session.collected, ""
         if isinstance(verb, CollectSecret):
             is_superseded = end is VerbEnd.SUPERSEDED
-            is_ok = digits == self._pins.get(verb.agent) if digits and not is_superseded else None
+            if verb.check is not None and digits and not is_superseded:
+                session.is_checking = True
+                judgement = self._systems.check(verb.check, digits)
+                session.timer = self._agenda.after(judgement.after_s, self._checked, session, judgement)
+                return
+            pin = self._pins.get(verb.agent) if verb.agent is not None else None
+            is_ok = digits == pin if digits and not is_superseded else None
             self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok))
         elif isinstance(verb, CollectNumber):
             number, kind = read_number(digits)
@@ -249,6 +278,30 @@ class VirtualAgi:
             self._finish(session, given)
         else:
             self._finish(session, DigitsCollected(session=session.id, command=session.command, end=end, digits=digits))
+
+    def _checked(self, session: _Session, judgement: Judgement) -> None:
+        session.is_checking = False
+        told = SecretChecked(
+            session=session.id,
+            command=session.command,
+            is_ok=judgement.is_ok,
+            is_failed=judgement.is_failed,
+            token=judgement.token,
+        )
+        self._finish(session, told)
+
+    def _run_script(self, session: _Session) -> None:
+        """It speaks with the caller, whose digits it takes."""
+        verb = session.verb
+        assert isinstance(verb, RunScript)
+        run = self._systems.run(verb)
+        session.timer = self._agenda.after(run.after_s, self._script_over, session, run)
+        session.channel.person.asked(session.channel, verb)
+
+    def _script_over(self, session: _Session, run: ScriptRun) -> None:
+        session.typed = ""
+        told = ScriptEnded(session=session.id, command=session.command, end=run.end, result=run.result, values=run.values)
+        self._finish(session, told)
 
     def _record(self, session: _Session) -> None:
         verb = session.verb
@@ -336,7 +389,9 @@ class VirtualAgi:
                 return
 
     def _take_for_collect(self, session: _Session, verb: Collecting) -> bool:
-        """Take one digit. False: the speech cannot be interrupted, so it stays typed ahead."""
+        """Take one digit. False: the speech cannot be interrupted, or a secret is being checked, so it stays typed ahead."""
+        if session.is_checking:
+            return False
         if session.is_speaking and isinstance(verb, Collect) and not verb.can_interrupt:
             return False
         digit, session.typed = session.typed[0], session.typed[1:]
@@ -359,4 +414,27 @@ class VirtualAgi:
 def _length_max(verb: Collecting) -> int:
     if isinstance(verb, Collect):
         return verb.max_digits
-    return PIN_LENGTH_MAX if isinstance(verb, CollectSecret) else NUMBER_LENGTH_MAX
+    return verb.max_digits if isinstance(verb, CollectSecret) else NUMBER_LENGTH_MAX
+
+
+def _failed(session: _Session) -> Event | None:
+    """The end of a verb that could not be done: a prompt is missing, say. None for one that cannot fail so."""
+    verb, command, failed = session.verb, session.command, VerbEnd.FAILED
+    match verb:
+        case Say():
+            return PromptEnded(session=session.id, command=command, end=failed)
+        case Collect():
+            return DigitsCollected(session=session.id, command=command, end=failed, digits="")
+        case CollectNumber():
+            kind = NumberKind.UNKNOWN
+            return NumberCollected(session=session.id, command=command, end=failed, digits="", number="", kind=kind)
+        case CollectSecret():
+            return SecretChecked(session=session.id, command=command, is_ok=None, is_failed=True)
+        case RecordMessage():
+            return MessageRecorded(session=session.id, command=command, end=failed, duration_s=0.0)
+        case RunScript():
+            return ScriptEnded(session=session.id, command=command, end=failed)
+        case WaitUntil():
+            return WaitEnded(session=session.id, command=command, end=failed)
+        case _:
+            return None

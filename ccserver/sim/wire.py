@@ -27,6 +27,8 @@ class Faults:
     unanswered_ratio: float = 0.0
     """AMI actions that are performed, or not, and never answered."""
     action_timeout_s: float = 5.0
+    failed_ratio: float = 0.0
+    """Verbs of AGI sessions that cannot be done: a prompt is missing, say."""
 
 
 NO_FAULTS = Faults()

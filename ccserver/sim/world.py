@@ -11,7 +11,7 @@ from random import Random
 
 from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
-from ccserver.core.commands import Command, Reply, Store
+from ccserver.core.commands import Command, KeepPrompt, LookUp, Reply, Store
 from ccserver.core.events import (
     CenterStarted,
     DeadlineReached,
@@ -30,6 +30,7 @@ from ccserver.sim.desks import AgentAtDesk, AgentHabits
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.people import Caller, CallerHabits, Stranger
 from ccserver.sim.replay import retrace
+from ccserver.sim.systems import NOTHING_TOLD, Told, VirtualSystems
 from ccserver.sim.wire import NO_FAULTS, Faults, Wire
 
 START_UTC_S = 1_767_600_000.0
@@ -54,7 +55,8 @@ Watcher = Callable[["World", Event, list[Command]], None]
 
 
 class World:
-    """`watch` is called after each step, with the world, the event and the commands: for invariants and traces."""
+    """`watch` is called after each step, with the world, the event and the commands: for invariants and traces. `told` is what a
+    story says of the systems beside the PBX."""
 
     def __init__(
         self,
@@ -66,18 +68,21 @@ class World:
         watch: Watcher | None = None,
         keeps_journal: bool = False,
         books: Books | None = None,
+        told: Told = NOTHING_TOLD,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.agenda = Agenda()
         self.chance = Random(f"{seed}/world")
         self.wire = Wire(self.agenda, Random(f"{seed}/wire"), self.post, faults)
+        self.systems = VirtualSystems(settings, self.agenda, Random(f"{seed}/systems"), self.wire, told)
         self.pbx = VirtualPbx(
             settings,
             self.agenda,
             Random(f"{seed}/pbx"),
             self.wire,
             pins or {},
+            systems=self.systems,
             listens_to=self._listens_to,
         )
         self.center = CallCenter(settings)
@@ -150,6 +155,7 @@ class World:
         self._disarm()
         self._observations += 1
         self.pbx.daemon_died()
+        self.systems.daemon_died()
         self.agenda.after(down_for_s, self._start_again)
 
     def _start_again(self) -> None:
@@ -214,7 +220,9 @@ class World:
         for index, command in enumerate(commands):
             command_id = CommandId(seq, index)
             enter(command_id, command)
-            if not isinstance(command, Store | Reply):
+            if isinstance(command, LookUp | KeepPrompt):
+                self.systems.perform(command_id, command)
+            elif not isinstance(command, Store | Reply):
                 perform(command_id, command)
         if self._watch is not None:
             self._watch(self, event, commands)

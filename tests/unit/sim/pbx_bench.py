@@ -1,15 +1,19 @@
 """The virtual PBX on a bench: a phone or two, somebody who does what a test says, and everything that was told."""
 
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from ccserver.core.commands import RingAgent
+from ccserver.core.commands import KeepPrompt, LookUp, RingAgent
 from ccserver.core.events import CallArrived, Event
-from ccserver.core.ids import CommandId, InteractionId, LegId, PhoneId
+from ccserver.core.expressions import ValueType
+from ccserver.core.ids import CommandId, FlowId, InteractionId, LegId, LookUpId, NodeId, PhoneId
+from ccserver.core.settings import Flow, HangUpNode, LookUpShape, ScriptNode, Settings
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.sample import DID, SALES, sample_center
+from ccserver.sim.systems import NOTHING_TOLD, Told, VirtualSystems
 from ccserver.sim.wire import Faults, Wire
 
 T = TypeVar("T")
@@ -42,20 +46,51 @@ class Somebody:
         self.heard.append("ended")
 
 
+ORDERS, PINS = LookUpId("orders"), LookUpId("pins")
+CHECK = "orders.check"
+
+
+def with_systems(plain: Settings) -> Settings:
+    """With two look-ups and a script, for each kind of value one that they give."""
+    types = {type_.value: type_ for type_ in ValueType}
+    check, over = NodeId("check"), NodeId("over")
+    script = ScriptNode(
+        script=CHECK,
+        next=over,
+        into={name: name for name in types},
+        on={"paid": over},
+        on_failure=over,
+        time_limit_s=8.0,
+    )
+    return replace(
+        plain,
+        flows={
+            **plain.flows,
+            FlowId("scripted"): Flow(start=check, nodes={check: script, over: HangUpNode()}, variables=types),
+        },
+        look_ups={
+            ORDERS: LookUpShape(parameters={"order": ValueType.TEXT}, gives=types, longest_s=6.0),
+            PINS: LookUpShape(parameters={}, gives={"token": ValueType.TEXT}, longest_s=2.0),
+        },
+    )
+
+
 class Bench:
-    def __init__(self, seed: int = 1, faults: Faults | None = None) -> None:
+    def __init__(self, seed: int = 1, faults: Faults | None = None, told: Told = NOTHING_TOLD) -> None:
         self.events: list[Event] = []
         self.agenda = Agenda()
-        settings = sample_center(4).settings
+        settings = with_systems(sample_center(4).settings)
         self.wire = Wire(self.agenda, Random(seed), self.events.append, faults or Faults())
         self.listened: set[LegId] = set()
         self.wire.is_daemon_up = self.wire.is_link_up = self.wire.is_agi_open = True
+        self.systems = VirtualSystems(settings, self.agenda, Random(seed), self.wire, told)
         self.pbx = VirtualPbx(
             settings,
             self.agenda,
             Random(seed),
             self.wire,
             {},
+            systems=self.systems,
             fallback_after_s=30.0,
             listens_to=lambda leg: leg in self.listened,
         )
@@ -67,7 +102,10 @@ class Bench:
     def perform(self, command: object) -> CommandId:
         self.commands += 1
         command_id = CommandId(self.commands, 0)
-        self.pbx.perform(command_id, command)  # type: ignore[arg-type]
+        if isinstance(command, LookUp | KeepPrompt):
+            self.systems.perform(command_id, command)
+        else:
+            self.pbx.perform(command_id, command)  # type: ignore[arg-type]
         return command_id
 
     def run(self, for_s: float) -> list[Event]:
