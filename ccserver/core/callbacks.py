@@ -16,14 +16,14 @@ from ccserver.core import arrivals
 from ccserver.core.callers import Callers, prompt
 from ccserver.core.commands import Collect, CollectNumber, DialOut, Place, Reply
 from ccserver.core.events import CancelCallbackRequested, NumberCollected
-from ccserver.core.facts import OfferParked
-from ccserver.core.hours import is_open, next_change
-from ccserver.core.ids import InteractionId, LegId, PhoneId
+from ccserver.core.facts import OfferBegan, OfferParked
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RING_GUARD_S, Offers
+from ccserver.core.opening import Opening
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import AuditRecord, CallbackOutcome, EndedBy, OfferOutcome, Outcome, VisitOutcome
-from ccserver.core.settings import CallbackRules, Exit, ExitKind, NumberKind, NumberMark, Spoken, SpokenKind
+from ccserver.core.settings import DIRECT, CallbackRules, Exit, ExitKind, NumberKind, NumberMark, Spoken, SpokenKind
 from ccserver.core.state import (
     CALLBACK,
     VOICE,
@@ -44,6 +44,8 @@ NEXT_DIGIT_S = 4.0
 TYPED_KINDS = frozenset({NumberKind.LOCAL, NumberKind.MOBILE})
 """What a caller may type: a number abroad or at a premium rate would be dialled at the site's cost."""
 SOON_S = 1.0
+LOOK_AGAIN_S = 300.0
+"""How often it is asked whether hours that were closed by hand are open again."""
 
 
 class Callbacks:
@@ -55,6 +57,7 @@ class Callbacks:
         self.callers = callers
         self.queueing = queueing
         self.offers = offers
+        self._opening = Opening(step)
 
     # --- the caller asks ----------------------------------------------------------------------------------------------
     def pressed(self, interaction: Interaction, digit: str) -> bool:
@@ -149,7 +152,42 @@ class Callbacks:
             self._create(interaction, number, after.keys, waiting_since_s=visit.waiting_since_s, queue_rank=visit.rank)
         self.callers.say(interaction, (prompt("cc-callback-done"),), After(kind=AfterKind.LEAVE))
 
-    def _create(self, call: Interaction, number: str, keys: str, *, waiting_since_s: float, queue_rank: int) -> None:
+    def cannot_call(self, interaction: Interaction) -> bool:
+        """Whether its caller cannot be called back now: no number, a blocked one, outside the hours, or somebody calls them already."""
+        number = interaction.caller_number or ""
+        if not number.startswith("+") or self._is_blocked(number):
+            return True
+        request = self._request_of(number)
+        is_under_way = request is not None and bool(request.offers or request.leg is not None)
+        return is_under_way or self._until_lawful_s(interaction, self.step.now.utc_s) > 0.0
+
+    def at_once(self, interaction: Interaction, agent: AgentId, leg_id: LegId) -> None:
+        """An agent who is on `leg_id` calls the interaction's caller back. The leg has to park next: then the customer is dialled, as for
+        any request, and what may fail there fails as it does there. A request of that caller that waits is done with it.
+
+        Not where `cannot_call`.
+        """
+        step, number, leg = self.step, interaction.caller_number, self.step.legs[leg_id]
+        assert number is not None and interaction.queue is not None and leg.phone is not None
+        older = self._request_of(number)
+        if older is not None:
+            self.end(older, CallbackOutcome.CANCELLED)
+        only = agent if interaction.queue == DIRECT else None
+        new = self._create(interaction, number, "", waiting_since_s=step.now.mono_s, queue_rank=0, only=only)
+        step.legs.put(leg_id, replace(leg, interaction=new.id, keys=""))
+        self.offers.put(new, agent, leg.phone, leg_id, f"calls back after #{interaction.id}", waits=True)
+        step.tell(OfferBegan(new.id, agent, interaction.queue, leg_id))
+
+    def _create(
+        self,
+        call: Interaction,
+        number: str,
+        keys: str,
+        *,
+        waiting_since_s: float,
+        queue_rank: int,
+        only: AgentId | None = None,
+    ) -> Interaction:
         step = self.step
         assert call.queue is not None
         new = InteractionId(step.clockwork.next_interaction)
@@ -177,8 +215,9 @@ class Callbacks:
             callback=CallbackRequest(call=call.id, number=number, confirmed_by=keys, asked=step.now),
         )
         self.ledger.put(request)
-        self.queueing.enqueue(request, call.queue, rank=queue_rank, waiting_since_s=waiting_since_s)
+        self.queueing.enqueue(request, call.queue, rank=queue_rank, waiting_since_s=waiting_since_s, only=only)
         self._await(step.interactions[new])
+        return step.interactions[new]
 
     def _request_of(self, number: str) -> Interaction | None:
         """The request for a number whose customer has not been reached."""
@@ -208,11 +247,13 @@ class Callbacks:
         name = self.rules(interaction).hours
         if name is None:
             return 0.0
-        hours = self.step.settings.hours.get(name) or self.step.settings_of(interaction).hours[name]
-        if is_open(hours, utc_s):
+        if self._opening.is_open_at(name, utc_s, interaction):
             return 0.0
-        change_utc_s = next_change(hours, utc_s)
-        return self.rules(interaction).keeps_s if change_utc_s is None else change_utc_s - utc_s
+        change_utc_s = self._opening.next_change(name, utc_s, interaction)
+        if change_utc_s is None:
+            is_by_hand = self._opening.closing(name) is not None
+            return LOOK_AGAIN_S if is_by_hand else self.rules(interaction).keeps_s
+        return change_utc_s - utc_s
 
     def due(self, interaction: Interaction) -> None:
         """It has rested, or is too old."""
@@ -338,7 +379,8 @@ class Callbacks:
 
     def served(self, interaction: Interaction) -> None:
         """A talk has begun. A customer who called again and is served need not be called back."""
-        if interaction.callback is None and interaction.caller_number is not None:
+        is_request = interaction.callback is not None or interaction.message is not None
+        if not is_request and interaction.caller_number is not None:
             found = self._request_of(interaction.caller_number)
             if found is not None:
                 self.end(found, CallbackOutcome.CANCELLED)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from ccserver.core import recording
 from ccserver.core.commands import AnswerCall, EndSession, Next, RecordMessage, Say
 from ccserver.core.facts import ConsultFailed, HandedOver, SaidNothing
-from ccserver.core.ids import PromptId
-from ccserver.core.ledger import Ledger
+from ccserver.core.ids import AgentId, NodeId, PromptId, QueueId
+from ccserver.core.ledger import Ledger, left_by
 from ccserver.core.records import EndedBy, MessageRecord, Outcome
 from ccserver.core.settings import Exit, ExitKind, Spoken, SpokenKind
 from ccserver.core.state import CONSULT, After, AfterKind, DeadlineKind, Interaction, Message, Session
@@ -46,34 +46,62 @@ class Callers:
             say = spelled(say, interaction)
             self.step.speak(Say(session=session, say=say, language=interaction.language, stop_digits=stop_digits))
 
-    def record_message(self, interaction: Interaction) -> None:
-        """Ask for a message and record it; without a place to keep it, or a session, the caller is let go."""
+    def record_message(self, interaction: Interaction, way: Exit | None = None) -> None:
+        """A queue's exit (None: the one that led here before) asks for a message, which is for that queue."""
+        if way is None and interaction.after is not None:
+            way = interaction.after.exit
+        only = AgentId(way.target) if way is not None and way.target else None
+        self._record(interaction, queue=interaction.queue, way=way, only=only)
+
+    def record_for(
+        self, interaction: Interaction, queue: QueueId, say: tuple[Spoken, ...], max_s: float, next: NodeId | None
+    ) -> None:
+        """A flow asks for a message for `queue`, with its own words (empty: the usual ones), and goes on with `next` (None: a farewell,
+        and the call ends). A caller who comes back in another session is asked anew, by the node."""
+        # As with a queue's exit: it is told that they were asked, whatever they said.
+        interaction = replace(interaction, outcome=Outcome.LEFT_MESSAGE)
+        self._record(interaction, queue=queue, say=say, max_s=max_s, next=next)
+
+    def _record(
+        self,
+        interaction: Interaction,
+        *,
+        queue: QueueId | None,
+        say: tuple[Spoken, ...] = (),
+        max_s: float = MESSAGE_MAX_S,
+        next: NodeId | None = None,
+        way: Exit | None = None,
+        only: AgentId | None = None,
+    ) -> None:
+        """Without a place to keep it, or a session, the caller is let go."""
         session = self.step.caller_session(interaction)
-        path = recording.message_path(self.step.settings.recording_dir, interaction.id, self.step.now.utc_s)
+        directory, utc_s = self.step.settings.recording_dir, self.step.now.utc_s
+        path = recording.message_path(directory, interaction.id, utc_s, interaction.messages)
         if session is None or not path:
             self.release(interaction)
             return
         if not interaction.is_answered:
             interaction = self.answer(interaction)
-        self.ledger.put(replace(interaction, after=After(kind=AfterKind.MESSAGE, target=path)))
+        after = After(kind=AfterKind.MESSAGE, target=path, exit=way)
+        interaction = self.ledger.put(replace(interaction, after=after))
         self.step.speak(
             RecordMessage(
                 session=session,
-                say=(prompt("cc-message-leave"),),
+                say=spelled(say, interaction) or (prompt("cc-message-leave"),),
                 language=interaction.language,
                 path=path,
-                max_s=MESSAGE_MAX_S,
+                max_s=max_s,
                 silence_s=MESSAGE_SILENCE_S,
             )
         )
-        message = Message(interaction=interaction.id, queue=interaction.queue, path=path)
+        message = Message(interaction=interaction.id, queue=queue, path=path, left_by=interaction, only=only, next=next)
         self.step.sessions.put(session, replace(self.step.sessions[session], message=message))
 
-    def message_recorded(self, session: Session, duration_s: float) -> None:
-        """The message is over: kept, if anything was said. Most callers end it by hanging up, and may be history by now."""
+    def message_recorded(self, session: Session, duration_s: float) -> Message | None:
+        """The message is over: kept, if anything was said, and returned. Most callers end it by hanging up, and may be history by now."""
         message = session.message
         if message is None:
-            return
+            return None
         self.step.sessions.put(session.id, replace(session, verb=None, message=None))
         if duration_s > 0:
             self.step.store(
@@ -86,8 +114,14 @@ class Callers:
                 )
             )
         interaction = self.step.interactions.get(message.interaction)
+        if interaction is not None and duration_s > 0:
+            interaction = self.ledger.put(replace(interaction, messages=interaction.messages + 1))
         if interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.MESSAGE:
-            self.say(interaction, (prompt("cc-goodbye"),), After(kind=AfterKind.LEAVE))
+            if message.next is not None:
+                self.say(interaction, (), After(kind=AfterKind.NODE, target=message.next))
+            else:
+                self.say(interaction, (prompt("cc-goodbye"),), After(kind=AfterKind.LEAVE))
+        return message if duration_s > 0 else None
 
     def release(self, interaction: Interaction, cause: int = 16) -> None:
         """Let the caller go; the interaction ends with the leg. The caller of a consultation is an agent, who stays."""
@@ -95,7 +129,7 @@ class Callers:
             self.step.tell(ConsultFailed(interaction.id))
             return
         if interaction.state is InteractionState.MENU:
-            interaction = self.ledger.menu_segment(interaction)
+            interaction = self.ledger.menu_segment(interaction, left_by(interaction, is_release=True))
         interaction = self.ledger.put(
             replace(
                 interaction,

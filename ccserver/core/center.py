@@ -20,7 +20,7 @@ from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
-from ccserver.core.externals import Externals
+from ccserver.core.externals import ACCEPT_KEY, Externals
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
@@ -36,6 +36,7 @@ from ccserver.core.facts import (
     JoinFailed,
     NumberFailed,
     NumberWanted,
+    OfferBegan,
     OfferOver,
     OfferParked,
     SaidNothing,
@@ -47,6 +48,8 @@ from ccserver.core.facts import (
     WrapUpOver,
 )
 from ccserver.core.features import Features
+from ccserver.core.flow_facts import FlowFacts
+from ccserver.core.flows import Flows
 from ccserver.core.forecast import Forecast
 from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
@@ -57,10 +60,13 @@ from ccserver.core.joins import Joins
 from ccserver.core.lamps import Lamps
 from ccserver.core.ledger import Ledger
 from ccserver.core.live_acts import LiveActs
+from ccserver.core.messages import Messages
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
+from ccserver.core.opening import Opening
 from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
+from ccserver.core.prospects import Prospects
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
@@ -70,6 +76,7 @@ from ccserver.core.state import (
     AGENT_DEADLINES,
     CONSULT,
     FORMAT,
+    MESSAGE,
     QUEUE_DEADLINES,
     AfterKind,
     Awaited,
@@ -94,6 +101,8 @@ UPTIME_STEP_S = 1.0
 """Asterisk tells its uptime in whole seconds."""
 BOOT_TOLERANCE_S = 3.0
 """What we make of the uptime may be late as well: a boot time that moved more is another boot."""
+
+AT_DESK = (Dialogue.DESK, Dialogue.MESSAGE)
 
 KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered, NumberWanted)
 """What bringing a caller to safety may tell; everything else was of the step that failed."""
@@ -127,17 +136,22 @@ class CallCenter:
         self._offers = Offers(step, ledger, self._joins)
         self._talks = Talks(step, ledger, self._offers)
         self._callers = callers = Callers(step, ledger)
+        staffing = Staffing(step, there=self.pairing.there, shown=self._agents.shown)
+        forecast = Forecast(step, self.pairing)
         self._queueing = Queueing(
             step,
             ledger,
             callers,
-            Staffing(step, there=self.pairing.there, shown=self._agents.shown),
+            staffing,
             position=self.pairing.position,
-            expected_wait_s=Forecast(step, self.pairing).expected_wait_s,
+            expected_wait_s=forecast.expected_wait_s,
         )
+        prospects = Prospects(step, self._queueing, staffing, self.pairing, forecast)
+        facts = FlowFacts(step, Opening(step), prospects)
+        self._flows = Flows(step, ledger, callers, self._queueing, facts, taken_away=self._taken_away)
         self._closing = Closing(step, self._queueing)
         self._callbacks = Callbacks(step, ledger, callers, self._queueing, self._offers)
-        self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, taken_away=self._taken_away)
+        self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, flows=self._flows)
         self._handovers = Handovers(
             Holding(step, ledger, self._talks, self._join),
             Ways(
@@ -151,11 +165,14 @@ class CallCenter:
         )
         self._externals = Externals(step)
         self._headsets = Headsets(step, self._agents, self._offers, leg_over=self._agent_leg_over, left=self._line_left)
-        self._features = Features(step, self._agents, self._headsets)
+        self._features = Features(step, self._agents, self._headsets, self._closing)
         self._own_calls = OwnCalls(step, self._agents)
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
-        self._live = LiveActs(step, ledger, self._agents, self._interactions, self._queueing, work=self._work)
+        self._messages = Messages(step, ledger, self._offers, self._talks, self._queueing, self._callbacks)
+        self._live = LiveActs(
+            step, ledger, self._agents, self._interactions, self._queueing, work=self._work, messages=self._messages
+        )
         self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits, self._met)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -194,6 +211,11 @@ class CallCenter:
             ev.DigitsCollected: self._digits_collected,
             ev.WaitEnded: self._wait_ended,
             ev.SecretChecked: self._secret_checked,
+            ev.ScriptEnded: self._script_ended,
+            ev.LookedUp: self._flows.looked_up,
+            ev.PromptKept: self._features.office.prompt_kept,
+            ev.CloseHoursRequested: self._closing.close_hours,
+            ev.OpenHoursRequested: self._closing.open_hours,
             ev.LoginRequested: self._live.log_in,
             ev.LogoutRequested: self._live.log_out,
             ev.PauseRequested: self._live.pause,
@@ -274,6 +296,7 @@ class CallCenter:
             over=step.over.copy(),
             orphans=step.orphans.copy(),
             closed=step.closed.copy(),
+            closed_hours=step.closed_hours.copy(),
             marks=step.marks.copy(),
             spoken_to=step.spoken_to.copy(),
             own_calls=step.own_calls.copy(),
@@ -334,9 +357,9 @@ class CallCenter:
         self._agents.reserve(agent_id, work)
 
     def _place(self, interaction: Interaction, phone: PhoneId) -> Place:
-        """Where a phone goes on that answers: joined at once, where no other can ring for it."""
+        """Where a phone goes on that answers: joined at once, where no other can ring for it. Messages are heard at the desk."""
         assert interaction.visit is not None
-        if self._step.settings.phones[phone].kind is PhoneKind.EXTERNAL:
+        if interaction.kind == MESSAGE or self._step.settings.phones[phone].kind is PhoneKind.EXTERNAL:
             return Place.DESK
         config = self._step.queue_settings(interaction.visit.queue, interaction)
         return Place.PARK if config.strategy in RINGS_SEVERAL or interaction.leg is None else Place.JOIN
@@ -357,7 +380,8 @@ class CallCenter:
                 self._callbacks.offer_parked(fact)
             case TalkBegan():
                 self._agents.talk_began(fact)
-                self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
+                if self._step.interactions[fact.interaction].kind != MESSAGE:
+                    self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
                 self._handovers.answered(self._step.interactions[fact.interaction])
                 self._callbacks.served(self._step.interactions[fact.interaction])
             case TalkOver():
@@ -372,15 +396,16 @@ class CallCenter:
                 if waiting is not None and not self._handovers.waited(waiting):
                     self._queueing.reconsider(waiting)
                     self._callbacks.offer_over(waiting)
+                    self._messages.offer_over(waiting)
             case WorkMoved():
                 self._agents.move_work(fact)
-            case WorkBegan():
+            case WorkBegan() | OfferBegan():
                 self._agents.reserve(
                     fact.agent,
                     Work(
                         interaction=fact.interaction,
                         kind=self._step.interactions[fact.interaction].kind,
-                        phase=Phase.TALKING,
+                        phase=Phase.TALKING if isinstance(fact, WorkBegan) else Phase.RINGING,
                         queue=fact.queue,
                         leg=fact.leg,
                         since=self._step.now,
@@ -455,6 +480,8 @@ class CallCenter:
             self._agents.talk_over(fact, replace(config, wrap_up=WrapUpKind.NONE))
             self._handovers.consult_over(interaction)
             return
+        if interaction.message is not None and interaction.message.is_called_back:
+            config = replace(config, wrap_up=WrapUpKind.NONE)
         self._agents.talk_over(fact, config)
         self._handovers.talk_over(self._step.interactions[fact.interaction])
         self._interactions.talk_over(self._step.interactions[fact.interaction])
@@ -466,7 +493,7 @@ class CallCenter:
         work = next((w for w in agent.work if w.interaction == interaction and w.phase is Phase.WRAP_UP), None)
         leg = self._step.legs.get(work.leg) if work is not None else None
         session = self._step.sessions.get(leg.session) if leg is not None else None
-        if leg is None or session is None or session.dialogue is not Dialogue.DESK or session.is_ending:
+        if leg is None or session is None or session.dialogue not in AT_DESK or session.is_ending:
             return
         if leg.role is Role.HEADSET:
             # On a line that stays, the disposition is typed while it is parked.
@@ -487,7 +514,7 @@ class CallCenter:
             return
         session = self._step.sessions.get(leg.session)
         if leg.role is Role.HEADSET:
-            if session is not None and session.dialogue in (Dialogue.DESK, Dialogue.WRAP_UP):
+            if session is not None and session.dialogue in (*AT_DESK, Dialogue.WRAP_UP):
                 self._step.end_session(EndSession(session=session.id, next=Next.PARK))
             return
         if session is None:
@@ -545,6 +572,7 @@ class CallCenter:
         self.pairing.rebuild()
         self._access.settings_changed()
         self._closing.arm_all()
+        self._messages.look_at_all()
         self._lamps.settings_changed()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
@@ -583,6 +611,8 @@ class CallCenter:
         {
             DeadlineKind.MAX_WAIT: self._max_wait_reached,
             DeadlineKind.OVERFLOW: self._queueing.reconsider,
+            DeadlineKind.MESSAGE: self._messages.look,
+            DeadlineKind.TAKEN: self._messages.heard_enough,
             DeadlineKind.HELD: self._handovers.held_too_long,
             DeadlineKind.HOLD_REMINDER: self._handovers.remind,
             DeadlineKind.CALLBACK: self._callbacks.due,
@@ -592,6 +622,7 @@ class CallCenter:
             DeadlineKind.RETURN: self._interactions.return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
             DeadlineKind.MAX_TALK: self._max_talk_reached,
+            DeadlineKind.LOOK_UP: self._flows.look_up_due,
             DeadlineKind.STAGE: self._access.stage_reached,
             DeadlineKind.PREFERRED: self._access.preferred_reached,
         }[kind](interaction)
@@ -607,8 +638,11 @@ class CallCenter:
         step.store(FaultRecord(interaction=event.interaction, reason=event.reason, at_utc_s=step.now.utc_s))
         interaction = step.interactions.get(event.interaction)
         if interaction is not None:
-            self._handovers.to_safety(interaction)
-            self._interactions.to_safety(step.interactions[interaction.id])
+            if interaction.kind == MESSAGE:
+                self._messages.to_safety(interaction)
+            else:
+                self._handovers.to_safety(interaction)
+                self._interactions.to_safety(step.interactions[interaction.id])
             kept = step.interactions.get(interaction.id)
             busy = {o.agent for o in kept.offers} | {talk.agent for talk in kept.talks()} if kept else set()
             for agent in step.agents.values():
@@ -838,12 +872,12 @@ class CallCenter:
                 pass
 
     def _agent_leg_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None) -> None:
-        if not self._handovers.leg_over(leg, cause, by):
+        if not self._messages.leg_over(leg, cause, by) and not self._handovers.leg_over(leg, cause, by):
             self._talks.agent_leg_ended(leg, cause, tech_cause, by)
 
     def _line_left(self, leg: Leg) -> None:
         """A headset's line has left its talk by itself."""
-        if not self._handovers.left_room(leg):
+        if not self._messages.left_desk(leg) and not self._handovers.left_room(leg):
             self._talks.agent_leg_came_back(leg)
 
     def _phone_state_changed(self, event: ev.PhoneStateChanged) -> None:
@@ -905,7 +939,9 @@ class CallCenter:
         self._leg_is_over(leg, 0, 0)
 
     def _max_talk_reached(self, interaction: Interaction) -> None:
-        if interaction.is_on_the_line():
+        if interaction.kind == MESSAGE:
+            self._messages.too_long(interaction)
+        elif interaction.is_on_the_line():
             self._handovers.max_talk_reached(interaction)
         else:
             self._work.too_long(interaction)
@@ -966,6 +1002,12 @@ class CallCenter:
         self._not_joined(leg)
         interaction = step.interactions.get(leg.interaction)
         offer = interaction.offer_on(leg.id) if interaction is not None else None
+        phone = step.settings.phones.get(offer.phone) if offer is not None else None
+        # Outside, somebody has to accept the message first; who listens already has.
+        is_asked = phone is not None and phone.kind is PhoneKind.EXTERNAL and leg.role is Role.AGENT
+        is_asked = is_asked and interaction is not None and interaction.listener() != leg.id
+        if interaction is not None and not is_asked and self._messages.opened(session, leg, interaction):
+            return
         if interaction is not None and offer is not None and leg.role is Role.AGENT:
             self._externals.opened(session, leg, interaction, offer)
         elif offer is not None or not self._handovers.desk_opened(leg, session):
@@ -1050,6 +1092,8 @@ class CallCenter:
         interaction = self._caller_of(session)
         if session.dialogue is Dialogue.NOTICE:
             self._headsets.notice_ended(session)
+        elif session.dialogue is Dialogue.MESSAGE:
+            self._messages.prompt_ended(session, event.end)
         elif interaction is not None:
             self._interactions.verb_ended(interaction)
         elif session.dialogue is Dialogue.DESK:
@@ -1063,13 +1107,23 @@ class CallCenter:
             return
         interaction = self._caller_of(session)
         if session.dialogue is Dialogue.ACCEPT:
-            self._externals.typed(session, event.digits)
+            self._accepted(session, event.digits)
+        elif session.dialogue is Dialogue.MESSAGE:
+            self._messages.digits_collected(session, event.digits)
         elif interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
             self._callbacks.digits_collected(interaction, interaction.after, event.digits)
         elif interaction is not None:
-            self._interactions.digits_collected(interaction, event.digits)
+            self._flows.digits_collected(interaction, event.digits)
         else:
             self._features.digits_collected(session, event.digits)
+
+    def _accepted(self, session: Session, digits: str) -> None:
+        """Outside. A message is heard in the same session; for a customer the leg parks."""
+        leg = self._step.legs[session.leg]
+        interaction = self._step.interactions.get(leg.interaction)
+        is_message = interaction is not None and interaction.kind == MESSAGE
+        if interaction is None or not is_message or digits != ACCEPT_KEY or not self._messages.opened(session, leg, interaction):
+            self._externals.typed(session, digits)
 
     def _wait_ended(self, event: ev.WaitEnded) -> None:
         session = self._current(event.session, event.command)
@@ -1083,9 +1137,20 @@ class CallCenter:
     def _message_recorded(self, event: ev.MessageRecorded) -> None:
         session = self._step.sessions.get(event.session)
         if session is not None and session.verb == event.command:
-            self._callers.message_recorded(session, event.duration_s)
+            kept = self._callers.message_recorded(session, event.duration_s)
+            if kept is not None:
+                self._messages.left(kept, event.duration_s)
 
     def _secret_checked(self, event: ev.SecretChecked) -> None:
         session = self._current(event.session, event.command)
-        if session is not None:
-            self._features.secret_checked(session, event.is_ok)
+        interaction = self._caller_of(session) if session is not None else None
+        if interaction is not None:
+            self._flows.secret_checked(interaction, event)
+        elif session is not None:
+            self._features.secret_checked(session, event)
+
+    def _script_ended(self, event: ev.ScriptEnded) -> None:
+        session = self._current(event.session, event.command)
+        interaction = self._caller_of(session) if session is not None else None
+        if interaction is not None:
+            self._flows.script_ended(interaction, event)

@@ -3,15 +3,29 @@
 A command's id is (sequence number of the input, index in the list), so it is the same in every replay. Verbs of one
 AGI session, and actions on one leg, are performed in order.
 
-Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `WaitUntil`) ends in its own event; `AnswerCall`,
+Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
+`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept; `AnswerCall`,
 `RingAgent`, `DialOut`, `JoinLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (`RingAgent` and
 `DialOut` later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `SetLamp`, `Store` and `Reply` have no end.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
-from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PhoneId, QueueId, RequestId, SessionId
+from ccserver.core.expressions import Value
+from ccserver.core.ids import (
+    AgentId,
+    InteractionId,
+    Language,
+    LegId,
+    LookUpId,
+    PhoneId,
+    PromptId,
+    QueueId,
+    RequestId,
+    SessionId,
+)
 from ccserver.core.records import Record
 from ccserver.core.settings import Spoken
 
@@ -78,14 +92,40 @@ class RecordMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretCheck:
+    """See `settings.SecretRule`; here with the values of the parameters."""
+
+    look_up: LookUpId
+    parameters: Mapping[str, Value]
+    hash_field: str = ""
+    token_field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectSecret:
-    """Collect a PIN and check it at the edge, on a thread: the digits reach no event, journal or log."""
+    """Collect digits and check them at the edge, on a thread: they reach no event, journal or log. They are the PIN of `agent`, or
+    what `check` says: one of the two is given."""
 
     session: SessionId
-    agent: AgentId
+    agent: AgentId | None = None
     say: tuple[Spoken, ...]
     language: Language
     timeout_s: float
+    check: SecretCheck | None = None
+    max_digits: int = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScript:
+    """Let a Python function of the administrator's folder (`module.function`) speak with the channel, for `time_limit_s` at most.
+    `facts` are what is known of the call: its number, the DID, the caller's number and name."""
+
+    session: SessionId
+    script: str
+    parameters: Mapping[str, Value]
+    language: Language
+    time_limit_s: float
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +286,26 @@ class SetLamp:
     state: LampState
 
 
+# --- what is asked of the world outside -------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Ask an outside system, for an interaction. Ends within the look-up's `longest_s`."""
+
+    interaction: InteractionId
+    look_up: LookUpId
+    parameters: Mapping[str, Value]
+    language: Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepPrompt:
+    """Make the recording at `path` (as Asterisk sees it) the prompt, in place of what was said before."""
+
+    path: str
+    prompt: PromptId
+    language: Language
+
+
 # --- what is told -----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
@@ -270,8 +330,11 @@ Command = (
     | CollectNumber
     | CollectSecret
     | RecordMessage
+    | RunScript
     | WaitUntil
     | EndSession
+    | LookUp
+    | KeepPrompt
     | RingAgent
     | DialOut
     | JoinLeg

@@ -2,15 +2,15 @@
 
 At the entrance, first to last: closed by hand, closed by its hours, full, unstaffed, an overflow rule. While waiting: closed by hand,
 closed by its hours (if callers are not served out), deserted, waited too long, an overflow rule. Who was in a talk already and comes
-back (the agent's line broke, a transfer failed) is asked the first rule only. A request to be called back waits whatever the
-doors say: it obeys the hours at which its customer may be called.
+back (the agent's line broke, a transfer failed) is asked the first rule only. A request to be called back and a message wait whatever
+the doors say: the one obeys the hours at which its customer may be called, the other rests while its queue is closed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ccserver.core.hours import is_open
 from ccserver.core.ids import QueueId
+from ccserver.core.opening import Opening
 from ccserver.core.records import VisitOutcome
 from ccserver.core.settings import (
     AgentNode,
@@ -53,6 +53,7 @@ class Doors:
     ) -> None:
         self._step = step
         self._staffing = staffing
+        self._opening = Opening(step)
         self._waiting_in = waiting_in
         self._expected_wait_s = expected_wait_s
 
@@ -107,10 +108,7 @@ class Doors:
 
     def is_open(self, interaction: Interaction, config: QueueSettings) -> bool:
         """Whether the queue's hours include this instant. Without hours it is open."""
-        if config.hours is None:
-            return True
-        hours = self._step.settings.hours.get(config.hours) or self._step.settings_of(interaction).hours[config.hours]
-        return is_open(hours, self._step.now.utc_s)
+        return self._opening.is_open(config.hours, interaction)
 
     def _overflow(
         self, interaction: Interaction, visit: Visit, config: QueueSettings, rules: StaffRules, *, is_entering: bool

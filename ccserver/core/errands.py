@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ccserver.core.holding import Holding
 from ccserver.core.ids import PromptId
-from ccserver.core.records import EndedBy
-from ccserver.core.state import HandoverStage, Interaction
+from ccserver.core.records import EndedBy, FlowEnd
+from ccserver.core.state import DeadlineKind, HandoverStage, Interaction
 from ccserver.core.transitions import INTERACTION, InteractionStep, advance
 
 
@@ -27,18 +27,29 @@ class Errands:
         flow = settings.sendable_flows.get(code)
         if flow is None:
             return
-        before = (interaction.flow, interaction.node)
+        before = interaction
         interaction = self.holding.apart(interaction, HandoverStage.ERRAND, None)
         assert interaction.handover is not None
         self.ledger.put(
             replace(
                 interaction,
                 state=advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU),
-                handover=replace(interaction.handover, to=flow, flow=before[0], node=before[1]),
+                handover=replace(
+                    interaction.handover,
+                    to=flow,
+                    flow=before.flow,
+                    node=before.node,
+                    variables=before.variables,
+                    frames=before.frames,
+                ),
                 flow=flow,
                 node=settings.flows[flow].start,
+                variables={},
+                frames=(),
+                path=(),
                 steps=0,
                 tries=0,
+                typed="",
                 menu_since=self.step.now,
                 after=None,
             )
@@ -59,7 +70,21 @@ class Errands:
         handover = interaction.handover
         assert handover is not None
         state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
-        return self.ledger.put(replace(interaction, state=state, flow=handover.flow, node=handover.node, after=None))
+        self.step.deadlines.clear(DeadlineKind.LOOK_UP, interaction.id)
+        return self.ledger.put(
+            replace(
+                self.ledger.passage_over(interaction, FlowEnd.BACK),
+                state=state,
+                flow=handover.flow,
+                node=handover.node,
+                variables=handover.variables,
+                frames=handover.frames,
+                tries=0,
+                typed="",
+                look_up=None,
+                after=None,
+            )
+        )
 
     def taken_away(self, interaction: Interaction) -> Interaction:
         """The flow leads on to somebody else: the agent's part is over. The customer stays in the flow."""

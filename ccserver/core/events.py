@@ -5,12 +5,14 @@ happened: the tables in `transitions` say what is ignored and why.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
     CommandId,
+    HoursId,
     InteractionId,
     LegId,
     PhoneId,
@@ -368,11 +370,48 @@ class WaitEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretChecked:
-    """The end of `CollectSecret`. The digits stay at the edge. `is_ok` None: nothing was typed in time."""
+    """The end of `CollectSecret`. The digits stay at the edge. `is_ok` None: nothing was typed in time, or (`is_failed`) it could not be
+    checked. `token` stands for the digits, where it was asked for."""
 
     session: SessionId
     command: CommandId
     is_ok: bool | None
+    is_failed: bool = False
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptEnded:
+    """The end of `RunScript`: DONE; FAILED (it raised, gave nonsense, or there is none); TIMEOUT. `result` is the word it gave."""
+
+    session: SessionId
+    command: CommandId
+    end: VerbEnd
+    result: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+class LookUpEnd(Enum):
+    FOUND = "found"
+    MISSING = "missing"  # the answer was that there is nothing
+    FAILED = "failed"  # no answer in time, an error, an answer that does not fit, or the breaker is open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """The end of `LookUp`. `values` are those of the look-up's `gives`, each of its type, when it was FOUND."""
+
+    command: CommandId
+    end: LookUpEnd
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptKept:
+    """The end of `KeepPrompt`."""
+
+    command: CommandId
+    is_ok: bool
 
 
 # --- what people ask for through the control socket -------------------------------------------------------------------
@@ -480,6 +519,26 @@ class OpenQueueRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloseHoursRequested:
+    """An exceptional closing: opening hours are closed until `until_utc_s` (None: until they are opened by hand), for everything that
+    goes by them but shifts."""
+
+    request: RequestId
+    hours: HoursId
+    until_utc_s: float | None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHoursRequested:
+    """Ends an exceptional closing."""
+
+    request: RequestId
+    hours: HoursId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkNumberRequested:
     """Puts a number on the block list or the VIP list; None takes it off both."""
 
@@ -566,6 +625,9 @@ Event = (
     | MessageRecorded
     | WaitEnded
     | SecretChecked
+    | ScriptEnded
+    | LookedUp
+    | PromptKept
     | LoginRequested
     | LogoutRequested
     | PauseRequested
@@ -578,6 +640,8 @@ Event = (
     | PickRequested
     | CloseQueueRequested
     | OpenQueueRequested
+    | CloseHoursRequested
+    | OpenHoursRequested
     | MarkNumberRequested
     | CancelCallbackRequested
     | WorkRequested

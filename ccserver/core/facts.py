@@ -47,10 +47,11 @@ class BackToMenu:
 
 @dataclass(frozen=True, slots=True)
 class CallbackOffered:
-    """A queue's exit leads to a callback: the caller is asked for the number, and does not wait on if nothing comes of it."""
+    """A queue's exit, or a flow, leads to a callback: the caller is asked for the number. Where a queue's exit (`way`) led to it, they
+    do not wait on if nothing comes of it."""
 
     interaction: InteractionId
-    way: Exit
+    way: Exit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,16 @@ class WorkMoved:
     agent: AgentId
     source: InteractionId
     target: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class OfferBegan:
+    """An agent offers themselves, on a leg that is up: they call a customer back at once."""
+
+    interaction: InteractionId
+    agent: AgentId
+    queue: QueueId
+    leg: LegId
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +244,7 @@ Fact = (
     | JoinFailed
     | OfferParked
     | WorkMoved
+    | OfferBegan
     | WorkBegan
     | CallsBack
     | ConsultFailed

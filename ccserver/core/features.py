@@ -9,14 +9,16 @@ from dataclasses import replace
 
 from ccserver.core import figures, marks
 from ccserver.core.agents import Agents, shown_state
+from ccserver.core.closing import Closing
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
-from ccserver.core.events import FeatureDialled, VerbEnd
+from ccserver.core.events import FeatureDialled, SecretChecked, VerbEnd
 from ccserver.core.facts import Answered
 from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
+from ccserver.core.office import DIALOGUES, UNKNOWN, OfficeDialogues
 from ccserver.core.records import PhoneState, ShownState
 from ccserver.core.settings import NumberMark, Spoken, SpokenKind
-from ccserver.core.state import Dialogue, Leg, Role, Session
+from ccserver.core.state import Dialogue, Leg, OfficeErrand, Role, Session
 from ccserver.core.step import Step
 from ccserver.core.transitions import LegState, Phase
 
@@ -43,10 +45,11 @@ STATE_PROMPT = {
 class Features:
     """The dialogues of agents' phones."""
 
-    def __init__(self, step: Step, agents: Agents, headsets: Headsets) -> None:
+    def __init__(self, step: Step, agents: Agents, headsets: Headsets, closing: Closing) -> None:
         self.step = step
         self.agents = agents
         self.headsets = headsets
+        self.office = OfficeDialogues(step, agents, closing, last_words=self.last_words, end=self._end)
 
     # --- beginnings ---------------------------------------------------------------------------------------------------
     def dialled(self, event: FeatureDialled) -> None:
@@ -88,6 +91,8 @@ class Features:
             codes.extend_wrap_up: self._extend_wrap_up,
             codes.block_number: self._block_number,
             codes.vip_number: self._vip_number,
+            codes.close_hours: self._office(OfficeErrand.CLOSE_HOURS),
+            codes.record_prompt: self._office(OfficeErrand.RECORD_PROMPT),
         }
         found = max((c for c in table if digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -161,6 +166,9 @@ class Features:
             is_done, _ = marks.mark(self.step, number, what, "", f"agent {agent}")
             self.last_words(session.id, done if is_done else "cc-number-none")
 
+    def _office(self, errand: OfficeErrand) -> Callable[[Session, PhoneId, str], None]:
+        return lambda session, phone, argument: self.office.begin(session, phone, errand, argument)
+
     def _figures(self, session: Session, phone: PhoneId, argument: str) -> None:
         """Today's calls, and the minutes in them."""
         agent = self._agent_at(session, phone)
@@ -212,6 +220,8 @@ class Features:
                 self._ask_pin(session, AgentId(digits), PIN_AFTER[session.dialogue])
             else:
                 self.last_words(session.id, "cc-login-failed")
+        elif session.dialogue in DIALOGUES:
+            self.office.digits_collected(session, digits)
         elif session.dialogue is Dialogue.CODE:
             self._code_typed(session, digits)
         elif session.dialogue is Dialogue.REASON and session.agent is not None:
@@ -256,7 +266,11 @@ class Features:
         say = (_prompt("cc-login-pin"),)
         self.step.speak(CollectSecret(session=session.id, agent=agent, say=say, language=language, timeout_s=PIN_S))
 
-    def secret_checked(self, session: Session, is_ok: bool | None) -> None:
+    def secret_checked(self, session: Session, event: SecretChecked) -> None:
+        is_ok = event.is_ok
+        if session.dialogue in DIALOGUES:
+            self.office.secret_checked(session, event)
+            return
         leg = self.step.legs.get(session.leg)
         if session.dialogue not in PIN_AFTER.values() or session.agent is None or leg is None or leg.phone is None:
             return
@@ -323,7 +337,7 @@ class Features:
         """The agent's. Who types a number and a PIN hears the default until both are right: a language would tell that the
         number is somebody's."""
         leg = self.step.legs.get(session.leg)
-        is_unknown = session.dialogue in (*PIN_AFTER, *PIN_AFTER.values())
+        is_unknown = session.dialogue in (*PIN_AFTER, *PIN_AFTER.values(), *UNKNOWN)
         agent = None if is_unknown else session.agent or (leg.agent if leg is not None else None)
         return self.agents.language_of(agent)
 

@@ -10,7 +10,7 @@ of the queue in which they were served.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ccserver.core.commands import CollectNumber, RecordingStep
+from ccserver.core.commands import CollectNumber, Move, Place, RecordingStep, RedirectLegs
 from ccserver.core.conferences import Conferences
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
@@ -46,6 +46,8 @@ from ccserver.core.ways import Ways
 ASK = {TransferKind.BLIND: "cc-transfer-to", TransferKind.CONSULT: "cc-consult-with"}
 FIRST_DIGIT_S = 10.0
 NEXT_DIGIT_S = 5.0
+MAX_TALK_S = 4 * 3600.0
+"""Of a caller whom a flow joined with somebody outside: no queue has a say in it."""
 Act = Callable[[Interaction, Talk, str], None]
 ON_HOLD = (InteractionState.HELD, InteractionState.MENU)
 
@@ -134,8 +136,13 @@ class Handovers:
         return ask
 
     def _release(self, interaction: Interaction, talk: Talk, argument: str) -> None:
-        self.ledger.put(replace(interaction, talk=replace(talk, is_released=True)))
-        self.step.hang_up(interaction.leg)
+        interaction = self.ledger.put(replace(interaction, talk=replace(talk, is_released=True)))
+        customer = self.step.legs.get(interaction.leg)
+        if customer is not None and not interaction.room and self.step.queue_settings(talk.queue, interaction).survey is not None:
+            # Out of the bridge, and asked how it was; the agent's leg comes out by itself.
+            self.step.order(RedirectLegs(moves=(Move(leg=customer.id, channel=customer.channel, place=Place.LOOP),)))
+        else:
+            self.step.hang_up(interaction.leg)
 
     def _record(self, interaction: Interaction, talk: Talk, argument: str) -> None:
         directory = self.step.settings.recording_dir
@@ -340,13 +347,12 @@ class Handovers:
 
     # --- out of a queue -----------------------------------------------------------------------------------------------
     def dial_out(self, interaction: Interaction, number: str) -> None:
-        """A queue's exit leads to a number outside. Nobody hands the customer on; they are on hold while it rings there."""
+        """A queue's exit, or a flow, leads to a number outside. Nobody hands the customer on; they are on hold while it rings there."""
         step, queue = self.step, interaction.queue
-        assert queue is not None
         state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
         interaction = self.ledger.put(replace(interaction, state=state, after=None))
         ring_s = step.settings.agent_rules.transfer_ring_s
-        max_talk_s = step.queue_settings(queue, interaction).max_talk_s
+        max_talk_s = MAX_TALK_S if queue is None else step.queue_settings(queue, interaction).max_talk_s
         self.guests.dial(
             interaction, PhoneId(f"PJSIP/{number}@{step.settings.trunk}"), number, ring_s=ring_s, max_talk_s=max_talk_s
         )

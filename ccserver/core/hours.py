@@ -19,10 +19,25 @@ def _zone(name: str) -> ZoneInfo:
 def is_open(hours: OpeningHours, utc_s: float) -> bool:
     """Whether `hours` include the instant `utc_s` (POSIX seconds)."""
     local = datetime.fromtimestamp(utc_s, tz=UTC).astimezone(_zone(hours.timezone))
-    if local.date().isoformat() in hours.closed_on:
-        return False
     minute = local.hour * 60 + local.minute
-    return any(start <= minute < end for start, end in hours.week[local.weekday()])
+    return any(start <= minute < end for start, end in _spans(hours, local.date()))
+
+
+def is_holiday(hours: OpeningHours, utc_s: float) -> bool:
+    """Whether the local day is a public holiday."""
+    return bool(hours.holidays) and date_of(hours.timezone, utc_s) in hours.holidays
+
+
+def date_of(timezone: str, utc_s: float) -> str:
+    """The local day as an ISO date."""
+    return datetime.fromtimestamp(utc_s, tz=UTC).astimezone(_zone(timezone)).date().isoformat()
+
+
+def _spans(hours: OpeningHours, day: date) -> tuple[tuple[int, int], ...]:
+    special = hours.special.get(day.isoformat()) if hours.special else None
+    if special is not None:
+        return special
+    return () if day.isoformat() in hours.closed_on else hours.week[day.weekday()]
 
 
 def next_change(hours: OpeningHours, utc_s: float) -> float | None:
@@ -58,8 +73,8 @@ def local_day(timezone: str, utc_s: float) -> tuple[str, float, float]:
 
 def _boundaries(hours: OpeningHours, day: date, zone: ZoneInfo) -> list[float]:
     """The instants of a local day at which something may change, in order."""
-    minutes = {0} if hours.closed_on else set[int]()
-    minutes.update(minute for span in hours.week[day.weekday()] for minute in span)
+    minutes = {0} if hours.closed_on or hours.special else set[int]()
+    minutes.update(minute for span in _spans(hours, day) for minute in span)
     midnight = datetime(day.year, day.month, day.day)
     instants = {
         (midnight + timedelta(minutes=minute)).replace(tzinfo=zone, fold=fold).timestamp()

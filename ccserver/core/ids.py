@@ -18,6 +18,7 @@ ReasonId = NewType("ReasonId", str)
 DispositionId = NewType("DispositionId", str)
 Language = NewType("Language", str)
 ClassOfServiceId = NewType("ClassOfServiceId", str)
+LookUpId = NewType("LookUpId", str)
 TeamId = NewType("TeamId", str)
 SessionId = NewType("SessionId", str)
 """One connection of one channel to the AGI server. Each re-entry of the same call is a new one."""

@@ -6,16 +6,16 @@ and only the end of the leg means that the caller is gone. Each change of state 
 Which rule wins: the caller's end before everything; then the end of the agent's leg; then what a prompt or a digit says.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from ccserver.core import arrivals, expected_wait, ivr, requirements
-from ccserver.core.callers import LEAVE_S, Callers, prompt, spelled
-from ccserver.core.commands import Collect, EndSession, Next
+from ccserver.core import arrivals, expected_wait
+from ccserver.core.callers import LEAVE_S, Callers, prompt
+from ccserver.core.commands import EndSession, Next
 from ccserver.core.events import CallArrived
-from ccserver.core.facts import CustomerReached, FlowReturned
+from ccserver.core.facts import CustomerReached
+from ccserver.core.flows import Flows
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId
-from ccserver.core.ledger import Ledger
+from ccserver.core.ledger import Ledger, left_by
 from ccserver.core.offers import RETURN_S
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import (
@@ -25,9 +25,10 @@ from ccserver.core.records import (
     SegmentKind,
     VisitOutcome,
 )
-from ccserver.core.settings import DIRECT, AnswerPolicy, MenuNode, Spoken, WorkMode
+from ccserver.core.settings import DIRECT, AnswerPolicy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    CALLBACK,
     QUEUE_DEADLINES,
     VOICE,
     After,
@@ -44,12 +45,8 @@ from ccserver.core.step import Step
 from ccserver.core.talks import Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
 
-NEXT_DIGIT_S = 3.0
 HUNG_UP_KEPT_S = 60.0
 NO_ROUTE, REJECTED = 3, 21
-
-IN_FLOW = (ivr.Speak, ivr.Ask, ivr.GiveBack)
-"""What a flow does without leaving it."""
 
 
 class Interactions:
@@ -63,15 +60,14 @@ class Interactions:
         callers: Callers,
         queueing: Queueing,
         *,
-        taken_away: Callable[[Interaction], Interaction],
+        flows: Flows,
     ) -> None:
-        """`taken_away`: the flow into which an agent has sent the customer leads on to somebody else."""
         self.step = step
         self.ledger = ledger
         self.talks = talks
         self.callers = callers
         self.queueing = queueing
-        self._taken_away = taken_away
+        self.flows = flows
 
     # --- arrival ------------------------------------------------------------------------------------------------------
     def call_arrived(self, event: CallArrived) -> None:
@@ -109,7 +105,7 @@ class Interactions:
             heard_s=step.now.mono_s,
         )
         step.legs.put(leg.id, leg)
-        did = settings.dids.get(event.did) or settings.dids.get(event.did.removeprefix("+")) or settings.dids.get("*")
+        did = settings.did(event.did)
         interaction = Interaction(
             id=number,
             kind=VOICE,
@@ -140,17 +136,16 @@ class Interactions:
             interaction = self.ledger.put(replace(welcome.interaction, outcome=Outcome.BLOCKED))
             self.callers.release(interaction, cause=REJECTED)
         else:
-            flow = settings.flows[did.flow]
-            interaction = self.ledger.put(replace(welcome.interaction, flow=did.flow, node=flow.start))
+            interaction = self.ledger.put(welcome.interaction)
             if did.answer is AnswerPolicy.AT_ONCE:
                 interaction = self.callers.answer(interaction)
-            self._walk(interaction, flow.start)
+            self.flows.enter(interaction, did.flow)
 
     def resume(self, interaction: Interaction) -> None:
         """A known leg with a new session: what was being done is taken up again."""
         match interaction.state:
             case InteractionState.MENU:
-                self._walk(interaction, NodeId(interaction.node or ""))
+                self.flows.resume(interaction)
             case InteractionState.WAITING | InteractionState.OFFERED:
                 interaction = self._found(interaction)
                 if interaction.callback is not None and not interaction.callback.is_reached:
@@ -175,107 +170,24 @@ class Interactions:
             case InteractionState.GONE:
                 self.callers.end_session(interaction)
 
-    # --- the menu -----------------------------------------------------------------------------------------------------
-    def _walk(self, interaction: Interaction, node: NodeId) -> None:
-        settings = self.step.settings_of(interaction)
-        if interaction.flow is None:
-            self.callers.release(interaction)
-            return
-        walked = ivr.walk(
-            settings.flows[interaction.flow],
-            node,
-            language=interaction.language,
-            steps=interaction.steps,
-            settings=settings,
-            utc_s=self.step.now.utc_s,
-        )
-        needs = interaction.needs
-        if walked.language != interaction.language:
-            old, new = (settings.language_skills.get(x) for x in (interaction.language, walked.language))
-            needs = tuple(s for s in needs if s != old) + ((new,) if new else ())
-        tries = interaction.tries if walked.node == interaction.node else 0
-        interaction = self.ledger.put(
-            replace(
-                interaction,
-                node=walked.node,
-                language=walked.language,
-                needs=needs,
-                steps=walked.steps,
-                tries=tries,
-                requires=requirements.all_of((interaction.requires, walked.requires)),
-                priority=interaction.priority if walked.priority is None else walked.priority,
-                after=None,
-            )
-        )
-        if interaction.handover is not None and not isinstance(walked.act, IN_FLOW):
-            interaction = self._taken_away(interaction)
-        match walked.act:
-            case ivr.Speak() as act:
-                after = After(kind=AfterKind.NODE, target=act.next)
-                self.callers.say(interaction, act.say, after, stop_digits="0123456789*#" if act.can_interrupt else "")
-            case ivr.Ask() as act:
-                self._ask(interaction, act.menu, act.menu.say)
-            case ivr.Enqueue() as act:
-                self.queueing.enqueue(interaction, act.queue)
-            case ivr.CallAgent() as act:
-                self.queueing.enqueue(interaction, DIRECT, only=act.agent)
-            case ivr.GiveBack() as act:
-                self.step.tell(FlowReturned(interaction.id, act.result))
-            case ivr.HandOver() as act:
-                self.callers.say(interaction, act.say, After(kind=AfterKind.EXTENSION, target=act.extension))
-            case ivr.Release() as act:
-                outcome = (
-                    Outcome.LOST if act.is_too_long else Outcome.REFUSED if interaction.agent is None else Outcome.ANSWERED
-                )
-                interaction = self.ledger.put(replace(interaction, outcome=outcome))
-                self.callers.say(interaction, act.say, After(kind=AfterKind.LEAVE))
-
-    def _ask(self, interaction: Interaction, menu: MenuNode, say: tuple[Spoken, ...]) -> None:
-        session = self.step.caller_session(interaction)
-        if session is not None:
-            self.step.speak(
-                Collect(
-                    session=session,
-                    say=spelled(say, interaction),
-                    language=interaction.language,
-                    max_digits=max(map(len, menu.choices)),
-                    first_timeout_s=menu.timeout_s,
-                    next_timeout_s=NEXT_DIGIT_S,
-                    terminator="" if any("#" in c for c in menu.choices) else "#",
-                    can_interrupt=menu.can_interrupt,
-                    complete=ivr.complete_choices(menu),
-                )
-            )
-
-    def digits_collected(self, interaction: Interaction, digits: str) -> None:
-        settings = self.step.settings_of(interaction)
-        flow = settings.flows[interaction.flow] if interaction.flow else None
-        menu = flow.nodes.get(interaction.node) if flow and interaction.node else None
-        if interaction.state is not InteractionState.MENU or not isinstance(menu, MenuNode):
-            return
-        chosen = ivr.choose(menu, digits, interaction.tries + 1)
-        if chosen.node is None:
-            interaction = self.ledger.put(replace(interaction, tries=interaction.tries + 1))
-            self._ask(interaction, menu, (*chosen.say, *menu.say))
-        else:
-            # Leaving the menu starts its tries anew, also where it leads to itself.
-            self._walk(self.ledger.put(replace(interaction, tries=0)), chosen.node)
-
+    # --- the flows ----------------------------------------------------------------------------------------------------
     def back_to_menu(self, interaction: Interaction, flow: FlowId | None, node: NodeId | None) -> None:
-        """Out of a queue: on with a node of the flow it came from, or with another flow from its start."""
+        """Out of a queue or a talk: on with a node of the flow it came from, or with another flow from its start."""
         version = interaction.version
-        if flow is not None:
-            version = (
-                interaction.version if flow in self.step.settings_of(interaction).flows else self.step.settings.content_hash
-            )
-        interaction = replace(interaction, version=version, flow=flow or interaction.flow)
-        known = self.step.settings_of(interaction).flows[interaction.flow] if interaction.flow is not None else None
+        if flow is not None and flow not in self.step.settings_of(interaction).flows:
+            version = self.step.settings.content_hash
+        interaction = replace(interaction, version=version)
+        known = self.step.settings_of(interaction).flows.get(flow or interaction.flow or FlowId(""))
         if known is None or (node is not None and node not in known.nodes):
             # The queue's settings are newer than the flow, which has no such node.
             self.callers.release(interaction)
             return
         state = advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU)
-        self._walk(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), node or known.start)
+        interaction = self.ledger.put(replace(interaction, state=state, menu_since=self.step.now))
+        if flow is not None:
+            self.flows.enter(interaction, flow)
+        else:
+            self.flows.again_at(interaction, node or known.start)
 
     def flow_returned(self, interaction: Interaction) -> None:
         """The end of a flow, and no agent had sent the caller into it."""
@@ -292,7 +204,7 @@ class Interactions:
         interaction = self.ledger.put(replace(interaction, after=None))
         match after.kind:
             case AfterKind.NODE:
-                self._walk(interaction, NodeId(after.target))
+                self.flows.go_on(interaction, NodeId(after.target))
             case AfterKind.EXIT:
                 if after.exit is not None:
                     self.queueing.take_exit(interaction, after.exit)
@@ -321,8 +233,16 @@ class Interactions:
                 replace(interaction, hops=0), interaction.queue, rank=0, waiting_since_s=since, only=only, only_until_s=until_s
             )
             self.excuse(self.step.interactions[interaction.id])
+        elif (survey := self._survey(interaction)) is not None:
+            self.back_to_menu(interaction, survey, None)
         else:
             self.callers.release(interaction)
+
+    def _survey(self, interaction: Interaction) -> FlowId | None:
+        """The flow of a customer whose agent ended the talk."""
+        is_asked = interaction.ended_by is EndedBy.AGENT and interaction.kind in (VOICE, CALLBACK)
+        queue = interaction.queue if is_asked else None
+        return self.step.queue_settings(queue, interaction).survey if queue is not None else None
 
     def _kept_for(self, interaction: Interaction) -> tuple[AgentId | None, float | None]:
         """Who alone may take a customer who lost their agent, until when: who was called directly, and for a moment also an agent
@@ -364,9 +284,9 @@ class Interactions:
         step.about = interaction_id
         match interaction.state:
             case InteractionState.MENU:
-                interaction = self.ledger.menu_segment(interaction)
-                outcome = Outcome.LOST if is_lost else (interaction.outcome or Outcome.LEFT_IN_MENU)
-                interaction = replace(interaction, outcome=outcome)
+                interaction = self.ledger.menu_segment(interaction, left_by(interaction, is_lost=is_lost))
+                left = Outcome.SERVED if interaction.is_served else Outcome.LEFT_IN_MENU
+                interaction = replace(interaction, outcome=Outcome.LOST if is_lost else (interaction.outcome or left))
             case InteractionState.WAITING | InteractionState.OFFERED:
                 interaction = self.queueing.leave(interaction, is_lost=is_lost)
             case InteractionState.TALKING:
@@ -393,6 +313,7 @@ class Interactions:
             DeadlineKind.RETURN,
             DeadlineKind.LEAVE,
             DeadlineKind.MAX_TALK,
+            DeadlineKind.LOOK_UP,
         ):
             step.deadlines.clear(kind, interaction_id)
         self.talks.offers.withdraw_all(interaction)
@@ -400,7 +321,9 @@ class Interactions:
             self.ledger.close_if_over(interaction_id)
 
     def not_reached(self, interaction: Interaction) -> None:
-        """Nobody answered where a queue's exit led: an excuse, and the caller is let go."""
+        """Nobody answered where a queue's exit or a node led: on by the node's way out; else an excuse, and the caller is let go."""
+        if self.flows.number_failed(interaction):
+            return
         state = advance(INTERACTION, interaction.state, InteractionStep.RELEASE)
         self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
         self.step.deadlines.set(DeadlineKind.LEAVE, interaction.id, self.step.now.mono_s + LEAVE_S)
@@ -449,7 +372,18 @@ class Interactions:
         is_there = interaction.leg in step.legs and interaction.state is not InteractionState.GONE
         faults = interaction.faults + 1
         interaction = self.ledger.put(
-            replace(interaction, faults=faults, offers=(), joining=None, talk=None, wrapping=(), after=None, is_missing=False)
+            replace(
+                interaction,
+                faults=faults,
+                offers=(),
+                joining=None,
+                talk=None,
+                wrapping=(),
+                after=None,
+                look_up=None,
+                typed="",
+                is_missing=False,
+            )
         )
         if not is_there:
             if interaction.state is not InteractionState.GONE:

@@ -12,6 +12,9 @@ from ccserver.core.records import (
     CallbackOutcome,
     CallbackRecord,
     EndedBy,
+    FlowEnd,
+    FlowRecord,
+    FlowStep,
     InteractionRecord,
     NoticeKind,
     NoticeRecord,
@@ -20,10 +23,11 @@ from ccserver.core.records import (
     Outcome,
     SegmentKind,
     SegmentRecord,
+    StepHow,
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.state import CALLBACK, DeadlineKind, Interaction, Offer, QueueCounters, Talk
+from ccserver.core.state import HAVE_TIME, MESSAGE, AfterKind, DeadlineKind, Interaction, Offer, QueueCounters, Talk
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
 
@@ -85,7 +89,7 @@ class Ledger:
                 queue=interaction.queue,
                 agent=agent,
                 phone=phone,
-                data={**interaction.data, **data},
+                data={**interaction.data, **_of_message(interaction), **data},
             )
         )
         return self.put(replace(interaction, notices=interaction.notices + 1))
@@ -115,10 +119,29 @@ class Ledger:
                 )
             )
 
-    def menu_segment(self, interaction: Interaction) -> Interaction:
+    def menu_segment(self, interaction: Interaction, end: FlowEnd) -> Interaction:
+        """The passage through the flows is over: told as a segment, and node by node."""
         where = f"{interaction.flow}/{interaction.node}" if interaction.flow else ""
         self.segment(interaction, SegmentKind.MENU, interaction.menu_since, detail=where)
-        return self.step.interactions[interaction.id]
+        return self.passage_over(self.step.interactions[interaction.id], end)
+
+    def passage_over(self, interaction: Interaction, end: FlowEnd) -> Interaction:
+        """Told node by node; of a caller who is in no flow, nothing."""
+        if interaction.flow is None or interaction.node is None:
+            return interaction
+        last = FlowStep(interaction.flow, interaction.node, StepHow.PASSED, interaction.tries)
+        self.step.store(
+            FlowRecord(
+                interaction=interaction.id,
+                number=interaction.passages,
+                version=interaction.version,
+                started_utc_s=interaction.menu_since.utc_s,
+                duration_s=self.step.now.mono_s - interaction.menu_since.mono_s,
+                end=end,
+                steps=(*interaction.path, last),
+            )
+        )
+        return self.put(replace(interaction, passages=interaction.passages + 1, path=()))
 
     def segment(
         self,
@@ -176,7 +199,9 @@ class Ledger:
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
         counters = step.queues.get(visit.queue) or QueueCounters()
         counters = stats.ended(counters, outcome, wait_s, is_within=is_within, agent=agent)
-        if interaction.kind != CALLBACK:
+        if interaction.kind == MESSAGE:
+            counters = replace(counters, messages=counters.messages - 1)
+        if interaction.kind not in HAVE_TIME:
             counters = expected_wait.waited(counters, wait_s, gave_up=outcome in GAVE_UP)
         step.put_queue(visit.queue, counters)
         step.store(
@@ -229,3 +254,21 @@ class Ledger:
         step.touched_interactions[interaction_id] = None
         for kind in (DeadlineKind.RING_GUARD, DeadlineKind.RING_MORE, DeadlineKind.JOIN):
             step.deadlines.clear(kind, interaction_id)
+
+
+def _of_message(interaction: Interaction) -> dict[str, str]:
+    """What is told of a message beside its caller's data."""
+    left = interaction.message
+    return {} if left is None else {"kind": MESSAGE, "path": left.path, "length_s": f"{left.duration_s:.1f}"}
+
+
+def left_by(interaction: Interaction, *, is_lost: bool = False, is_release: bool = False) -> FlowEnd:
+    """How the passage of an interaction ends whose call ends in the flow; `is_release`: the flow ends it."""
+    if is_lost or interaction.outcome is Outcome.LOST:
+        return FlowEnd.LOST
+    if interaction.outcome in (Outcome.LEFT_MESSAGE, Outcome.OVERFLOWED):
+        return FlowEnd.TO_PEOPLE
+    if interaction.is_served:
+        return FlowEnd.SERVED
+    has_heard_the_end = interaction.after is not None and interaction.after.kind is AfterKind.LEAVE
+    return FlowEnd.ENDED if is_release or has_heard_the_end else FlowEnd.GAVE_UP

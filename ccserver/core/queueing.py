@@ -15,7 +15,7 @@ from ccserver.core.facts import BackToMenu, CallbackOffered, ConsultFailed, Numb
 from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, QueueId
 from ccserver.core.keys import first_digits
 from ccserver.core.ledger import Ledger
-from ccserver.core.records import NoticeKind, VisitOutcome
+from ccserver.core.records import FlowEnd, NoticeKind, VisitOutcome
 from ccserver.core.settings import (
     DIRECT,
     CallbackRules,
@@ -28,7 +28,18 @@ from ccserver.core.settings import (
     SpokenKind,
 )
 from ccserver.core.staffing import Staffing
-from ccserver.core.state import CALLBACK, CONSULT, VOICE, After, AfterKind, DeadlineKind, Interaction, QueueCounters, Visit
+from ccserver.core.state import (
+    CALLBACK,
+    CONSULT,
+    MESSAGE,
+    VOICE,
+    After,
+    AfterKind,
+    DeadlineKind,
+    Interaction,
+    QueueCounters,
+    Visit,
+)
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -78,9 +89,9 @@ class Queueing:
         """Into a queue, or out of its door. `only`: nobody but this agent may take it (until `only_until_s`)."""
         step, now = self.step, self.step.now
         if interaction.state is InteractionState.MENU:
-            interaction = self.ledger.menu_segment(interaction)
+            interaction = self.ledger.menu_segment(interaction, FlowEnd.TO_PEOPLE)
         is_back = interaction.state in HAS_TALKED
-        visit = self._visit(
+        visit = self.visit_to(
             interaction, queue, rank=rank, waiting_since_s=waiting_since_s, only=only, only_until_s=only_until_s
         )
         interaction = self.ledger.put(
@@ -94,6 +105,8 @@ class Queueing:
             )
         )
         counters = expected_wait.arrived(step.queues.get(queue) or QueueCounters(), now.utc_s)
+        if interaction.kind == MESSAGE:
+            counters = replace(counters, messages=counters.messages + 1)
         step.put_queue(queue, stats.began(counters))
         way = self.doors.entrance(interaction, visit, is_back=is_back)
         if way is not None:
@@ -114,7 +127,7 @@ class Queueing:
         """How `queue` would refuse the interaction at its door now; None: it would take it. Nothing is changed."""
         counters = self.step.queues.get(queue) or QueueCounters()
         before = self.step.queues.get(queue)
-        visit = self._visit(interaction, queue, rank=1, waiting_since_s=None, only=only, only_until_s=None)
+        visit = self.visit_to(interaction, queue, only=only)
         self.step.queues.put(queue, stats.began(counters))
         way = self.doors.entrance(interaction, visit, is_back=False)
         if before is None:
@@ -123,16 +136,17 @@ class Queueing:
             self.step.queues.put(queue, before)
         return None if way is None else way.outcome
 
-    def _visit(
+    def visit_to(
         self,
         interaction: Interaction,
         queue: QueueId,
         *,
-        rank: int,
-        waiting_since_s: float | None,
-        only: AgentId | None,
-        only_until_s: float | None,
+        rank: int = 1,
+        waiting_since_s: float | None = None,
+        only: AgentId | None = None,
+        only_until_s: float | None = None,
     ) -> Visit:
+        """The visit as it would begin now. Nothing is changed."""
         config, settings = self.step.queue_settings(queue, interaction), self.step.settings
         priority = config.priority if interaction.priority is None else interaction.priority
         return Visit(
@@ -148,12 +162,12 @@ class Queueing:
         )
 
     def waiting_in(self, queue: QueueId) -> int:
-        """Who waits in the queue, those whose agent's phone rings included. Who is to be called back does not wait on a line, and
-        takes nobody's place."""
+        """Who waits in the queue, those whose agent's phone rings included. Who is to be called back, or has left a message, does not
+        wait on a line, and takes nobody's place."""
         counters = self.step.queues.get(queue)
         if counters is None:
             return 0
-        waiting = counters.offered - sum(counters.outcomes.values())
+        waiting = counters.offered - sum(counters.outcomes.values()) - counters.messages
         config = self.step.settings.queues.get(queue)
         if config is None or config.callback is None:
             return waiting
@@ -275,8 +289,10 @@ class Queueing:
             # They keep the place until it is known whether they want to be called back.
             self.take_exit(interaction, way.exit)
             return
+        only = interaction.visit.only if interaction.visit is not None and interaction.visit.only_until_s is None else None
         self.ledger.end_visit(interaction, BY_EXIT.get(way.exit.kind, way.outcome))
-        self.take_exit(self.step.interactions[interaction.id], way.exit)
+        exit_ = replace(way.exit, target=only) if way.exit.kind is ExitKind.MESSAGE and only is not None else way.exit
+        self.take_exit(self.step.interactions[interaction.id], exit_)
 
     def take_exit(self, interaction: Interaction, way: Exit) -> None:
         """Leave a queue by one of its exits. The visit is over already."""
@@ -335,12 +351,12 @@ class Queueing:
         self.step.tell(NumberWanted(interaction.id, target))
 
     def _to_message(self, interaction: Interaction, target: str) -> None:
+        way = Exit(kind=ExitKind.MESSAGE, target=target)
         if self.step.caller_session(interaction) is None:
             # Between two sessions; when they come back, they are asked.
-            way = Exit(kind=ExitKind.MESSAGE)
             self.ledger.put(replace(interaction, after=After(kind=AfterKind.EXIT, exit=way)))
         else:
-            self.callers.record_message(interaction)
+            self.callers.record_message(interaction, way)
 
     def leave(self, interaction: Interaction, *, is_lost: bool) -> Interaction:
         """The caller is gone; a short wait is counted apart."""

@@ -8,8 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, LegId, PhoneId, QueueId, ReasonId
-from ccserver.core.settings import NumberKind
+from ccserver.core.ids import (
+    AgentId,
+    DispositionId,
+    FlowId,
+    InteractionId,
+    Language,
+    LegId,
+    NodeId,
+    PhoneId,
+    QueueId,
+    ReasonId,
+)
+from ccserver.core.settings import NumberKind, SurveyKind
 
 
 class Outcome(Enum):
@@ -22,6 +33,7 @@ class Outcome(Enum):
     OVERFLOWED = "overflowed"  # handed to an extension of the PBX
     CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
     LEFT_MESSAGE = "left_message"  # was asked for a message; the message's own record says that one was left
+    SERVED = "served"  # by the flow alone, which says so
     BLOCKED = "blocked"  # the number is on the block list, or withheld where that is refused
     LOST = "lost"  # the PBX or a fault ended it
 
@@ -343,6 +355,7 @@ class NoticeKind(Enum):
     HELP_WANTED = "help_wanted"
     MALICIOUS = "malicious"
     EMERGENCY = "emergency"  # somebody dialled an emergency number
+    MESSAGE_MISSING = "message_missing"  # an agent was to hear a message, and its file could not be played
     ENDED = "ended"
 
 
@@ -367,6 +380,66 @@ class NoticeRecord:
     data: Mapping[str, str]
 
 
+class StepHow(Enum):
+    """How a caller left a node of a flow."""
+
+    PASSED = "passed"
+    NO_INPUT = "no_input"
+    INVALID = "invalid"
+    FAILED = "failed"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """One node that was gone through: `repeats` counts the tries at it that led to another try."""
+
+    flow: FlowId
+    node: NodeId
+    how: StepHow
+    repeats: int = 0
+
+
+class FlowEnd(Enum):
+    """How a passage through the flows ended."""
+
+    SERVED = "served"  # what the caller came for was done, whoever hung up then
+    ENDED = "ended"  # the flow ended the call without having said so: closed, or nothing to offer
+    TO_PEOPLE = "to_people"  # a queue, an agent, a number, an extension, a callback, a message
+    BACK = "back"  # to the agent who had sent the customer
+    GAVE_UP = "gave_up"  # hung up in the middle
+    LOST = "lost"  # the PBX or a fault ended it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRecord:
+    """One passage of a caller through the flows, from where they came in to where they left. `number` counts from 0 within the
+    interaction. `steps` are the nodes in order; the last one is where it ended."""
+
+    interaction: InteractionId
+    number: int
+    version: str
+    """`content_hash` of the settings it went by."""
+    started_utc_s: float
+    duration_s: float
+    end: FlowEnd
+    steps: tuple[FlowStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyRecord:
+    """One answer of a customer. `question` is the node's name. `number` counts from 0 within the interaction."""
+
+    interaction: InteractionId
+    number: int
+    kind: SurveyKind
+    question: str
+    score: int
+    queue: QueueId | None
+    agent: AgentId | None
+    at_utc_s: float
+
+
 Record = (
     InteractionRecord
     | SegmentRecord
@@ -383,4 +456,6 @@ Record = (
     | MarkRecord
     | AuditRecord
     | NoticeRecord
+    | FlowRecord
+    | SurveyRecord
 )

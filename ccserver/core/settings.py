@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ccserver.core.checksums import Checksum
+from ccserver.core.expressions import Expression, ValueType
 from ccserver.core.ids import (
     AgentId,
     ClassOfServiceId,
@@ -15,6 +17,7 @@ from ccserver.core.ids import (
     FlowId,
     HoursId,
     Language,
+    LookUpId,
     NodeId,
     PhoneId,
     PromptId,
@@ -27,18 +30,38 @@ from ccserver.core.ids import (
 
 # --- what can be said to a caller ------------------------------------------------------------------------------------
 class SpokenKind(Enum):
+    """What a piece of speech is. In a command `Spoken.value` is what the table says; in a flow it may be computed (`Spoken.of`).
+
+    The edge says values in the language of the piece: a date is "2026-12-25", a time "14:05" (24 hours), an amount "12.50 EUR", a
+    duration so many seconds, a number "-12.5".
+    """
+
     PROMPT = "prompt"  # a prompt of ours, in the caller's language
-    DIGITS = "digits"  # one by one
+    DIGITS = "digits"  # one by one; * and # too
     NUMBER = "number"  # as a cardinal number
     CALL_NUMBER = "call_number"  # of this interaction, digit by digit; the core puts the digits in
+    TEXT = "text"  # by the speech engine, as it is: a name out of a look-up, say
+    SPELLED = "spelled"  # letters and digits one by one
+    MONEY = "money"
+    DATE = "date"
+    TIME = "time"
+    DURATION = "duration"  # rounded up to minutes from one minute on
+    EXPECTED_WAIT = "expected_wait"  # in the queue `value`; the core puts the duration in
+    RECORDING = "recording"  # a sound file, by its absolute path as Asterisk sees it, without its ending
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One piece of speech: `value` is a prompt's id, or the digits of a number; empty for CALL_NUMBER."""
+    """One piece of speech: `value` is a prompt's id, or what `SpokenKind` says; empty for CALL_NUMBER.
+
+    `of` is what a flow computes: the core puts its value into `value`, for MONEY in front of the currency that stands there.
+    `language`: spoken in this one, whatever the caller's is.
+    """
 
     kind: SpokenKind
     value: str
+    of: Expression | None = None
+    language: Language | None = None
 
 
 # --- what an interaction requires of an agent -----------------------------------------------------------------------------
@@ -89,7 +112,8 @@ class ExitKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """`target` is the id, extension or number of its kind; empty for CALLBACK, MESSAGE and HANG_UP. `prompt` is said first."""
+    """`target` is the id, extension or number of its kind; empty for CALLBACK and HANG_UP, and in the settings for MESSAGE: in the core
+    it may then name the agent for whom alone the message is. `prompt` is said first."""
 
     kind: ExitKind
     target: str = ""
@@ -101,15 +125,21 @@ class Exit:
 class OpeningHours:
     """Weekly spans in local time. `week` has seven tuples (Monday first) of (from, to) minutes of the day, to <= 1440.
 
-    `closed_on` are ISO dates ("2026-12-25") that are closed whatever the weekday.
+    `closed_on` are ISO dates ("2026-12-25") that are closed whatever the weekday: the public holidays among them, which are also in
+    `holidays`. `special` are the spans of dates that have hours of their own; they win over everything else.
     """
 
     timezone: str
     week: tuple[tuple[tuple[int, int], ...], ...]
     closed_on: frozenset[str] = frozenset()
+    holidays: frozenset[str] = frozenset()
+    special: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    code: str | None = None
+    """Typed by a supervisor who closes them by phone; None: not by phone."""
 
 
 # --- IVR flows ----------------------------------------------------------------------------------------------------------
+# A way out of a node that is None is that of the flow's `exits`; where one is needed, one of the two is there.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SayNode:
     say: tuple[Spoken, ...]
@@ -128,8 +158,8 @@ class MenuNode:
     choices: Mapping[str, NodeId]
     timeout_s: float
     tries: int
-    on_no_input: NodeId
-    on_invalid: NodeId
+    on_no_input: NodeId | None = None
+    on_invalid: NodeId | None = None
     say_no_input: tuple[Spoken, ...] = ()
     say_invalid: tuple[Spoken, ...] = ()
     can_interrupt: bool = True
@@ -144,15 +174,136 @@ class LanguageNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageChoiceNode:
+    """Asks, in each language, for the key of that language. Who presses none keeps the language they have."""
+
+    choices: Mapping[str, Language]
+    next: NodeId
+    timeout_s: float = 4.0
+    tries: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectNode:
+    """Asks for digits and keeps them as a text in the variable `into`.
+
+    Fewer than `min_digits`, or digits that fail `checksum`, are invalid. `confirm`: they are read back, and 1 confirms. A DNI is read
+    back with its letter, and kept with it.
+    """
+
+    say: tuple[Spoken, ...]
+    into: str
+    next: NodeId
+    min_digits: int = 1
+    max_digits: int = 20
+    terminator: str = "#"
+    checksum: Checksum | None = None
+    confirm: bool = False
+    timeout_s: float = 6.0
+    next_timeout_s: float = 4.0
+    tries: int = 3
+    on_no_input: NodeId | None = None
+    on_invalid: NodeId | None = None
+    say_no_input: tuple[Spoken, ...] = ()
+    say_invalid: tuple[Spoken, ...] = ()
+    can_interrupt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRule:
+    """How typed digits that nobody may see are checked at the edge, by a look-up with `parameters`.
+
+    With `hash_field` the look-up gives a hash (as of PINs) under that name, and the digits are held against it. Without it, the look-up
+    is given the digits as its parameter `secret`: that it finds something says that they are good. `token_field`: what it gives under
+    that name stands for the digits from then on.
+    """
+
+    look_up: LookUpId
+    parameters: Mapping[str, Expression] = field(default_factory=dict)
+    hash_field: str = ""
+    token_field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretNode:
+    """Asks for digits that reach no event, journal or log. Wrong ones `tries` times lead to `on_invalid`. `into` takes the token."""
+
+    say: tuple[Spoken, ...]
+    check: SecretRule
+    next: NodeId
+    into: str | None = None
+    max_digits: int = 12
+    timeout_s: float = 8.0
+    tries: int = 3
+    on_no_input: NodeId | None = None
+    on_invalid: NodeId | None = None
+    on_failure: NodeId | None = None
+    say_invalid: tuple[Spoken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    when: Expression
+    then: NodeId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchNode:
+    """The first case whose condition holds."""
+
+    cases: tuple[Case, ...]
+    otherwise: NodeId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoursNode:
-    hours: HoursId
+    """By `hours`, by those of `queue`, or by those of the called number (both None). What has no hours is open.
+
+    `on_holiday`: on public holidays, when closed; None: as `on_closed`.
+    """
+
+    hours: HoursId | None = None
+    queue: QueueId | None = None
     on_open: NodeId
     on_closed: NodeId
+    on_holiday: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpNode:
+    """Asks an outside system. `into` maps variables to the fields that it gives. Who waits longer than a moment hears `music`."""
+
+    look_up: LookUpId
+    on_found: NodeId
+    parameters: Mapping[str, Expression] = field(default_factory=dict)
+    into: Mapping[str, str] = field(default_factory=dict)
+    on_missing: NodeId | None = None
+    """None: as `on_failure`."""
+    on_failure: NodeId | None = None
+    music: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnqueueNode:
     queue: QueueId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackNode:
+    """The caller is asked for the number and is called back in the queue's turn. Who does not want it waits in the queue."""
+
+    queue: QueueId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageNode:
+    """The caller leaves a message, which waits in the queue for an agent like a call. `next` None: a farewell, and the call ends."""
+
+    queue: QueueId
+    say: tuple[Spoken, ...] = ()
+    """None: the usual words."""
+    max_s: float = 180.0
+    next: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +315,80 @@ class AgentNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberNode:
+    """Calls somebody outside and joins them with the caller, who stays ours. `on_failure`: nobody answered."""
+
+    number: str
+    on_failure: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetNode:
-    """Changes what is asked of the agent and how urgent the interaction is from here on; then `next`."""
+    """Changes what is asked of the agent and how urgent the interaction is from here on; then `next`.
+
+    `variables` get new values, one after the other. `data` is told with the notices, and shown to the agent's screen.
+    """
+
+    serves: bool = False
+    """What the caller came for is done: who hangs up from here on was served by the flow."""
 
     next: NodeId
     requires: Requirement = EVERYBODY
     priority: int | None = None
+    variables: Mapping[str, Expression] = field(default_factory=dict)
+    data: Mapping[str, Expression] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallNode:
+    """Goes through another flow and comes back: `on` maps that flow's results to nodes. `parameters` are set there, and `into` maps
+    variables here to what that flow `gives`."""
+
+    flow: FlowId
+    on: Mapping[str, NodeId]
+    parameters: Mapping[str, Expression] = field(default_factory=dict)
+    into: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneNode:
+    """The end of a flow that another one went through, with a result. A caller who came by another way is released."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptNode:
+    """Runs a Python function of the administrator's folder (`module.function`) with the caller on the line.
+
+    Its result is a word: `on` says where it leads, `next` where all other words (and none) lead. `into` maps variables to the names of
+    values that it returns. `on_failure`: it raised, took longer than `time_limit_s`, or gave what does not fit.
+    """
+
+    script: str
+    next: NodeId
+    parameters: Mapping[str, Expression] = field(default_factory=dict)
+    into: Mapping[str, str] = field(default_factory=dict)
+    on: Mapping[str, NodeId] = field(default_factory=dict)
+    on_failure: NodeId | None = None
+    time_limit_s: float = 30.0
+
+
+class SurveyKind(Enum):
+    CSAT = "csat"  # 1 to 5; 4 and 5 are positive, 1 and 2 negative
+    NPS = "nps"  # 0 to 10; 9 and 10 promote, 0 to 6 detract
+    FCR = "fcr"  # 1 yes, 2 no: was it resolved at the first contact?
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyNode:
+    """Asks the customer to judge, and keeps the answer with the interaction, its agent and queue. Who does not answer goes on too."""
+
+    kind: SurveyKind
+    say: tuple[Spoken, ...]
+    next: NodeId
+    timeout_s: float = 6.0
+    tries: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,14 +415,67 @@ class HangUpNode:
 
 
 Node = (
-    SayNode | MenuNode | LanguageNode | HoursNode | EnqueueNode | AgentNode | SetNode | ReturnNode | ExtensionNode | HangUpNode
+    SayNode
+    | MenuNode
+    | LanguageNode
+    | LanguageChoiceNode
+    | CollectNode
+    | SecretNode
+    | BranchNode
+    | HoursNode
+    | LookUpNode
+    | EnqueueNode
+    | CallbackNode
+    | MessageNode
+    | AgentNode
+    | NumberNode
+    | SetNode
+    | CallNode
+    | DoneNode
+    | ScriptNode
+    | SurveyNode
+    | ReturnNode
+    | ExtensionNode
+    | HangUpNode
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowExits:
+    """The ways out that hold for every node of a flow which says nothing else.
+
+    `operator_key`: in every menu, and as the only input of every question, it leads to `operator`, unless the node itself uses it.
+    """
+
+    no_input: NodeId | None = None
+    invalid: NodeId | None = None
+    failure: NodeId | None = None
+    operator: NodeId | None = None
+    operator_key: str = "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
+    """`variables` are all that its expressions may name, with their types: not set, a text is empty, a number 0, a truth false.
+
+    `parameters` are those of them that a flow which calls this one sets, `gives` those that it may take back.
+    """
+
     start: NodeId
     nodes: Mapping[NodeId, Node]
+    variables: Mapping[str, ValueType] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    exits: FlowExits = FlowExits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpShape:
+    """What a look-up is given and gives, and how long it may take at most, all tries together. How it is done is the edge's."""
+
+    parameters: Mapping[str, ValueType]
+    gives: Mapping[str, ValueType]
+    longest_s: float
 
 
 class AnswerPolicy(Enum):
@@ -222,6 +494,8 @@ class DidSettings:
     requires: Requirement = EVERYBODY
     priority: int | None = None
     """None: that of the queue."""
+    hours: HoursId | None = None
+    """What an hours node of the flow may go by."""
 
 
 # --- queues ---------------------------------------------------------------------------------------------------------
@@ -414,6 +688,8 @@ class QueueSettings:
     """The queue's lamp, lit while somebody waits, blinks while more wait; None: never for their number."""
     lamp_wait_above_s: float | None = None
     """It blinks while the longest has waited longer; None: never for their time."""
+    survey: FlowId | None = None
+    """The flow of customers whose agent ends the talk; None: they are released."""
 
 
 DIRECT = QueueId("direct")
@@ -556,6 +832,8 @@ class FeatureCodes:
     block_number: str = "31"
     vip_number: str = "32"
     echo_test: str = "43"
+    close_hours: str = "51"
+    record_prompt: str = "52"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -619,6 +897,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordablePrompt:
+    """A prompt that supervisors record from a phone, in one language."""
+
+    prompt: PromptId
+    language: Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the core obeys. Two values with the same `content_hash` are the same settings."""
 
@@ -654,9 +940,16 @@ class Settings:
     combined_capacity: int = 1
     sendable_flows: Mapping[str, FlowId] = field(default_factory=dict)
     """Flows an agent can send a customer into, by the code typed after the key."""
+    look_ups: Mapping[LookUpId, LookUpShape] = field(default_factory=dict)
+    recordable_prompts: Mapping[str, RecordablePrompt] = field(default_factory=dict)
+    """By the code typed after the feature code."""
     trunk: str = "carrier"
     """The PJSIP endpoint of the outside lines."""
     timezone: str = "UTC"
     """The site's: where a new day begins in the agents' figures."""
     recording_dir: str = ""
     """Where Asterisk writes the segments (an absolute path as Asterisk sees it); empty: nothing is recorded."""
+
+    def did(self, number: str) -> DidSettings | None:
+        """The settings of a called number, which the trunk may deliver with or without its plus."""
+        return self.dids.get(number) or self.dids.get(number.removeprefix("+")) or self.dids.get("*")

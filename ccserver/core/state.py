@@ -10,11 +10,13 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from ccserver.core.commands import LampState
+from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
     CommandId,
     DispositionId,
     FlowId,
+    HoursId,
     InteractionId,
     Language,
     LegId,
@@ -30,6 +32,7 @@ from ccserver.core.moment import Moment
 from ccserver.core.records import (
     CallbackOutcome,
     EndedBy,
+    FlowStep,
     OfferOutcome,
     Outcome,
     PhoneState,
@@ -48,8 +51,12 @@ CONSULT = "consult"
 """A consultation: the agent's leg is the caller, the interaction that it is about is the parent."""
 CALLBACK = "callback"
 """Has no leg until an agent is reserved and the customer is dialled."""
-ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK})
+MESSAGE = "message"
+"""What a caller has left: it never has a customer's leg, and an agent hears it at the desk."""
+ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK, MESSAGE})
 """The kinds that take the agent's ear: they share the capacity of voice."""
+HAVE_TIME = frozenset({CALLBACK, MESSAGE})
+"""Those of them for which nobody waits on a line."""
 
 
 def counted_as(kind: str) -> str:
@@ -112,17 +119,50 @@ class Dialogue(Enum):
     HEADSET_PIN = "headset_pin"
     NOTICE = "notice"  # to a headset, before the customer
     CODE = "code"  # a feature code on a headset's line
+    OFFICE_AGENT = "office_agent"  # a supervisor's number, for what only supervisors do
+    OFFICE_PIN = "office_pin"
+    OFFICE_CODE = "office_code"  # of the opening hours, or of the prompt
+    OFFICE_CHANGE = "office_change"  # the key that closes the hours, or opens them again
+    OFFICE_RECORD = "office_record"  # a prompt is being recorded
+    OFFICE_REVIEW = "office_review"  # it is played back, and kept or not
     ACCEPT = "accept"  # the key by which an agent at an outside number takes the call
     DESK = "desk"  # an agent's leg that was sent to the desk: what is asked of it depends on what it is there for
+    MESSAGE = "message"  # an agent at the desk hears what a caller has left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message that is being recorded: its caller may be gone before its length is told."""
+    """A message that is being recorded: its caller may be gone before its length is told, so what is known of them is kept here.
+
+    `only`: for this agent alone. `next`: the node with which the caller's flow goes on.
+    """
 
     interaction: InteractionId
     queue: QueueId | None
     path: str
+    left_by: "Interaction | None" = None
+    only: AgentId | None = None
+    next: NodeId | None = None
+
+
+class OfficeErrand(Enum):
+    """What a supervisor dials in for."""
+
+    CLOSE_HOURS = "close_hours"
+    RECORD_PROMPT = "record_prompt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """`code` is what was typed with the feature code, or asked for later. `path` is the recording that is being reviewed, `keeping` the
+    command that makes it a prompt."""
+
+    errand: OfficeErrand
+    code: str = ""
+    path: str = ""
+    keeping: CommandId | None = None
+    reviews: int = 0
+    """How often it was recorded or heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +177,7 @@ class Session:
     is_ending: bool = False
     unseen: int = 0
     message: Message | None = None
+    office: "Office | None" = None
 
 
 # --- interactions -----------------------------------------------------------------------------------------------------
@@ -158,6 +199,7 @@ class After:
     target: str = ""
     """A node or an extension; for CALLBACK the number to confirm, for MESSAGE the file."""
     exit: Exit | None = None
+    """For MESSAGE the one that led to it; its target is the agent for whom alone the message is."""
     keys: str = ""
     """For CALLBACK: what was typed so far."""
 
@@ -293,7 +335,9 @@ class Handover:
     """Of MEETING: how many of the moves into the room were ordered."""
     flow: FlowId | None = None
     node: NodeId | None = None
-    """Of ERRAND: where the customer was before."""
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    frames: "tuple[Frame, ...]" = ()
+    """Of ERRAND: where the customer was before, and what was known there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +366,45 @@ class CallbackRequest:
     """Known before its legs are over."""
 
 
+class MessageStage(Enum):
+    """What the agent at the desk hears."""
+
+    FROM = "from"  # whom the message is from
+    PLAYED = "played"
+    MISSING = "missing"  # that it cannot be played
+    REFUSED = "refused"  # that the caller cannot be called back
+    MENU = "menu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftMessage:
+    """What makes an interaction of kind `message`. `path` is that of the sound file as Asterisk sees it, with its ending."""
+
+    path: str
+    duration_s: float
+    left: Moment
+    only: AgentId | None = None
+    """It is for this agent alone."""
+    is_resting: bool = False
+    """Not to be offered now: the hours of its queue are over."""
+    listener: LegId | None = None
+    """The leg at the desk on which an agent hears it."""
+    stage: MessageStage = MessageStage.FROM
+    tries: int = 0
+    """How often the menu was heard without a key."""
+    is_called_back: bool = False
+    """Its agent calls the customer back: there is nothing to wrap up yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A flow that waits for another one, which it called from `node`."""
+
+    flow: FlowId
+    node: NodeId
+    variables: Mapping[str, Value]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """`leg` is the customer's; None for work without a line and for a callback that was not dialled yet."""
@@ -342,6 +425,20 @@ class Interaction:
     node: NodeId | None = None
     steps: int = 0
     tries: int = 0
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    """Those of the flow, as far as they were set."""
+    frames: tuple[Frame, ...] = ()
+    """The flows that called the present one, the outermost first."""
+    path: tuple[FlowStep, ...] = ()
+    """The nodes of this passage that were left."""
+    passages: int = 0
+    typed: str = ""
+    """What the caller is asked to confirm."""
+    look_up: CommandId | None = None
+    """The look-up whose end is awaited."""
+    is_served: bool = False
+    answers: int = 0
+    """Of surveys."""
     needs: tuple[SkillId, ...] = ()
     """Skills that its own choices require, beside those of the queue."""
     requires: Requirement = EVERYBODY
@@ -368,6 +465,7 @@ class Interaction:
     """Further agents who talk with the customer, in a conference."""
     guest: Guest | None = None
     callback: CallbackRequest | None = None
+    message: LeftMessage | None = None
     room: str = ""
     """The conference in which they talk."""
     handover: Handover | None = None
@@ -382,6 +480,8 @@ class Interaction:
     visits: int = 0
     offers_made: int = 0
     recordings: int = 0
+    messages: int = 0
+    """Those that its caller has left."""
     transfers: int = 0
     notices: int = 0
     wait_s: float = 0.0
@@ -406,7 +506,12 @@ class Interaction:
     def can_ring_more(self) -> bool:
         """Whether another phone may ring beside those that ring: every one of them waits on answer, and none was taken."""
         is_open = self.state is InteractionState.OFFERED and self.joining is None and not self.is_missing
+        is_open = is_open and self.listener() is None
         return is_open and not self.is_being_called() and all(o.waits and o.ends_as is None for o in self.offers)
+
+    def listener(self) -> LegId | None:
+        """The leg on which an agent hears the message that this is."""
+        return self.message.listener if self.message is not None else None
 
     def is_being_called(self) -> bool:
         """Whether the customer's phone rings: an agent has accepted the callback and waits."""
@@ -417,12 +522,13 @@ class Interaction:
         return self.kind in ON_THE_LINE
 
     def holds_the_line(self) -> bool:
-        """Whether somebody is on a line and waits for us. Who is to be called back, and work on the screen, have time."""
-        return self.kind in ON_THE_LINE and self.kind != CALLBACK
+        """Whether somebody is on a line and waits for us. Who is to be called back, messages, and work on the screen have time."""
+        return self.kind in ON_THE_LINE and self.kind not in HAVE_TIME
 
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
         is_resting = self.callback is not None and self.callback.is_resting
+        is_resting = is_resting or (self.message is not None and self.message.is_resting)
         return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing and not is_resting
 
 
@@ -557,7 +663,10 @@ class DeadlineKind(Enum):
     HELD = "held"  # of an interaction: what it is held for did not come
     CALLBACK = "callback"  # of an interaction: may be offered again
     OVERFLOW = "overflow"  # of an interaction: the measures of its queue are taken again
+    MESSAGE = "message"  # of an interaction: whether the message may be offered is looked at again
+    TAKEN = "taken"  # of an interaction: its agent has listened for long enough to have taken the message
     CLOSING = "closing"  # of a queue: its hours end
+    LOOK_UP = "look_up"  # of an interaction: the look-up takes long, and then too long
     LAMP = "lamp"  # of a queue: how long the longest has waited is looked at again
 
 
@@ -586,6 +695,8 @@ class Awaited(Enum):
     DIAL = "dial"
     JOIN = "join"
     REDIRECT = "redirect"
+    LOOK_UP = "look_up"
+    KEEP_PROMPT = "keep_prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -622,6 +733,8 @@ class QueueCounters:
     arrivals: float = 0.0
     arrived_utc_s: float = 0.0
     """Lately, as of the last arrival; see `expected_wait`."""
+    messages: int = 0
+    """Of those who wait: what callers have left. Nobody waits on a line for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -629,6 +742,15 @@ class Closed:
     """A queue that was closed by hand. `prompt` is said to who calls and who waits."""
 
     prompt: PromptId | None
+    by: str
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedHours:
+    """An exceptional closing. `until_utc_s` None: until somebody opens them."""
+
+    until_utc_s: float | None
     by: str
     since: Moment
 
@@ -711,6 +833,7 @@ class CenterState:
     over: Mapping[LegId, float] = field(default_factory=dict)
     """Customers' legs that ended lately, by monotonic time."""
     closed: Mapping[QueueId, Closed] = field(default_factory=dict)
+    closed_hours: Mapping[HoursId, ClosedHours] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """By number."""
     spoken_to: Mapping[str, SpokenTo] = field(default_factory=dict)

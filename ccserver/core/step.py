@@ -23,12 +23,13 @@ from ccserver.core.commands import (
     RecordMessage,
     RedirectLegs,
     RingAgent,
+    RunScript,
     Say,
     Store,
     WaitUntil,
 )
 from ccserver.core.facts import Fact
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, SessionId
+from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, SessionId
 from ccserver.core.moment import Moment
 from ccserver.core.records import Record
 from ccserver.core.settings import QueueSettings, Settings
@@ -38,6 +39,7 @@ from ccserver.core.state import (
     CenterState,
     Clockwork,
     Closed,
+    ClosedHours,
     DeadlineKey,
     Deadlines,
     Interaction,
@@ -53,7 +55,7 @@ from ccserver.core.state import (
     Table,
 )
 
-Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil
+Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
 Order = AnswerCall | RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg
 
 
@@ -75,6 +77,7 @@ class Step:
         self.orphans: Table[LegId, int] = Table(undo, kept.orphans if kept else None)
         self.versions: Table[str, Settings] = Table(undo, kept.versions if kept else None)
         self.closed: Table[QueueId, Closed] = Table(undo, kept.closed if kept else None)
+        self.closed_hours: Table[HoursId, ClosedHours] = Table(undo, kept.closed_hours if kept else None)
         self.marks: Table[str, Mark] = Table(undo, kept.marks if kept else None)
         self.spoken_to: Table[str, SpokenTo] = Table(undo, kept.spoken_to if kept else None)
         self.own_calls: Table[LegId, OwnCall] = Table(undo, kept.own_calls if kept else None)

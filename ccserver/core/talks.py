@@ -38,10 +38,11 @@ class Talks:
             agent = self.step.legs.get(offer.leg)
             could_join = not offer.waits or interaction.joining == offer.leg
             if could_join and agent is not None and agent.bridge == caller.bridge:
-                self._talk_begins(interaction, offer)
+                self.begins(interaction, offer)
                 return
 
-    def _talk_begins(self, interaction: Interaction, offer: Offer) -> None:
+    def begins(self, interaction: Interaction, offer: Offer) -> None:
+        """The agent of this offer has taken it."""
         step = self.step
         for other in interaction.offers:
             if other.leg != offer.leg:
@@ -86,7 +87,7 @@ class Talks:
         """The talk has ended; the customer's leg is about to come back, unless it is gone."""
         step = self.step
         assert interaction.talk is not None
-        if interaction.talk.is_released and by is EndedBy.SYSTEM:
+        if interaction.talk.is_released and by in (EndedBy.SYSTEM, EndedBy.CUSTOMER):
             by = EndedBy.AGENT
         step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
         for talk in reversed(interaction.talks()):

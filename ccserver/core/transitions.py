@@ -72,6 +72,7 @@ INTERACTION: Mapping[tuple[InteractionState, InteractionStep], InteractionState]
     (_I.RETURNING, _S.REQUEUE): _I.WAITING,
     (_I.RETURNING, _S.HOLD): _I.HELD,  # the phone's own transfer: where to is being looked for
     (_I.RETURNING, _S.BRIDGED): _I.TALKING,  # the phone's own transfer, told after the end of the phone's leg
+    (_I.RETURNING, _S.BACK_TO_MENU): _I.MENU,  # the survey after the talk
     (_I.RETURNING, _S.RELEASE): _I.LEAVING,
     (_I.RETURNING, _S.LEG_ENDED): _I.GONE,
     (_I.LEAVING, _S.RELEASE): _I.LEAVING,  # its session ended and it came back into the loop before its hang-up

@@ -17,6 +17,7 @@ from ccserver.core.records import (
     AuditRecord,
     CallbackRecord,
     FaultRecord,
+    FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
@@ -27,6 +28,7 @@ from ccserver.core.records import (
     RecordingRecord,
     RepairRecord,
     SegmentRecord,
+    SurveyRecord,
     TransferRecord,
     VisitRecord,
 )
@@ -156,6 +158,25 @@ def tell_record(record: Record) -> None:
             log.info("call.marked", interaction=record.interaction, agent=record.agent, what=record.what)
         case AuditRecord():
             log.info("act.done" if record.is_done else "act.refused", by=record.by, act=record.act, what=record.what)
+        case FlowRecord():
+            where = record.steps[-1] if record.steps else None
+            log.info(
+                "flow.ended",
+                interaction=record.interaction,
+                end=record.end.value,
+                node=None if where is None else f"{where.flow}/{where.node}",
+                steps=len(record.steps),
+                duration_s=round(record.duration_s, 3),
+            )
+        case SurveyRecord():
+            log.info(
+                "survey.answered",
+                interaction=record.interaction,
+                kind=record.kind.value,
+                score=record.score,
+                queue=record.queue,
+                agent=record.agent,
+            )
         case NoticeRecord():
             log.debug("notice", interaction=record.interaction, kind=record.kind.value)
         case _:

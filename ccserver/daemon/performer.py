@@ -16,10 +16,13 @@ from ccserver.core.commands import (
     EndSession,
     HangUpLeg,
     JoinLeg,
+    KeepPrompt,
+    LookUp,
     RecordMessage,
     RedirectLegs,
     Reply,
     RingAgent,
+    RunScript,
     Say,
     SetLamp,
     Store,
@@ -29,9 +32,13 @@ from ccserver.core.events import (
     CommandFailed,
     DigitsCollected,
     Event,
+    LookedUp,
+    LookUpEnd,
     MessageRecorded,
     NumberCollected,
     PromptEnded,
+    PromptKept,
+    ScriptEnded,
     SecretChecked,
     VerbEnd,
     WaitEnded,
@@ -58,6 +65,8 @@ class Performer:
         *,
         sessions: Edge,
         legs: Edge,
+        look_up: Callable[[CommandId, LookUp], None],
+        keep_prompt: Callable[[CommandId, KeepPrompt], None],
         keep: Callable[[CommandId, Record], None],
         reply: Callable[[Reply], None],
         post: Callable[[Event], None],
@@ -65,6 +74,8 @@ class Performer:
     ) -> None:
         self._sessions = sessions
         self._legs = legs
+        self._look_up = look_up
+        self._keep_prompt = keep_prompt
         self._keep = keep
         self._reply = reply
         self._post = post
@@ -94,10 +105,15 @@ class Performer:
                 | CollectNumber()
                 | CollectSecret()
                 | RecordMessage()
+                | RunScript()
                 | WaitUntil()
                 | EndSession()
             ):
                 self._sessions.perform(command_id, command)
+            case LookUp():
+                self._look_up(command_id, command)
+            case KeepPrompt():
+                self._keep_prompt(command_id, command)
             case Reply():
                 self._reply(command)
             case _:
@@ -114,7 +130,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
         case WaitUntil():
             return WaitEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case CollectSecret():
-            return SecretChecked(session=command.session, command=command_id, is_ok=None)
+            return SecretChecked(session=command.session, command=command_id, is_ok=None, is_failed=True)
         case AnswerCall() | RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg():
             return CommandFailed(command=command_id, reason=reason)
         case CollectNumber():
@@ -123,6 +139,12 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             )
         case RecordMessage():
             return MessageRecorded(session=command.session, command=command_id, end=VerbEnd.FAILED, duration_s=0.0)
+        case RunScript():
+            return ScriptEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
+        case LookUp():
+            return LookedUp(command=command_id, end=LookUpEnd.FAILED)
+        case KeepPrompt():
+            return PromptKept(command=command_id, is_ok=False)
         case EndSession() | ControlRecording() | SetLamp() | Store() | Reply():
             return None
         case _:

@@ -13,12 +13,14 @@ from ccserver.core.records import (
     CallbackOutcome,
     CallbackRecord,
     EndedBy,
+    FlowRecord,
     MarkRecord,
     MessageRecord,
     OfferOutcome,
     Outcome,
     SegmentKind,
     ShownState,
+    SurveyRecord,
     TransferKind,
     TransferOutcome,
     TransferRecord,
@@ -26,7 +28,9 @@ from ccserver.core.records import (
 )
 from ccserver.store import schema
 from ccserver.store.database import Store
+from ccserver.store.flow_reports import passage_of
 from ccserver.store.recordings import FileStatus
+from ccserver.store.survey_reports import answer_of
 
 CALLS_MAX = 1000
 
@@ -119,6 +123,10 @@ class CallStory:
     """Asked for in this call, or what this call is."""
     children: tuple[InteractionId, ...] = ()
     """Consultations and callbacks that came of it."""
+    passages: tuple[FlowRecord, ...] = ()
+    """Through the flows, node by node."""
+    answers: tuple[SurveyRecord, ...] = ()
+    """What the customer said when asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +196,8 @@ def call_story(store: Store, number: InteractionId) -> CallStory | None:
             messages=tuple(_message(each) for each in _of_call(connection, schema.messages, number)),
             callbacks=tuple(_callback(each) for each in _callbacks(connection, number)),
             children=tuple(connection.execute(_CHILDREN, {"of": number}).scalars()),
+            passages=tuple(passage_of(each) for each in _parts(connection, schema.flow_passages, number)),
+            answers=tuple(answer_of(each) for each in _parts(connection, schema.survey_answers, number)),
         )
 
 

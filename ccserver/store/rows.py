@@ -12,6 +12,7 @@ from ccserver.core.records import (
     AuditRecord,
     CallbackRecord,
     FaultRecord,
+    FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
@@ -22,6 +23,7 @@ from ccserver.core.records import (
     RecordingRecord,
     RepairRecord,
     SegmentRecord,
+    SurveyRecord,
     TransferRecord,
     VisitRecord,
 )
@@ -227,5 +229,28 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "data": json.dumps({key: text(value) for key, value in record.data.items()}, sort_keys=True),
             }
             return schema.notices, row
+        case FlowRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "version": text(record.version),
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+                "ending": record.end.value,
+                "steps": json.dumps([[text(s.flow), text(s.node), s.how.value, s.repeats] for s in record.steps]),
+            }
+            return schema.flow_passages, row
+        case SurveyRecord():
+            row |= {
+                "interaction": record.interaction,
+                "number": record.number,
+                "kind": record.kind.value,
+                "question": text(record.question),
+                "score": record.score,
+                "queue": text(record.queue),
+                "agent": text(record.agent),
+                "at": utc(record.at_utc_s),
+            }
+            return schema.survey_answers, row
         case _:
             assert_never(record)

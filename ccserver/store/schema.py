@@ -25,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -286,6 +286,33 @@ notices = _history(
     Index(None, "at"),
 )
 
+flow_passages = _history(
+    "flow_passages",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("version", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    _required("ending", Text),
+    _required("steps", Text),
+    Index(None, "interaction"),
+    Index(None, "started_at"),
+)
+
+survey_answers = _history(
+    "survey_answers",
+    _required("interaction", BigInteger),
+    _required("number", Integer),
+    _required("kind", Text),
+    _required("question", Text),
+    _required("score", Integer),
+    _optional("queue", Text),
+    _optional("agent", Text),
+    _required("at", UtcTime()),
+    Index(None, "interaction"),
+    Index(None, "at"),
+)
+
 recording_files = Table(
     "recording_files",
     METADATA,
@@ -330,4 +357,6 @@ HISTORY = (
     marks,
     audit,
     notices,
+    flow_passages,
+    survey_answers,
 )

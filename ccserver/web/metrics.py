@@ -19,6 +19,7 @@ from ccserver.core.records import (
     AuditRecord,
     CallbackRecord,
     FaultRecord,
+    FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
@@ -30,6 +31,7 @@ from ccserver.core.records import (
     RepairRecord,
     SegmentKind,
     SegmentRecord,
+    SurveyRecord,
     ShownState,
     TransferRecord,
     VisitOutcome,
@@ -147,6 +149,12 @@ class CenterMetrics:
         self._repairs = Counter(
             "ccserver_repairs", "Differences between the center and the PBX that were mended.", ["kind"], registry=registry
         )
+        self._flows = Counter(
+            "ccserver_flow_passages", "Callers who went through a flow, by how it ended.", ["flow", "end"], registry=registry
+        )
+        self._surveys = Counter(
+            "ccserver_survey_answers", "Answers of customers after the call.", ["queue", "kind", "score"], registry=registry
+        )
         self._faults = Counter(
             "ccserver_faults", "Steps of the center that failed; their call was released.", registry=registry
         )
@@ -199,6 +207,10 @@ class CenterMetrics:
                 self._messages.labels(record.queue or "").inc()
             case NoticeRecord():
                 self._notices.labels(record.kind.value).inc()
+            case FlowRecord():
+                self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
+            case SurveyRecord():
+                self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
             case AuditRecord() | MarkRecord():
                 pass
             case _:
