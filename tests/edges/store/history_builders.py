@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PhoneId, QueueId
+from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId
 from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
@@ -10,6 +10,9 @@ from ccserver.core.records import (
     CallbackRecord,
     EndedBy,
     FaultRecord,
+    FlowEnd,
+    FlowRecord,
+    FlowStep,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
@@ -26,13 +29,15 @@ from ccserver.core.records import (
     SegmentKind,
     SegmentRecord,
     ShownState,
+    StepHow,
+    SurveyRecord,
     TransferKind,
     TransferOutcome,
     TransferRecord,
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.settings import NumberKind
+from ccserver.core.settings import NumberKind, SurveyKind
 
 NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 SALES = QueueId("sales")
@@ -141,6 +146,43 @@ def a_notice(interaction: int = 1, /, **changes: object) -> NoticeRecord:
     return replace(notice, **changes)
 
 
+def steps(*walked: str, flow: str = "main") -> tuple[FlowStep, ...]:
+    """`menu`, `menu no_input`, `menu 2 invalid`: the node, the tries that led to another, how it was left."""
+    made = []
+    for one in walked:
+        node, *rest = one.split()
+        repeats = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
+        made.append(FlowStep(FlowId(flow), NodeId(node), StepHow(rest[0] if rest else "passed"), repeats))
+    return tuple(made)
+
+
+def a_passage(number: int = 1, /, **changes: object) -> FlowRecord:
+    passage = FlowRecord(
+        interaction=InteractionId(number),
+        number=0,
+        version="v1",
+        started_utc_s=NOON_S,
+        duration_s=10.0,
+        end=FlowEnd.TO_PEOPLE,
+        steps=steps("welcome", "menu 1", "sales"),
+    )
+    return replace(passage, **changes)
+
+
+def an_answer(number: int = 1, /, **changes: object) -> SurveyRecord:
+    answer = SurveyRecord(
+        interaction=InteractionId(number),
+        number=0,
+        kind=SurveyKind.CSAT,
+        question="rate",
+        score=5,
+        queue=SALES,
+        agent=ANNA,
+        at_utc_s=NOON_S,
+    )
+    return replace(answer, **changes)
+
+
 def one_of_each(number: int = 1) -> list[Record]:
     return [
         a_segment(number),
@@ -185,5 +227,7 @@ def one_of_each(number: int = 1) -> list[Record]:
         MarkRecord(interaction=InteractionId(number), agent=ANNA, what="malicious", at_utc_s=NOON_S),
         AuditRecord(by="root", act="queue.close", what="sales", is_done=True, at_utc_s=NOON_S),
         a_notice(number),
+        a_passage(number),
+        an_answer(number),
         a_call(number),
     ]
