@@ -5,11 +5,14 @@ Each carries `by`, the account at the other end of the socket, and is answered a
 
 import difflib
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from ccserver.control.protocol import Why
 from ccserver.control.server import BY, NotDone
 from ccserver.core.events import (
     CancelCallbackRequested,
+    CloseHoursRequested,
     CloseQueueRequested,
     Event,
     HangUpRequested,
@@ -18,6 +21,7 @@ from ccserver.core.events import (
     MarkNumberRequested,
     MoveAgentRequested,
     MoveCallRequested,
+    OpenHoursRequested,
     OpenQueueRequested,
     PauseRequested,
     PickRequested,
@@ -25,7 +29,7 @@ from ccserver.core.events import (
     SkillRequested,
     UnpauseRequested,
 )
-from ccserver.core.ids import AgentId, InteractionId, PhoneId, PromptId, QueueId, ReasonId, RequestId, SkillId
+from ccserver.core.ids import AgentId, HoursId, InteractionId, PhoneId, PromptId, QueueId, ReasonId, RequestId, SkillId
 from ccserver.core.settings import NumberMark, Settings
 from ccserver.core.state import CenterState
 
@@ -63,6 +67,8 @@ class LiveActs:
             "call.pick": self._pick,
             "queue.close": self._close,
             "queue.open": self._open,
+            "hours.close": self._close_hours,
+            "hours.open": self._open_hours,
             "number.mark": self._mark,
             "callback.cancel": self._cancel_callback,
         }
@@ -114,7 +120,7 @@ class LiveActs:
         interaction, by, agent = interaction_of(given), who(given), self.agent(given)
         return lambda number: PickRequested(request=number, interaction=interaction, agent=agent, by=by)
 
-    # --- queues, numbers, callbacks -----------------------------------------------------------------------------------
+    # --- queues, hours, numbers, callbacks -----------------------------------------------------------------------------------
     def _close(self, given: Given) -> Made:
         queue, by = self.queue(given), who(given)
         prompt = None
@@ -130,6 +136,15 @@ class LiveActs:
     def _open(self, given: Given) -> Made:
         queue, by = self.queue(given), who(given)
         return lambda number: OpenQueueRequested(request=number, queue=queue, by=by)
+
+    def _close_hours(self, given: Given) -> Made:
+        hours, by = self.hours(given), who(given)
+        until_utc_s = None if given.get("until") is None else self._instant(text_of(given, "until"), hours)
+        return lambda number: CloseHoursRequested(request=number, hours=hours, until_utc_s=until_utc_s, by=by)
+
+    def _open_hours(self, given: Given) -> Made:
+        hours, by = self.hours(given), who(given)
+        return lambda number: OpenHoursRequested(request=number, hours=hours, by=by)
 
     def _mark(self, given: Given) -> Made:
         marked, by = text_of(given, "number"), who(given)
@@ -153,6 +168,18 @@ class LiveActs:
 
     def queue(self, given: Given) -> QueueId:
         return QueueId(_one_of(text_of(given, "queue"), self._settings().queues, "queue"))
+
+    def hours(self, given: Given) -> HoursId:
+        return HoursId(_one_of(text_of(given, "hours"), self._settings().hours, "opening hours"))
+
+    def _instant(self, text: str, hours: HoursId) -> float:
+        """A local time of the place that these hours are of (`2026-12-24T18:00`), unless it names its own zone."""
+        try:
+            local = datetime.fromisoformat(text)
+        except ValueError:
+            raise NotDone(Why.MALFORMED, f"{text!r} is no time; for example 2026-12-24T18:00") from None
+        zone = ZoneInfo(self._settings().hours[hours].timezone)
+        return (local.replace(tzinfo=zone) if local.tzinfo is None else local).timestamp()
 
     def _phone(self, given: Given) -> PhoneId:
         """By what Asterisk dials (`PJSIP/1001`) or by the phone's number (`1001`)."""

@@ -18,10 +18,11 @@ from ccserver.core.events import (
     Event,
 )
 from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
-from ccserver.core.ids import RequestId
+from ccserver.core.hours import is_holiday, is_open, next_change
+from ccserver.core.ids import HoursId, RequestId
 from ccserver.core.moment import Moment
-from ccserver.core.settings import Settings
-from ccserver.core.state import CenterState, Interaction
+from ccserver.core.settings import OpeningHours, Settings
+from ccserver.core.state import CenterState, ClosedHours, Interaction
 from ccserver.core.views import Overview, overview
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
 
@@ -65,6 +66,7 @@ class Requests:
             "agent.explain": self.explain_agent,
             **{do: self._act(read) for do, read in self._acts.table().items()},
             "numbers": lambda _: self.numbers(),
+            "hours": lambda _: self.hours(),
             "reload": lambda _: self._desk.reload(),
         }
 
@@ -145,6 +147,14 @@ class Requests:
             for number, mark in self._desk.snapshot().marks.items()
         ]
 
+    def hours(self) -> object:
+        """The opening hours in the order of the configuration, and those that are closed by hand."""
+        state, now_utc_s = self._desk.snapshot(), self._desk.now().utc_s
+        return [
+            opening_hours(name, hours, state.closed_hours.get(name), now_utc_s)
+            for name, hours in self._desk.settings.hours.items()
+        ]
+
     # --- requests to the core -----------------------------------------------------------------------------------------
     def _act(self, read: Callable[[Given], Made]) -> Handler:
         return lambda given: self._ask(read(given))
@@ -156,6 +166,24 @@ class Requests:
         self._waiting[number] = waiting
         self._desk.post(asked)
         return waiting
+
+
+def opening_hours(name: HoursId, hours: OpeningHours, closed: ClosedHours | None, now_utc_s: float) -> dict[str, object]:
+    """Opening hours for people. A closing that is over counts no more; `changes_utc_s`: by the timetable, or when the closing ends (None:
+    nobody knows when)."""
+    if closed is not None and closed.until_utc_s is not None and closed.until_utc_s <= now_utc_s:
+        closed = None
+    return {
+        "hours": name,
+        "timezone": hours.timezone,
+        "code": hours.code,
+        "is_open": closed is None and is_open(hours, now_utc_s),
+        "is_holiday": is_holiday(hours, now_utc_s),
+        "changes_utc_s": next_change(hours, now_utc_s) if closed is None else closed.until_utc_s,
+        "closed_by_hand": None
+        if closed is None
+        else {"by": closed.by, "since_utc_s": closed.since.utc_s, "until_utc_s": closed.until_utc_s},
+    }
 
 
 def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
@@ -178,4 +206,5 @@ def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
         "talk_s": round(interaction.talk_s + (now.mono_s - interaction.talk.since.mono_s if interaction.talk else 0.0), 3),
         "leg": interaction.leg.uniqueid if interaction.leg else None,
         "why_this_agent": interaction.offers[0].why if interaction.offers else None,
+        "message": interaction.message.path if interaction.message else None,
     }
