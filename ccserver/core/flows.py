@@ -130,7 +130,8 @@ class Flows:
 
     def resume(self, interaction: Interaction) -> None:
         """The node it is at, from its beginning: there is a new session."""
-        self._walk(interaction, self._at(replace(interaction, steps=max(0, interaction.steps - 1))))
+        anew = replace(interaction, steps=max(0, interaction.steps - 1), typed="")
+        self._walk(anew, self._at(anew))
 
     def again_at(self, interaction: Interaction, node: NodeId) -> None:
         """Out of a queue, on with a node of the flow it came from."""
