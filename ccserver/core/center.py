@@ -169,7 +169,7 @@ class CallCenter:
         self._own_calls = OwnCalls(step, self._agents)
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
-        self._messages = Messages(step, ledger, self._offers, self._talks, self._queueing, self._callbacks)
+        self._messages = Messages(step, self._talks, self._queueing, self._callbacks)
         self._live = LiveActs(
             step, ledger, self._agents, self._interactions, self._queueing, work=self._work, messages=self._messages
         )
@@ -1121,8 +1121,8 @@ class CallCenter:
         """Outside. A message is heard in the same session; for a customer the leg parks."""
         leg = self._step.legs[session.leg]
         interaction = self._step.interactions.get(leg.interaction)
-        is_message = interaction is not None and interaction.kind == MESSAGE
-        if interaction is None or not is_message or digits != ACCEPT_KEY or not self._messages.opened(session, leg, interaction):
+        is_accepted = interaction is not None and digits == ACCEPT_KEY
+        if interaction is None or not is_accepted or not self._messages.opened(session, leg, interaction):
             self._externals.typed(session, digits)
 
     def _wait_ended(self, event: ev.WaitEnded) -> None:
@@ -1136,7 +1136,11 @@ class CallCenter:
 
     def _message_recorded(self, event: ev.MessageRecorded) -> None:
         session = self._step.sessions.get(event.session)
-        if session is not None and session.verb == event.command:
+        if session is None or session.verb != event.command:
+            return
+        if session.dialogue is Dialogue.OFFICE_RECORD:
+            self._features.office.message_recorded(session, event.duration_s)
+        else:
             kept = self._callers.message_recorded(session, event.duration_s)
             if kept is not None:
                 self._messages.left(kept, event.duration_s)

@@ -111,15 +111,15 @@ class OfficeDialogues:
             self._closing.reopen(hours)
         else:
             self._closing.shut(hours, None, by)
-        self._audit(session, "open_hours" if is_closed else "close_hours", hours)
+        self._audit(session.agent, "open_hours" if is_closed else "close_hours", hours)
         self._last_words(session.id, "cc-hours-open-now" if is_closed else "cc-hours-closed-now")
 
     # --- prompts ------------------------------------------------------------------------------------------------------
     def message_recorded(self, session: Session, duration_s: float) -> None:
         """The recording is over. When nothing was said there is no file."""
         office = session.office
-        if office is None:
-            return
+        assert office is not None
+        self._step.sessions.put(session.id, replace(session, verb=None))
         if duration_s > 0:
             self._review(self._put(session, Dialogue.OFFICE_REVIEW, office))
         else:
@@ -131,9 +131,14 @@ class OfficeDialogues:
             self._last_words(session.id, "cc-prompt-unknown" if wanted is None else "cc-prompt-failed")
         elif digits == KEEP:
             command = self._step.emit(KeepPrompt(path=office.path, prompt=wanted.prompt, language=wanted.language))
-            self._step.outstanding.put(
-                command, Outstanding(what=Awaited.KEEP_PROMPT, leg=session.leg, sent_s=self._step.now.mono_s)
+            awaited = Outstanding(
+                what=Awaited.KEEP_PROMPT,
+                leg=session.leg,
+                sent_s=self._step.now.mono_s,
+                by=session.agent,
+                about=wanted.prompt,
             )
+            self._step.outstanding.put(command, awaited)
             self._put(session, Dialogue.OFFICE_REVIEW, replace(office, keeping=command))
         elif digits == AGAIN:
             self._record(session, office, wanted)
@@ -144,14 +149,13 @@ class OfficeDialogues:
         """Told also to a supervisor who has hung up: the act is on record all the same."""
         awaited = self._step.outstanding.get(event.command)
         self._step.outstanding.drop(event.command)
-        leg = self._step.legs.get(awaited.leg) if awaited is not None else None
-        session = self._step.sessions.get(leg.session) if leg is not None else None
-        office = session.office if session is not None else None
-        if session is None or office is None or office.keeping != event.command:
+        if awaited is None:
             return
-        wanted = self._step.settings.recordable_prompts.get(office.code)
-        self._audit(session, "record_prompt", wanted.prompt if wanted is not None else office.code, is_done=event.is_ok)
-        self._last_words(session.id, "cc-prompt-kept" if event.is_ok else "cc-prompt-failed")
+        self._audit(awaited.by, "record_prompt", awaited.about, is_done=event.is_ok)
+        leg = self._step.legs.get(awaited.leg)
+        session = self._step.sessions.get(leg.session) if leg is not None else None
+        if session is not None and session.office is not None and session.office.keeping == event.command:
+            self._last_words(session.id, "cc-prompt-kept" if event.is_ok else "cc-prompt-failed")
 
     def _record(self, session: Session, office: Office, wanted: RecordablePrompt) -> None:
         directory = self._step.settings.recording_dir
@@ -239,8 +243,8 @@ class OfficeDialogues:
         self._step.sessions.put(session.id, session)
         return session
 
-    def _audit(self, session: Session, act: str, what: str, *, is_done: bool = True) -> None:
-        at_utc_s, agent = self._step.now.utc_s, session.agent
+    def _audit(self, agent: AgentId | None, act: str, what: str, *, is_done: bool = True) -> None:
+        at_utc_s = self._step.now.utc_s
         self._step.store(AuditRecord(by=f"agent {agent}", act=act, what=what, is_done=is_done, at_utc_s=at_utc_s, agent=agent))
 
 

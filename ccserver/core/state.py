@@ -704,6 +704,9 @@ class Outstanding:
     what: Awaited
     leg: LegId | None
     sent_s: float
+    by: AgentId | None = None
+    about: str = ""
+    """Who ordered it and what it is about, where that goes on record at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
