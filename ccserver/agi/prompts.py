@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ccserver.config.sound_files import FORMATS
 from ccserver.core.ids import Language, PromptId
-
-FORMATS = ("wav", "wav16", "sln", "sln16", "ulaw", "alaw", "g722", "gsm", "WAV", "mp3")
-"""Endings that Asterisk can play; it picks among them by itself, so paths are given to it without."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[_-][A-Za-z0-9]{1,8})*")
 _PROMPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_][A-Za-z0-9_-]*)*")

@@ -32,7 +32,9 @@ from ccserver.agi.request import (
     transfer_asked,
     wrap_up_opened,
 )
-from ccserver.agi.session import Session, Surroundings, Verb
+from ccserver.agi.scripted import ScriptRunner, environment
+from ccserver.agi.session import CheckSecret, Session, Surroundings, Verb, no_secrets
+from ccserver.agi.speaking import NoSpeaker, Speaker
 from ccserver.core.commands import AnswerCall
 from ccserver.core.events import CommandFailed, Event
 from ccserver.core.ids import AgentId, CommandId, LegId, PhoneId, SessionId
@@ -78,7 +80,10 @@ class AgiServer:
     """All sessions of one PBX. Every event goes to `sink`; SessionClosed comes exactly once for each session told.
 
     `numbering`, `phones` and `pin_hash` are asked each time, so that a reload is seen.
-    `defer_to_thread` runs one slow check off the reactor. `discard` takes away the file of an empty message.
+    `speaker` makes sound of values; without one Asterisk says what it can.
+    `defer_to_thread` runs one slow check off the reactor. `discard` takes away the file of an empty message. `check_secret`
+    asks a look-up about typed digits. `scripts` runs the functions
+    of administrators.
     """
 
     def __init__(
@@ -90,11 +95,14 @@ class AgiServer:
         incarnation: int,
         secret: str,
         prompts: PromptPaths,
+        speaker: Speaker | None = None,
         numbering: Callable[[], Numbering],
         phones: Callable[[], Collection[PhoneId]],
         pin_hash: Callable[[AgentId], str | None],
         defer_to_thread: DeferToThread,
         discard: Callable[[str], None] = lambda path: None,
+        check_secret: CheckSecret = no_secrets,
+        scripts: ScriptRunner | None = None,
         overflow_context: str = "cc-overflow",
         max_connections: int = 2000,
     ) -> None:
@@ -113,12 +121,15 @@ class AgiServer:
             clock=clock,
             sink=sink,
             prompts=prompts,
+            speaker=NoSpeaker() if speaker is None else speaker,
             pin_hash=pin_hash,
             defer_to_thread=defer_to_thread,
             overflow_context=overflow_context,
             counters=self.counters,
             numbering=numbering,
             discard=discard,
+            check_secret=check_secret,
+            scripts=scripts,
         )
         self._opened = 0
         self._connections: dict[AgiConnection, None] = {}
@@ -225,6 +236,7 @@ class AgiServer:
             write=connection.write,
             finish=connection.finish,
             drop=connection.drop,
+            environment=environment(request.variables),
         )
         session.conversation.typed.is_ami_listening = self._is_ami_listening
         if self._is_ami_listening:

@@ -1,8 +1,8 @@
 """What one AGI session does with the core's verbs: one after the other, each to its end.
 
 - `Say` and `AnswerCall` are always done whole and in order.
-- `Collect`, `CollectNumber`, `CollectSecret` and `WaitUntil` wait for a person, so a newer verb takes their place: at once in a
-  `WaitUntil`, else within one slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt
+- `Collect`, `CollectNumber`, `CollectSecret`, `RunScript` and `WaitUntil` wait for a person, so a newer verb takes their place: at once in
+  a `WaitUntil`, else within one slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt
   (nor while it records).
 - A verb that is open when the connection ends has no event of its own: SessionClosed stands for it.
 """
@@ -11,18 +11,20 @@ import math
 import re
 import traceback
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from ccserver.agi import wire
 from ccserver.agi.conversation import SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
 from ccserver.agi.numbers import Dialled, Numbering, dialled
 from ccserver.agi.prompts import PromptPaths, is_language
-from ccserver.agi.secrets import MAX_PIN_DIGITS, check_pin
+from ccserver.agi.scripted import ScriptRunner, serve
+from ccserver.agi.secrets import MAX_PIN_DIGITS, NOBODYS_HASH, SecretAnswer, check_pin
+from ccserver.agi.speaking import Speaker, Utterance
 from ccserver.core.commands import (
     AnswerCall,
     Collect,
@@ -31,7 +33,9 @@ from ccserver.core.commands import (
     EndSession,
     Next,
     RecordMessage,
+    RunScript,
     Say,
+    SecretCheck,
     WaitUntil,
 )
 from ccserver.core.events import (
@@ -43,6 +47,7 @@ from ccserver.core.events import (
     NumberCollected,
     OutcomeUnknown,
     PromptEnded,
+    ScriptEnded,
     SecretChecked,
     SessionClosed,
     VerbEnd,
@@ -53,7 +58,9 @@ from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 
 log = structlog.get_logger(__name__)
 
-Verb: TypeAlias = AnswerCall | Say | Collect | CollectNumber | CollectSecret | RecordMessage | WaitUntil | EndSession
+Verb: TypeAlias = (
+    AnswerCall | Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil | EndSession
+)
 
 MAX_QUEUED_VERBS = 16
 MAX_DIGITS = 32
@@ -70,10 +77,15 @@ _STOP_DIGITS = re.compile(r"[0-9*#]{0,12}")
 _RECORDED = re.compile(r"\((dtmf|timeout|hangup)\) endpos=([0-9]{1,12})")
 _SAMPLES_PER_S = 8000
 _SILENCE_LEFT_S = 1.0
-_SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
-_SAID_NUMBER = re.compile(r"[0-9]{1,9}")
-# Verified when the agent has no PIN, so that a wrong agent number takes as long as a wrong PIN. Nobody's PIN: its salt says so.
-_NOBODYS_HASH = "scrypt$16384$8$1$bm9ib2R5IGF0IGFsbCE=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+CheckSecret: TypeAlias = Callable[[SecretCheck, bytearray, Language], "Deferred[SecretAnswer]"]
+"""Checks digits by a look-up. They are wiped once it has answered."""
+
+
+def no_secrets(check: SecretCheck, digits: bytearray, language: Language) -> "Deferred[SecretAnswer]":
+    """Where there are no look-ups: nothing can be checked."""
+    return succeed(SecretAnswer(is_ok=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +95,7 @@ class Surroundings:
     clock: Clock
     sink: Callable[[Event], None]
     prompts: PromptPaths
+    speaker: Speaker
     pin_hash: Callable[[AgentId], str | None]
     defer_to_thread: Callable[[Callable[[], bool]], "Deferred[bool]"]
     overflow_context: str
@@ -90,6 +103,9 @@ class Surroundings:
     numbering: Callable[[], Numbering]
     discard: Callable[[str], None]
     """Takes away the file of a recording (path as Asterisk sees it) that holds nothing."""
+    check_secret: CheckSecret = no_secrets
+    scripts: ScriptRunner | None = None
+    """None: there are no scripts here."""
 
 
 class Session:
@@ -105,6 +121,7 @@ class Session:
         write: Callable[[bytes], None],
         finish: Callable[[], None],
         drop: Callable[[str], None],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.id = session
         self.leg = leg
@@ -112,7 +129,8 @@ class Session:
         self._at = surroundings
         self._finish = finish
         self._drop = drop
-        self._language = language  # of the channel, for digits and numbers
+        self._environment = environment or {}  # what scripts see of the opening block
+        self._language: Language | None = language  # of the channel, for digits and numbers; None: not known
         self._music: str | None = None  # what the channel hears for sure; every prompt ends it
         self._verbs: deque[tuple[CommandId, Verb]] = deque()
         self._current: tuple[CommandId, Verb] | None = None
@@ -177,6 +195,8 @@ class Session:
                     await self._collect_secret(command, verb)
                 case RecordMessage():
                     await self._record(command, verb)
+                case RunScript():
+                    await self._run_script(command, verb)
                 case WaitUntil():
                     await self._wait(command, verb)
                 case EndSession():
@@ -198,7 +218,9 @@ class Session:
             case CollectNumber():
                 self._number_collected(command, VerbEnd.FAILED, "")
             case CollectSecret():
-                self._emit(SecretChecked(session=self.id, command=command, is_ok=None))
+                self._emit(SecretChecked(session=self.id, command=command, is_ok=None, is_failed=True))
+            case RunScript():
+                self._emit(ScriptEnded(session=self.id, command=command, end=VerbEnd.FAILED))
             case RecordMessage():
                 self._emit(MessageRecorded(session=self.id, command=command, end=VerbEnd.FAILED, duration_s=0.0))
             case WaitUntil():
@@ -274,20 +296,36 @@ class Session:
     async def _collect_secret(self, command: CommandId, verb: CollectSecret) -> None:
         await self._speak(verb.say, verb.language, wire.ALL_DIGITS, self._is_typed_or_superseded)
         secret, end = await self._gather(
-            max_digits=MAX_PIN_DIGITS, first_timeout_s=verb.timeout_s, next_timeout_s=verb.timeout_s, terminator="#"
+            max_digits=MAX_PIN_DIGITS if verb.check is None else min(verb.max_digits, MAX_DIGITS),
+            first_timeout_s=verb.timeout_s,
+            next_timeout_s=verb.timeout_s,
+            terminator="#",
         )
-        is_ok: bool | None = None
+        event = SecretChecked(session=self.id, command=command, is_ok=None)  # nothing was typed in time
         try:
             if end is not VerbEnd.SUPERSEDED and secret:
-                is_ok = await self._check(verb.agent, secret)
+                answer = await self._checked(verb, secret)
+                is_failed = answer.is_ok is None
+                event = replace(event, is_ok=answer.is_ok, is_failed=is_failed, token=answer.token if answer.is_ok else "")
         finally:
             secret[:] = bytes(len(secret))
-        self._emit(SecretChecked(session=self.id, command=command, is_ok=is_ok))
+        self._emit(event)
+
+    async def _checked(self, verb: CollectSecret, secret: bytearray) -> SecretAnswer:
+        if verb.check is not None:
+            try:
+                return await self._at.check_secret(verb.check, secret, verb.language)
+            except Exception as error:  # whose text may hold anything
+                self._at.counters.faults += 1
+                log.error("secret_check.faulted", session=self.id, look_up=verb.check.look_up, error=type(error).__name__)
+        elif verb.agent is not None:
+            return SecretAnswer(is_ok=await self._check(verb.agent, secret))
+        return SecretAnswer(is_ok=None)
 
     async def _check(self, agent: AgentId, secret: bytearray) -> bool:
         stored = self._at.pin_hash(agent)
         try:
-            is_same = await self._at.defer_to_thread(lambda: check_pin(secret, stored or _NOBODYS_HASH))
+            is_same = await self._at.defer_to_thread(lambda: check_pin(secret, stored or NOBODYS_HASH))
         except ValueError as error:
             log.error("agent_pin.unusable", agent=agent, reason=str(error))
             return False
@@ -314,6 +352,19 @@ class Session:
                 await self.conversation.idle_until(deadline_s)
         self._emit(WaitEnded(session=self.id, command=command, end=end, digit=digit))
 
+    async def _run_script(self, command: CommandId, verb: RunScript) -> None:
+        if self._at.scripts is None:
+            self._fail(command, verb, "no scripts here")
+            return
+        if verb.language != self._language and is_language(verb.language):
+            await self.conversation.ask(wire.command("SET VARIABLE", "CHANNEL(language)", verb.language))
+        run = self._at.scripts.start(
+            verb, self._environment, lambda name: self._at.prompts.find(verb.language, PromptId(name)), self.conversation.wake
+        )
+        self._language = self._music = None  # a script may change both
+        end, word, values = await serve(run, self.conversation, verb.time_limit_s, self._is_superseded)
+        self._emit(ScriptEnded(session=self.id, command=command, end=end, result=word, values=values))
+
     async def _end(self, verb: EndSession) -> None:
         # Each variable is a round trip; the usual cause is the dialplan's own.
         variables = {} if verb.cause == NORMAL_CLEARING else {"CC_CAUSE": str(int(verb.cause))}
@@ -339,42 +390,41 @@ class Session:
         return bool(self.conversation.typed) or bool(self._verbs)
 
     async def _speak(self, say: tuple[Spoken, ...], language: Language, stop: str, is_over: Callable[[], bool]) -> bool:
-        """Speaks until a digit out of `stop`, or until `is_over` between two pieces. False: something could not be said."""
+        """Speaks until a digit out of `stop`, or until `is_over` between two sounds. False: something could not be said."""
+        if is_over():
+            return True
         is_whole = True
-        for piece in say:
+        for utterance in [Utterance(piece, language, self._at.prompts, self._at.speaker) for piece in say]:
+            await utterance.ready(self.conversation, is_over)
             if is_over():
                 break
-            line = self._line_for(piece, language, stop)
-            if line is None:
+            lines = utterance.lines(stop)
+            if not lines:
                 is_whole = False
-                self._at.counters.prompts_missing += 1
-                log.warning("prompt.missing", session=self.id, language=language, kind=piece.kind.value, prompt=piece.value)
-                continue
-            if language != self._language and is_language(language):
-                await self.conversation.ask(wire.command("SET VARIABLE", "CHANNEL(language)", language))
-                self._language = language
-            self._music = None
-            reply = await self.conversation.ask(line, limit_s=SPEECH_LIMIT_S, is_listening=bool(stop))
-            if reply.code != wire.OK or reply.result is None or reply.result < 0:
-                # With HANGUP before it this would mean the channel is over; alone it is a file that cannot be played.
-                is_whole = False
-            elif reply.result > 0:
-                break
+                self._tell_missing(utterance)
+            for line in lines:
+                if is_over():
+                    return is_whole
+                await self._speak_in(utterance.language if line.by_asterisk else language)
+                self._music = None
+                reply = await self.conversation.ask(line.command, limit_s=SPEECH_LIMIT_S, is_listening=bool(stop))
+                if reply.code != wire.OK or reply.result is None or reply.result < 0:
+                    # With HANGUP before it this would mean the channel is over; alone it is a file that cannot be played.
+                    is_whole = False
+                elif reply.result > 0:
+                    return is_whole
         return is_whole
 
-    def _line_for(self, piece: Spoken, language: Language, stop: str) -> bytes | None:
-        match piece.kind:
-            case SpokenKind.PROMPT:
-                path = self._at.prompts.find(language, PromptId(piece.value))
-                return None if path is None else wire.command("STREAM FILE", path, stop)
-            case SpokenKind.DIGITS:
-                return wire.command("SAY DIGITS", piece.value, stop) if _SAID_DIGITS.fullmatch(piece.value) else None
-            case SpokenKind.NUMBER:
-                return wire.command("SAY NUMBER", piece.value, stop) if _SAID_NUMBER.fullmatch(piece.value) else None
-            case SpokenKind.CALL_NUMBER:
-                return None  # the core says it as DIGITS
-            case _:
-                assert_never(piece.kind)
+    def _tell_missing(self, utterance: Utterance) -> None:
+        self._at.counters.prompts_missing += 1
+        piece = utterance.piece
+        prompt = piece.value if piece.kind is SpokenKind.PROMPT else ""  # another value may be a person's
+        log.warning("prompt.missing", session=self.id, language=utterance.language, kind=piece.kind.value, prompt=prompt)
+
+    async def _speak_in(self, language: Language) -> None:
+        if language != self._language and is_language(language):
+            await self.conversation.ask(wire.command("SET VARIABLE", "CHANNEL(language)", language))
+            self._language = language
 
     async def _gather(
         self,

@@ -1,6 +1,5 @@
-"""What IT staff use: `config`, `db`, `doctor`, `asterisk`, `prompts`, `reload`."""
+"""What IT staff use: `config`, `db`, `doctor`, `asterisk`, `reload`."""
 
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +24,6 @@ from ccserver.config.asterisk_files import BadAsteriskValue, render
 from ccserver.config.difference import difference
 from ccserver.config.shipped import examples
 from ccserver.config.site_values import asterisk_values
-from ccserver.config.speech import SpeechUnavailable, render_prompts
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
 from ccserver.control.protocol import ProtocolError
 from ccserver.store.database import SchemaMismatch, Store
@@ -223,33 +221,3 @@ def render_files(config: Path, is_json: bool, out: Path) -> None:
     except (BadAsteriskValue, OSError) as error:
         fail(str(error), NOT_DONE)
     place.show({"ok": True, "written": written}, lambda: "\n".join(str(path) for path in written))
-
-
-@root.group()
-def prompts() -> None:
-    """What callers and agents hear."""
-
-
-@prompts.command("render")
-@config_option
-@json_option
-def render_speech(config: Path, is_json: bool) -> None:
-    """Make a sound file of every prompt in every language; those that did not change are kept."""
-    place = Place(config=config, socket=None, is_json=is_json)
-    edges = place.configuration().edges
-    is_chatty = not is_json and sys.stderr.isatty()
-
-    def progress(done: int, all_of_them: int) -> None:
-        if is_chatty:
-            click.echo(f"\r{done} of {all_of_them} prompts", err=True, nl=done == all_of_them)
-
-    try:
-        rendered = render_prompts(edges, progress=progress)
-    except (SpeechUnavailable, OSError) as error:
-        fail(str(error), NOT_DONE)
-    place.show(
-        {"ok": not rendered.faults, **{name: getattr(rendered, name) for name in ("made", "kept", "by_hand", "faults")}},
-        lambda: "\n".join([f"{rendered.made} made, {rendered.kept} kept, {rendered.by_hand} made by hand", *rendered.faults]),
-    )
-    if rendered.faults:
-        raise SystemExit(NOT_DONE)

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 from ccserver.config.checks import check_document
 from ccserver.config.customers import Known, read_customers
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.exits import all_queues
+from ccserver.config.look_up_sections import look_up_databases, look_up_edges, with_password
 from ccserver.config.people import AgentSection
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
 from ccserver.config.prompts import complete_library
 from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
+from ccserver.config.speech_section import numbers_by, speech_edge
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, Settings
 
@@ -58,8 +59,14 @@ def load(path: Path) -> Configuration:
 def check(path: Path) -> tuple[list[Problem], list[Problem]]:
     """(problems, warnings) of the file. A secret's file that cannot be read from here is only a warning, so that files can
     be checked on another machine and without the rights of the daemon."""
-    _, problems, warnings = _examine(path, are_secrets_needed=False)
+    _, problems, warnings = look_over(path)
     return problems, warnings
+
+
+def look_over(path: Path) -> tuple[Configuration | None, list[Problem], list[Problem]]:
+    """As `check`, with the configuration itself (None: there are problems), for tools that draw it or try it out. Where a secret could
+    not be read it holds a stand-in: no edge is to be opened with it."""
+    return _examine(path, are_secrets_needed=False)
 
 
 def _examine(path: Path, *, are_secrets_needed: bool) -> tuple[Configuration | None, list[Problem], list[Problem]]:
@@ -144,8 +151,8 @@ class _Secrets:
         self._reader = reader
         self._are_needed = are_needed
 
-    def read(self, path: tuple[str, ...], file: Path, *, is_word: bool = True) -> str:
-        """The secret, or a stand-in after a problem or warning was told."""
+    def read(self, path: tuple[str, ...], file: Path, *, is_word: bool = True, is_token: bool = False) -> str:
+        """The secret, or a stand-in after a problem or warning was told. `is_token`: as others make them, for a header of HTTP."""
         try:
             if not file.is_file():
                 raise FileNotFoundError(2, "there is no such file")
@@ -164,8 +171,12 @@ class _Secrets:
         except UnicodeDecodeError:
             secret = ""
         good = all(c in _SECRET_CHARACTERS for c in secret) if is_word else secret.isprintable()
-        if not good or not (8 if is_word else 1) <= len(secret) <= 128:
+        longest = 128
+        if is_token:
+            good, longest = secret.isascii() and secret.isprintable() and " " not in secret, _MAX_SECRET_BYTES
+        if not good or not (8 if is_word else 1) <= len(secret) <= longest:
             accepted = "one line of 8 to 128 letters, digits, or _ . ~ -" if is_word else "one line of 1 to 128 characters"
+            accepted = f"one word of at most {longest} characters" if is_token else accepted
             self._reader.tell(path, f"expected {accepted} in {quoted(file)}, got something else (not shown here)")
             return "not-known-here"
         if mode & 0o007:
@@ -213,8 +224,13 @@ def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
         pin_hashes={agent: section.pin_hash for agent, section in document.agents.items() if section.pin_hash},
         prompts=library(document.prompts, document),
         voices={language: section.voice for language, section in document.languages.items()},
+        speech=speech_edge(document.speech, lambda path, file: secrets.read(path, file, is_token=True)),
+        numbers=numbers_by({language: section.numbers for language, section in document.languages.items()}),
         log_level=document.log.level.value,
         api=_api(document, secrets),
+        look_ups=look_up_edges(document.look_ups, secrets),
+        databases=look_up_databases(document.databases, secrets),
+        scripts_dir=document.scripts_dir,
         webhooks=tuple(
             WebhookEdge(
                 name=name,
@@ -246,10 +262,7 @@ def _database_url(document: Document, secrets: _Secrets) -> str:
     url = section.url or f"sqlite:///{document.state_dir / 'ccserver.db'}"
     if section.password_file is None:
         return url
-    password = secrets.read(("database", "password_file"), section.password_file, is_word=False)
-    parts = urlsplit(url)
-    user, _, place = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
+    return with_password(url, secrets.read(("database", "password_file"), section.password_file, is_word=False))
 
 
 def _agent(section: AgentSection) -> AgentSettings:
@@ -287,6 +300,7 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> 
         },
         "queues": all_queues(document),
         "flows": document.flows,
+        "look_ups": {name: section.shape() for name, section in document.look_ups.items()},
         "dids": document.dids,
         "hours": document.hours,
         "reasons": document.reasons,
@@ -302,6 +316,7 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> 
         "capacity": document.capacity,
         "combined_capacity": document.combined_capacity,
         "sendable_flows": document.sendable_flows,
+        "recordable_prompts": document.recordable_prompts,
         "trunk": trunk,
         "timezone": document.timezone,
         "limits": document.limits,

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ccserver.config.flow_checks import check_flows
+from ccserver.config.look_up_sections import check_look_ups
 from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones
 from ccserver.config.positions import PathInFile, path_text, quoted
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
 from ccserver.config.queue_checks import check_queues
 from ccserver.config.schema import Reader, hinted, nearest
+from ccserver.config.script_checks import check_scripts
 from ccserver.config.sections import Document
+from ccserver.config.speech_section import check_speech
 from ccserver.core.ids import PromptId
 
 _MAX_SOCKET_PATH = 100  # Linux takes 107 bytes
@@ -146,6 +149,10 @@ def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
+def _look_ups(document: Document, reader: Reader) -> None:
+    check_look_ups(document.look_ups, document.databases, reader)
+
+
 def _numbers(document: Document, reader: Reader) -> None:
     if not document.dids and not reader.has_problem(("dids",)):
         reader.warn((), "expected a number under dids, got none (no call will be taken)")
@@ -159,6 +166,9 @@ _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     check_queues,
     check_flows,
     _prompts,
+    _look_ups,
+    check_speech,
+    check_scripts,
     _machine,
     check_people,
     _numbers,

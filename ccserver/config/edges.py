@@ -5,9 +5,11 @@ Values are checked when they exist. Secrets come from files of their own and are
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
-from ccserver.core.ids import AgentId, Language, PromptId
+from ccserver.config.look_up_edges import AnyLookUp, LookUpDatabase
+from ccserver.core.ids import AgentId, Language, LookUpId, PromptId
 from ccserver.core.records import NoticeKind
 
 
@@ -95,7 +97,7 @@ class WebhookEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSource:
-    """One prompt in one language: a recorded file, or a text to be spoken. `voice` is espeak-ng's name, "" for the
+    """One prompt in one language: a recorded file, or a text to be spoken. `voice` is the speech engine's name, "" for the
     language's own. The file wins."""
 
     text: str = ""
@@ -104,6 +106,32 @@ class PromptSource:
 
 
 PromptLibrary = Mapping[PromptId, Mapping[Language, PromptSource]]
+
+
+class EngineKind(Enum):
+    """What speaks texts and values."""
+
+    ESPEAK_NG = "espeak-ng"
+    COMMAND = "command"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEdge:
+    """`command` (words with {voice}, {language}, {file}) and `url` are for the engines of that name; `token` "": none is sent."""
+
+    engine: EngineKind = EngineKind.ESPEAK_NG
+    command: tuple[str, ...] = ()
+    url: str = ""
+    token: str = field(default="", repr=False)
+    timeout_s: float = 20.0
+
+
+class NumbersBy(Enum):
+    """Who says digits, numbers and spelled words in a language."""
+
+    SPEECH = "speech"  # the engine, and the site's own recordings
+    ASTERISK = "asterisk"  # its SAY commands, with the sounds that it has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +149,14 @@ class EdgeSettings:
     prompts: PromptLibrary = field(repr=False)
     """All prompts of the site and of the system, in all spoken languages."""
     voices: Mapping[Language, str]
-    """The espeak-ng voice of each spoken language."""
+    """The engine's voice for each spoken language; "" for the one that is called as the language is."""
+    speech: SpeechEdge = SpeechEdge()
+    numbers: Mapping[Language, NumbersBy] = field(default_factory=dict)
+    """A language that is not named: by the speech engine."""
     log_level: str = "info"
     api: ApiEdge | None = None
     webhooks: tuple[WebhookEdge, ...] = ()
+    look_ups: Mapping[LookUpId, AnyLookUp] = field(default_factory=dict)
+    databases: Mapping[str, LookUpDatabase] = field(default_factory=dict)
+    scripts_dir: Path | None = None
+    """The administrator's Python functions; None: there are none."""

@@ -1,23 +1,17 @@
-"""The kinds of values this trade has: names, numbers, hours, prompts, phones."""
+"""The kinds of values this trade has: names, numbers, prompts, phones."""
 
 import base64
 import ipaddress
-import itertools
 import re
 import zoneinfo
 from dataclasses import dataclass
-from datetime import date
-from typing import NewType
 
 from ccserver.config.edges import PromptSource
-from ccserver.config.positions import Listing, Node, PathInFile, Scalar, Table, is_control, quoted
+from ccserver.config.positions import Listing, Node, PathInFile, Table, is_control
 from ccserver.config.schema import (
     Field,
     FilePath,
-    Flag,
     Group,
-    ListOf,
-    MapOf,
     Number,
     Reader,
     Reference,
@@ -27,15 +21,10 @@ from ccserver.config.schema import (
     nearest,
 )
 from ccserver.core.ids import AgentId, FlowId, HoursId, Language, NodeId, PromptId, QueueId, SkillId
-from ccserver.core.settings import OpeningHours, Spoken, SpokenKind
 
 NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_-]{0,39}"
 NAME_HINT = "letters, digits, _ and -, beginning with a letter"
 LANGUAGE_PATTERN = r"[a-z]{2,3}(_[A-Z]{2})?"
-
-Span = tuple[int, int]
-Days = NewType("Days", tuple[int, ...])
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 seconds = "seconds"
 
@@ -103,80 +92,15 @@ def _zone(text: str) -> str:
     return text
 
 
-def _date(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise ValueError("there is no such day") from None
-
-
 address = Text("an IP address", _address, r"[0-9A-Fa-f.:]+", 45, "127.0.0.1")
 host = Text("a host name or IP address", str, r"[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?", 253, "127.0.0.1")
 zone = Text("a time zone", _zone, r"[A-Za-z0-9_+/-]+", 64, "Europe/Madrid")
-day_off = Text("a date", _date, r"[0-9]{4}-[0-9]{2}-[0-9]{2}", 10, "2026-12-25")
-
-
-# --- opening hours ----------------------------------------------------------------------------------------------------
-def _days(text: str) -> Days:
-    first, _, last = text.partition("-")
-    start, end = DAYS.index(first), DAYS.index(last or first)
-    if start > end:
-        raise ValueError("the week begins on monday")
-    return Days(tuple(range(start, end + 1)))
-
-
-def _span(text: str) -> Span:
-    hours = re.findall(r"[0-9]+", text)
-    start, end = int(hours[0]) * 60 + int(hours[1]), int(hours[2]) * 60 + int(hours[3])
-    if int(hours[1]) > 59 or int(hours[3]) > 59 or end > 24 * 60:
-        raise ValueError("from 00:00 to 24:00")
-    if start >= end:
-        raise ValueError("the end is after the start; past midnight write two, to 24:00 and from 00:00 of the next day")
-    return start, end
-
-
-_day = "(" + "|".join(DAYS) + ")"
-days = Text("a weekday or a span of weekdays", _days, f"{_day}(-{_day})?", 20, "monday-friday")
-span = Text("a span of hours", _span, r"[0-9]{1,2}:[0-9]{2} ?- ?[0-9]{1,2}:[0-9]{2}", 13, "09:00-18:00")
-
-
-def opening_hours(timezone: str, open: dict[Days, tuple[Span, ...]], closed_on: tuple[str, ...]) -> OpeningHours:
-    """The seven days from spans of days. Raises ValueError when spans of one day overlap."""
-    week: list[list[Span]] = [[] for _ in DAYS]
-    for of_days, spans in open.items():
-        for day in of_days:
-            week[day].extend(spans)
-    for day, spans_of_day in enumerate(week):
-        spans_of_day.sort()
-        for before, after in itertools.pairwise(spans_of_day):
-            if after[0] < before[1]:
-                raise ValueError(
-                    f"expected spans that do not overlap, got two around {clock(after[0])} on {DAYS[day]} (join them)"
-                )
-    return OpeningHours(timezone=timezone, week=tuple(map(tuple, week)), closed_on=frozenset(closed_on))
-
-
-def clock(minutes: int) -> str:
-    """540 as 09:00."""
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-hours = Group(
-    "opening hours",
-    opening_hours,
-    [
-        Field("timezone", zone, "The time zone of these hours."),
-        Field(
-            "open",
-            MapOf(days, ListOf(span, 10), "weekdays", 7),
-            "Spans of hours by weekday or span of weekdays; a day that is not named is closed.",
-        ),
-        Field("closed_on", ListOf(day_off, 366), "Dates that are closed whatever the weekday.", default=()),
-    ],
-)
 
 
 # --- prompts ----------------------------------------------------------------------------------------------------------
+voice = Text("a voice of the speech engine", str, r"[A-Za-z0-9/][A-Za-z0-9_+./-]{0,199}", 200, "en-us")
+
+
 class SpokenText:
     """What is said in one language: a text, or a table with `text`, `file`, `voice`."""
 
@@ -185,19 +109,14 @@ class SpokenText:
         "a prompt in one language",
         lambda text, file, voice: PromptSource(text=text, file=file, voice=voice),
         [
-            Field("text", Text("a text to be spoken", str, r".+", 1000), "What the built-in voice says.", default=""),
+            Field("text", Text("a text to be spoken", str, r".+", 1000), "What the speech engine says.", default=""),
             Field(
                 "file",
                 FilePath("a recorded file"),
                 "A WAV file, 8 kHz, mono, 16 bit; it wins over the text. A relative path starts at the folder of this file.",
                 default=None,
             ),
-            Field(
-                "voice",
-                Text("a voice of espeak-ng", str, r"[a-z]{2,3}[A-Za-z0-9+_-]{0,30}", 34, "en-us"),
-                "The voice for this text; without it the language's.",
-                default="",
-            ),
+            Field("voice", voice, "The voice for this text; without it the language's.", default=""),
         ],
     )
 
@@ -220,35 +139,6 @@ class SpokenText:
             reader.tell(path, f"expected a text of 1 to 1000 characters, got {len(text)} (divide it)", node.mark)
             return None
         return PromptSource(text=text)
-
-
-class SpokenPiece:
-    """One piece of speech: a prompt's name, or `{digits: "123"}`, `{number: 12}`, `{call_number: true}`."""
-
-    expected = "the name of a prompt, or {digits: …}, {number: …}, {call_number: true}"
-
-    def read(self, reader: Reader, node: Node, path: PathInFile) -> Spoken | None:
-        """A prompt's name is checked with all references."""
-        if isinstance(node, Scalar):
-            name = prompt.read(reader, node, path)
-            return None if name is None else Spoken(SpokenKind.PROMPT, name)
-        if isinstance(node, Table) and len(node.entries) == 1:
-            key, (mark, value) = next(iter(node.entries.items()))
-            if key in ("digits", "number"):
-                digits = Text("1 to 20 digits", str, r"[0-9]{1,20}", 20, "123").read(reader, value, (*path, key))
-                return None if digits is None else Spoken(SpokenKind(key), digits)
-            if key == "call_number":
-                is_said = Flag().read(reader, value, (*path, key))
-                return Spoken(SpokenKind.CALL_NUMBER, "") if is_said else None
-            near = nearest(key, ("digits", "number", "call_number"))
-            hint = f"did you mean {near}?" if near else ""
-            reader.tell((*path, key), hinted(f"expected digits, number or call_number, got {quoted(key)}", hint), mark)
-            return None
-        reader.tell(path, f"expected {self.expected}, got {got(node)}", node.mark)
-        return None
-
-
-speech = ListOf(SpokenPiece(), 20)
 
 
 # --- phones -----------------------------------------------------------------------------------------------------------

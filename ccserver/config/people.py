@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccserver.config import kinds, ways
+from ccserver.config.edges import NumbersBy
 from ccserver.config.kinds import NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, SetOf, Text
 from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, SkillId, TeamId
@@ -30,6 +31,7 @@ from ccserver.core.settings import (
 class LanguageSection:
     skill: SkillId | None = None
     voice: str = ""
+    numbers: NumbersBy = NumbersBy.SPEECH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,11 @@ language = Group(
     LanguageSection,
     [
         Field("skill", kinds.skill, "The skill an agent needs for callers who chose this language; without it none."),
+        Field("voice", kinds.voice, "The voice of spoken texts and values, as the speech engine names it; without it the language's own."),
         Field(
-            "voice",
-            Text("a voice of espeak-ng", str, r"[a-z]{2,3}[A-Za-z0-9+_-]{0,30}", 34, "en-us"),
-            "The voice of spoken texts; without it the language's own.",
+            "numbers",
+            Choice(NumbersBy),
+            "Who says digits and numbers: `speech`, or `asterisk` with its own sounds (install those of the language).",
         ),
     ],
 )
@@ -201,6 +204,8 @@ FEATURES: Mapping[str, str] = {
     "block_number": "Supervisors: block the present or the last caller's number.",
     "vip_number": "Supervisors: put the present or the last caller's number first from now on.",
     "echo_test": "Hear oneself: a test of the line.",
+    "close_hours": "Supervisors: close opening hours, or open them again; their code is asked for, or follows at once.",
+    "record_prompt": "Supervisors: record a prompt; its code is asked for, or follows at once.",
 }
 """What each code does, as the reference and the guide for agents tell it."""
 features = Group("features", FeatureCodes, [Field(name, _feature, doc) for name, doc in FEATURES.items()])

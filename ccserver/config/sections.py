@@ -8,12 +8,16 @@ from typing import TypeVar
 
 import phonenumbers
 
-from ccserver.config import kinds, people, queues, requirements, ways
+from ccserver.config import flows, kinds, opening, people, queues, requirements, ways
 from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, RecordingEdge
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
+from ccserver.config.look_up_sections import LookUpDatabaseSection, LookUpSection
+from ccserver.config.look_up_sections import database as look_up_database
+from ccserver.config.look_up_sections import look_up as look_up_kind
 from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
+from ccserver.config.speech_section import SpeechSection, speech
 from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
 from ccserver.core.ids import (
     AgentId,
@@ -22,7 +26,7 @@ from ccserver.core.ids import (
     FlowId,
     HoursId,
     Language,
-    NodeId,
+    LookUpId,
     PromptId,
     QueueId,
     ReasonId,
@@ -44,6 +48,7 @@ from ccserver.core.settings import (
     OpeningHours,
     QueueSettings,
     ReasonSettings,
+    RecordablePrompt,
 )
 
 K = TypeVar("K")
@@ -102,8 +107,10 @@ class Document:
     log: LogSection
     state_dir: Path
     control_socket: Path
+    scripts_dir: Path | None
     default_language: Language
     languages: Mapping[Language, LanguageSection]
+    speech: SpeechSection
     skills: Mapping[SkillId, str]
     agents: Mapping[AgentId, AgentSection]
     phones: Mapping[kinds.Numbers, PhoneSection]
@@ -113,6 +120,8 @@ class Document:
     queues: Mapping[QueueId, QueueSettings]
     direct_calls: QueueSettings | None
     flows: Mapping[FlowId, Flow]
+    look_ups: Mapping[LookUpId, LookUpSection]
+    databases: Mapping[str, LookUpDatabaseSection]
     dids: Mapping[str, DidSettings]
     prompts: Mapping[PromptId, Mapping[Language, PromptSource]]
     offers: OfferRules | None
@@ -127,6 +136,7 @@ class Document:
     timezone: str
     priority_step_s: float
     sendable_flows: Mapping[str, FlowId]
+    recordable_prompts: Mapping[str, RecordablePrompt]
     limits: Limits
 
 
@@ -279,18 +289,6 @@ metrics = Group(
 log = Group("log", LogSection, [Field("level", Choice(LogLevel), "How much is logged.")])
 
 # --- flows, numbers, limits -------------------------------------------------------------------------------------------
-flow = Group(
-    "a flow",
-    Flow,
-    [
-        Field("start", kinds.node_name, "The first node."),
-        Field(
-            "nodes",
-            MapOf(Text(_named("a node"), NodeId, NAME_PATTERN, 40, hint=NAME_HINT), ways.flow_node, "nodes", 500, 1),
-            "The nodes by name.",
-        ),
-    ],
-)
 did = Group(
     "a called number",
     DidSettings,
@@ -300,6 +298,15 @@ did = Group(
         Field("language", kinds.language, "Spoken until the flow chooses another.", hint="for example en"),
         Field("requires", ways.requirement, "Required of the agent, beside the queue's conditions."),
         Field("priority", ways.priority, "The priority of these calls; without it the queue's."),
+        Field("hours", kinds.hours_name, "The hours that a node with `hours: {did: true}` goes by; without it always open."),
+    ],
+)
+recordable_prompt = Group(
+    "a recordable prompt",
+    RecordablePrompt,
+    [
+        Field("prompt", kinds.prompt, "The prompt that is recorded."),
+        Field("language", kinds.language, "In this language.", hint="for example en"),
     ],
 )
 limits = Group(
@@ -350,6 +357,13 @@ top = Group(
             "Where the commands reach the daemon.",
             default=Path("/run/ccserver/control.sock"),
         ),
+        Field(
+            "scripts_dir",
+            FilePath("a folder"),
+            "The folder of Python functions for `script` nodes and look-ups by `python`. They run with the rights of ccserver, so "
+            "nobody else may write it. A relative path starts at the folder of this file. Without it there are none.",
+            default=None,
+        ),
         Field("default_language", kinds.language, "Spoken when nothing else was chosen.", hint="for example en", fallback=""),
         Field(
             "languages",
@@ -358,6 +372,7 @@ top = Group(
             hint="for example languages: {en: {}}",
             fallback={},
         ),
+        Field("speech", speech, "What makes sound of texts, numbers and dates.", default=SpeechSection()),
         Field(
             "skills",
             _table("a skill", "sales", _skill_name, shown_name("a skill's name"), "skills", max_items=500),
@@ -378,7 +393,7 @@ top = Group(
         ),
         Field(
             "hours",
-            _table("opening hours", "office", HoursId, kinds.hours, "opening hours", max_items=200),
+            _table("opening hours", "office", HoursId, opening.hours, "opening hours", max_items=200),
             "Opening hours.",
             default={},
         ),
@@ -404,7 +419,19 @@ top = Group(
             "The rules of calls to one agent: by a flow, an exit, a transfer or a colleague. Without it there are none.",
             default=None,
         ),
-        Field("flows", _table("a flow", "main", FlowId, flow, "flows", max_items=500), "What callers go through.", default={}),
+        Field("flows", _table("a flow", "main", FlowId, flows.flow, "flows", max_items=500), "What callers go through.", default={}),
+        Field(
+            "look_ups",
+            _table("a look-up", "orders", LookUpId, look_up_kind, "look-ups", max_items=200),
+            "The outside systems that flows may ask.",
+            default={},
+        ),
+        Field(
+            "databases",
+            _table("a database", "shop", str, look_up_database, "databases", max_items=20),
+            "The databases that look-ups read.",
+            default={},
+        ),
         Field(
             "dids",
             MapOf(
@@ -432,6 +459,12 @@ top = Group(
             "sendable_flows",
             MapOf(kinds.code, kinds.flow, "flows by code", 100),
             "The flows agents can send a customer into, by the code typed after the key.",
+            default={},
+        ),
+        Field(
+            "recordable_prompts",
+            MapOf(kinds.code, recordable_prompt, "prompts by code", 200),
+            "The prompts that supervisors record from a phone, by the code typed after `*52`.",
             default={},
         ),
         Field("callers", people.callers, "What is done with certain callers.", default=CallerRules(marks={})),

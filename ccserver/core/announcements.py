@@ -68,11 +68,9 @@ def is_offered(rules: CallbackRules, visit: Visit, now_s: float, expected_s: flo
 
 
 def expected(expected_s: float) -> tuple[Spoken, ...]:
-    """The expected wait in words: whole minutes, rounded up, so that it is rather longer than the truth."""
-    minutes = ceil(expected_s / 60.0)
-    if minutes <= 1:
-        return (_prompt("cc-wait-one-minute"),)
-    return (_prompt("cc-wait-about"), Spoken(SpokenKind.NUMBER, str(minutes)))
+    """The expected wait in one sentence: whole minutes, rounded up, so that it is rather longer than the truth."""
+    minutes = max(1, ceil(expected_s / 60.0))
+    return (_prompt("cc-wait-about"), Spoken(SpokenKind.DURATION, str(60 * minutes)))
 
 
 def _position(position: int) -> tuple[Spoken, ...]:

@@ -28,8 +28,18 @@ from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
-from ccserver.core.commands import Command
-from ccserver.core.events import CenterStarted, Event, LinkLost, LinkUp, PbxObserved, SettingsLoaded
+from ccserver.core.commands import Command, KeepPrompt
+from ccserver.core.events import (
+    CenterStarted,
+    Event,
+    LinkLost,
+    LinkUp,
+    LookedUp,
+    LookUpEnd,
+    PbxObserved,
+    PromptKept,
+    SettingsLoaded,
+)
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
 from ccserver.core.moment import Moment
 from ccserver.core.records import Record, RecordingRecord
@@ -50,6 +60,9 @@ from ccserver.daemon.reload import ReloadOutcome
 from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
 from ccserver.daemon.trace import Trace
+from ccserver.scripts.runner import ScriptRunner
+from ccserver.speech import library
+from ccserver.speech.speaker import Speaker
 from ccserver.store.database import Store
 from ccserver.store.recordings import MergedFile, RecordingMerger
 from ccserver.store.writer import Told, Writer
@@ -108,11 +121,17 @@ class Service:
         self._metrics = CenterMetrics(self._registry, self._read)
         self._requests = Requests(self, self._journal.incarnation)
         self._ami = self._make_ami()
+        self._scripts = ScriptRunner(
+            directory=lambda: self._configuration.edges.scripts_dir, clock=loop, from_thread=loop.from_thread
+        )
+        self._speaker = Speaker(edges=lambda: self._configuration.edges, on_thread=loop.on_thread, clock=loop)
         self._agi = self._make_agi()
         self._observer = Observer(self._ami.observe, loop)
         performer = Performer(
             sessions=cast(Any, self._agi),  # each takes its own kinds of commands only, and gets only those
             legs=cast(Any, self._ami),
+            look_up=lambda command, _: self.post(LookedUp(command=command, end=LookUpEnd.FAILED)),
+            keep_prompt=self._keep_prompt,
             keep=self._keep,
             reply=self._requests.replied,
             post=self.post,
@@ -197,24 +216,52 @@ class Service:
                 local_dir=edge.prompts_local_dir,
                 default_language=self._configuration.settings.default_language,
             ),
+            speaker=self._speaker,
             numbering=self._numbering,
             phones=self._phones,
             pin_hash=self._pin_hash,
             defer_to_thread=self._loop.on_thread,
             discard=self._discard,
+            scripts=self._scripts,
             overflow_context=edge.overflow_context,
         )
 
     def _discard(self, path: str) -> None:
         """Of a message in which nothing was said."""
-        recording = self._configuration.edges.recording
-        if recording is None or not Path(path).is_relative_to(recording.asterisk_dir):
+        file = self._local_recording(path)
+        if file is None:
             log.warning("message.kept", path=path, reason="not below the folder of the recordings")
             return
-        file = recording.local_dir / Path(path).relative_to(recording.asterisk_dir)
         self._loop.on_thread(lambda: file.unlink(missing_ok=True)).addErrback(
             lambda failure: log.error("message.kept", path=str(file), reason=failure.getErrorMessage())
         )
+
+    def _local_recording(self, path: str) -> Path | None:
+        """A recording as we see it, from its path as Asterisk sees it; None for one that is not below the folder."""
+        recording = self._configuration.edges.recording
+        if recording is None or ".." in Path(path).parts or not Path(path).is_relative_to(recording.asterisk_dir):
+            return None
+        return recording.local_dir / Path(path).relative_to(recording.asterisk_dir)
+
+    def _keep_prompt(self, command: CommandId, what: KeepPrompt) -> None:
+        """On a thread; told by PromptKept, whatever happens."""
+        edges, recorded = self._configuration.edges, self._local_recording(what.path)
+
+        def keep() -> None:
+            if recorded is None:
+                raise library.NoRecording(f"{what.path}: not below the folder of the recordings")
+            library.keep(edges, what.prompt, what.language, recorded)
+            recorded.unlink(missing_ok=True)
+
+        def kept(_: None) -> None:
+            log.info("prompt.kept", prompt=what.prompt, language=what.language)
+            self.post(PromptKept(command=command, is_ok=True))
+
+        def refused(failure: Any) -> None:
+            log.error("prompt.not_kept", prompt=what.prompt, language=what.language, reason=failure.getErrorMessage())
+            self.post(PromptKept(command=command, is_ok=False))
+
+        self._loop.on_thread(keep).addCallbacks(kept, refused)
 
     def _numbering(self) -> Numbering:
         dialplan = self._configuration.edges.dialplan
@@ -244,6 +291,7 @@ class Service:
         self._driver.post(CenterStarted(incarnation=self._journal.incarnation, first_interaction=self._first_interaction))
         self._driver.post(SettingsLoaded(settings=self._configuration.settings))
         self._driver.settle()
+        self._scripts.divert_output()
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
@@ -272,6 +320,7 @@ class Service:
             if loop.running:
                 loop.stop()
         await self._agi.stop()
+        await self._scripts.stop()
         await self._ami.stop()
         for stop_listening in self._stop_listening:
             await stop_listening()
@@ -509,6 +558,7 @@ class Service:
                     difference,
                 ),
                 **self._notices.gauges(),
+                **self._scripts.gauges(),
             },
             counters={
                 "ccserver_ami_links_lost": ("Manager links that were lost.", counts.lost),
@@ -520,8 +570,12 @@ class Service:
                 "ccserver_agi_sessions_opened": ("FastAGI sessions that were opened.", self._agi.counters.opened),
                 "ccserver_history_batches_failed": ("Batches the database did not take at first.", self._writer.failed_batches),
                 "ccserver_history_rows_refused": ("Records that no database would take.", self._writer.refused_rows),
+                "ccserver_speech_made": ("Values that were spoken for callers and kept.", self._speaker.counters.made),
+                "ccserver_speech_failed": ("Values that the speech engine did not speak.", self._speaker.counters.failed),
+                "ccserver_speech_late": ("Callers who went on without a value, which was not ready.", self._speaker.counters.late),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
                 **self._notices.counters(),
+                **self._scripts.counters_read(),
             },
         )
 

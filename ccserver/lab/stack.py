@@ -22,13 +22,13 @@ from pathlib import Path
 
 from ccserver.config import Configuration, load
 from ccserver.config.site_values import asterisk_values
-from ccserver.config.speech import render_prompts
 from ccserver.control.client import ControlClient, DaemonNotRunning, NoAnswer
 from ccserver.core import codec
 from ccserver.core.views import Overview
 from ccserver.lab import asterisk_root, namespace
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount
+from ccserver.speech.library import render_prompts
 
 Report = Callable[[str], None]
 EXAMPLE = Path(__file__).resolve().parents[1] / "config" / "example.yaml"

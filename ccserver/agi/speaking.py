@@ -1,0 +1,116 @@
+"""A piece of speech as commands of AGI: files of prompts, files that the speaker makes of values, and what Asterisk says by itself."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+import structlog
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from ccserver.agi import wire
+from ccserver.agi.conversation import Conversation
+from ccserver.agi.prompts import PromptPaths
+from ccserver.core.ids import Language, PromptId
+from ccserver.core.settings import Spoken, SpokenKind
+
+log = structlog.get_logger(__name__)
+
+_RECORDING = re.compile(r"/[A-Za-z0-9_./-]{1,300}")
+_SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
+_SAID_NUMBER = re.compile(r"[0-9]{1,9}")
+_SAID_LETTERS = re.compile(r"[A-Za-z0-9]{1,64}")
+
+
+class Speaker(Protocol):
+    """Makes sound of values."""
+
+    def say(self, piece: Spoken, language: Language, /) -> "tuple[str, ...] | Deferred[tuple[str, ...] | None] | None":
+        """The files to stream, one after the other, as Asterisk is given them; all of them are there. A Deferred while they are made,
+        bounded in time. None: it cannot say this, and what Asterisk has of its own must do."""
+
+
+class NoSpeaker:
+    """Where nothing makes sound of values."""
+
+    def say(self, piece: Spoken, language: Language, /) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command that speaks. `by_asterisk`: with its own sounds, in the channel's language."""
+
+    command: bytes
+    by_asterisk: bool = False
+
+
+class Utterance:
+    """One piece of speech of a verb. Making it asks the speaker, so that a value is made while what stands before it is said."""
+
+    def __init__(self, piece: Spoken, language: Language, prompts: PromptPaths, speaker: Speaker) -> None:
+        self.piece = piece
+        self.language = piece.language or language
+        self._prompts = prompts
+        self._files: tuple[str, ...] | None = None
+        self._is_ready = True
+        self._wake: Callable[[], None] | None = None
+        if piece.kind not in (SpokenKind.PROMPT, SpokenKind.RECORDING):
+            answer = speaker.say(piece, self.language)
+            if isinstance(answer, Deferred):
+                self._is_ready = False
+                answer.addCallbacks(self._answered, self._faulted)
+            else:
+                self._files = answer
+
+    async def ready(self, conversation: Conversation, is_over: Callable[[], bool]) -> None:
+        """Waits for the speaker, but not when `is_over` meanwhile: a digit was typed, a newer verb came. Raises SessionOver."""
+        self._wake = conversation.wake
+        try:
+            while not self._is_ready and not is_over():
+                await conversation.idle_until(None)
+        finally:
+            self._wake = None
+
+    def lines(self, stop: str) -> tuple[Line, ...]:
+        """The commands, in order; none: it cannot be said. Raises NotSendable."""
+        if self._files is not None:
+            return tuple(Line(wire.command("STREAM FILE", file, stop)) for file in self._files)
+        line = self._line(self.piece.value, stop)
+        return () if line is None else (line,)
+
+    def _line(self, value: str, stop: str) -> Line | None:
+        match self.piece.kind:
+            case SpokenKind.PROMPT:
+                path = self._prompts.find(self.language, PromptId(value))
+                return None if path is None else Line(wire.command("STREAM FILE", path, stop))
+            case SpokenKind.RECORDING:
+                is_plain = _RECORDING.fullmatch(value) is not None and ".." not in value.split("/")
+                return Line(wire.command("STREAM FILE", value, stop)) if is_plain else None
+            case SpokenKind.DIGITS:
+                return _said("SAY DIGITS", value, stop, _SAID_DIGITS)
+            case SpokenKind.NUMBER:
+                return _said("SAY NUMBER", value, stop, _SAID_NUMBER)
+            case SpokenKind.SPELLED:
+                return _said("SAY ALPHA", value, stop, _SAID_LETTERS)
+            case SpokenKind.TEXT | SpokenKind.MONEY | SpokenKind.DATE | SpokenKind.TIME | SpokenKind.DURATION:
+                return None  # Asterisk has no words for them
+            case SpokenKind.CALL_NUMBER | SpokenKind.EXPECTED_WAIT:
+                return None  # the core says them as DIGITS and DURATION
+            case _:
+                assert_never(self.piece.kind)
+
+    def _answered(self, files: tuple[str, ...] | None) -> None:
+        self._files = files
+        self._is_ready = True
+        if self._wake is not None:
+            self._wake()
+
+    def _faulted(self, failure: Failure) -> None:
+        log.error("speaker.faulted", kind=self.piece.kind.value, traceback=failure.getTraceback())
+        self._answered(None)
+
+
+def _said(verb: str, value: str, stop: str, pattern: re.Pattern[str]) -> Line | None:
+    return Line(wire.command(verb, value, stop), by_asterisk=True) if pattern.fullmatch(value) else None
