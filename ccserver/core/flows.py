@@ -18,7 +18,7 @@ from ccserver.core.events import LookedUp, LookUpEnd, ScriptEnded, SecretChecked
 from ccserver.core.expressions import Expression, Value, evaluate
 from ccserver.core.facts import CallbackOffered, FlowReturned, NumberWanted
 from ccserver.core.flow_facts import FlowFacts
-from ccserver.core.ids import FlowId, NodeId
+from ccserver.core.ids import FlowId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import FlowEnd, Outcome, StepHow, SurveyRecord
@@ -220,6 +220,12 @@ class Flows:
             look = ivr.scope(flow, interaction.variables, lambda name: self.facts.look(interaction, name))
             say = speaking.resolved(say, look, lambda queue: self.facts.expected_wait_s(interaction, queue))
         return spelled(say, interaction)
+
+    def queue_of_people(self, interaction: Interaction) -> QueueId | None:
+        """The queue to which the flow's operator exit leads at once, if it does. Does not raise."""
+        flow = self._flow(interaction)
+        node = flow.nodes.get(flow.exits.operator) if flow is not None and flow.exits.operator is not None else None
+        return node.queue if isinstance(node, EnqueueNode) else None
 
     # --- ways out that any node may take ------------------------------------------------------------------------------
     def _fail(self, interaction: Interaction, own: NodeId | None) -> None:

@@ -354,7 +354,8 @@ class Interactions:
 
     # --- after a fault ------------------------------------------------------------------------------------------------
     def to_safety(self, interaction: Interaction) -> None:
-        """A step about it raised: a talk goes on, a caller's waiting begins anew; the second time it is let go.
+        """A step about it raised: a talk goes on, a caller's waiting begins anew, one in a flow is brought to the people whom the
+        flow knows; the second time it is let go.
 
         Nothing here may raise.
         """
@@ -389,10 +390,10 @@ class Interactions:
             if interaction.state is not InteractionState.GONE:
                 interaction = self.ledger.ended(replace(interaction, state=InteractionState.GONE, ended=step.now))
             self.ledger.close_if_over(interaction.id)
-        elif interaction.faults == 1 and interaction.queue is not None:
+        elif interaction.faults == 1 and (queue := interaction.queue or self.flows.queue_of_people(interaction)) is not None:
             since = step.now.mono_s - interaction.wait_s
             waiting = replace(interaction, state=InteractionState.WAITING, hops=0)
-            self.queueing.enqueue(self.ledger.put(waiting), interaction.queue, rank=0, waiting_since_s=since)
+            self.queueing.enqueue(self.ledger.put(waiting), queue, rank=0, waiting_since_s=since)
             interaction = step.interactions[interaction.id]
             if interaction.visit is not None and alive:
                 interaction = self.ledger.put(replace(interaction, state=InteractionState.OFFERED, offers=alive))

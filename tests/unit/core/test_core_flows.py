@@ -718,3 +718,10 @@ def test_an_agent_who_releases_the_customer_by_key_sends_them_to_the_survey() ->
     desk.arrive(caller, did="800")
     desk.tell(ev.WrapUpOpened(session="w", leg=offer.leg))
     assert desk.node() == "csat" and desk.shown(1) is ShownState.WRAP_UP
+
+
+def test_a_fault_in_a_flow_brings_the_caller_to_the_people_whom_the_flow_knows() -> None:
+    desk = FlowDesk(a_flow(start=asks(), told=TOLD))
+    desk.dial()
+    desk.tell(ev.InteractionFaulted(interaction=1, reason="a bug"))
+    assert desk.ring()
