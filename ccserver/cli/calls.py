@@ -10,6 +10,7 @@ from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, show
 from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
 from ccserver.control.protocol import Why
 from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.core.records import FlowStep, StepHow
 from ccserver.store.history import CALLS_MAX, CallStory, PastCall, call_story, find_calls
 
 T = TypeVar("T")
@@ -60,10 +61,11 @@ def list_calls(
 
 
 def _live_table(live: list[dict[str, Any]]) -> str:
-    head = ("call", "caller", "state", "queue", "agent", "language", "waited", "talked")
+    head = ("call", "kind", "caller", "state", "queue", "agent", "language", "waited", "talked")
     rows = [
         (
             str(one["interaction"]),
+            str(one["kind"]),
             _number(one["caller"]),
             str(one["state"]),
             str(one["queue"] or ""),
@@ -139,6 +141,8 @@ def _story_parts(story: CallStory) -> dict[str, object]:
         "messages": story.messages,
         "callbacks": story.callbacks,
         "children": story.children,
+        "passages": story.passages,
+        "answers": story.answers,
     }
 
 
@@ -175,10 +179,20 @@ def _story_text(story: CallStory) -> str:
         f"  callback {each.interaction} to {safe(each.number)}: {each.outcome.value}, {each.tries} tries"
         for each in story.callbacks
     ]
+    for passage in story.passages:
+        lines.append(f"  flow, {passage.duration_s:.1f} s, {passage.end.value}: {' > '.join(map(_step_text, passage.steps))}")
+    lines += [f"  survey {each.kind.value}: {each.score} ({safe(each.question)})" for each in story.answers]
     if one.parent is not None:
         lines.append(f"  came of call {one.parent}")
     lines += [f"  see also call {child}" for child in story.children]
     return "\n".join(lines)
+
+
+def _step_text(step: FlowStep) -> str:
+    """The node, and what was not as it should be: `orders/menu (2 more tries, no_input)`."""
+    tries = {0: "", 1: "1 more try"}.get(step.repeats, f"{step.repeats} more tries")
+    notes = ", ".join(part for part in (tries, "" if step.how is StepHow.PASSED else step.how.value) if part)
+    return safe(f"{step.flow}/{step.node}" + (f" ({notes})" if notes else ""))
 
 
 @call.command()

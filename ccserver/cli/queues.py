@@ -84,8 +84,11 @@ def _text(one: QueueView) -> str:
             "withheld" if caller.caller_number is None else safe(caller.caller_number),
             shown_time(caller.wait_s),
             caller.ringing or "",
+            caller.kind,
         )
         for caller in one.waiting
     ]
-    lines.append(table(("place", "call", "caller", "waits for", "ringing at"), rows) if rows else "nobody waits")
+    if one.callbacks_waiting or one.messages_waiting:
+        lines.append(f"of those who wait, {one.callbacks_waiting} to be called back and {one.messages_waiting} messages")
+    lines.append(table(("place", "call", "caller", "waits for", "ringing at", "kind"), rows) if rows else "nobody waits")
     return "\n".join(lines)

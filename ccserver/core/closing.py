@@ -96,6 +96,10 @@ class Closing:
                 self._step.deadlines.clear(DeadlineKind.CLOSING, queue)
                 self._queueing.reconsider_all(queue)
                 self._arm(queue)
+        for interaction in self._step.interactions.values():
+            if interaction.message is not None and interaction.visit is not None:
+                # Whether it may be offered is asked at once.
+                self._step.deadlines.set(DeadlineKind.MESSAGE, interaction.id, self._step.now.mono_s)
 
     def _told(self, event: CloseHoursRequested | OpenHoursRequested, act: str, is_done: bool, text: str) -> None:
         at_utc_s = self._step.now.utc_s

@@ -121,6 +121,8 @@ class _Reading:
             text.append(f"{visit.stage} of {len(config.relax)} relaxations are open")
         if config.strategy is Strategy.TIERS and config.tiers:
             text.append(f"{visit.tiers} of {len(config.tiers)} tiers are open")
+        if it.message is not None and it.message.is_resting:
+            text.append("is a message, and rests until the hours of the queue begin")
         if it.is_missing:
             text.append("an agent answered and found nobody: whether the caller is still there is about to be told")
         return [*text, *self._about_center()]

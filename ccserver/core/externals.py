@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.ids import PromptId
-from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.core.settings import PhoneKind, Spoken, SpokenKind
 from ccserver.core.state import Dialogue, Interaction, Leg, Offer, Session
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
@@ -25,10 +25,15 @@ class Externals:
         self.step = step
 
     def opened(self, session: Session, leg: Leg, interaction: Interaction, offer: Offer) -> None:
-        """The call was answered, or the leg asks again since the daemon was away."""
+        """The call was answered, or the leg asks again since the daemon was away. A phone inside is asked nothing: its agent has accepted
+        at the desk already, and was about to wait for the customer."""
         is_open = interaction.state is InteractionState.OFFERED and interaction.joining is None and offer.ends_as is None
         if leg.is_cancelled or not is_open:
             self.step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
+            return
+        phone = self.step.settings.phones.get(offer.phone)
+        if phone is not None and phone.kind is not PhoneKind.EXTERNAL:
+            self.step.end_session(EndSession(session=session.id, next=Next.PARK))
             return
         agent = self.step.settings.agents.get(offer.agent)
         self.step.sessions.put(session.id, replace(session, dialogue=Dialogue.ACCEPT, agent=offer.agent))

@@ -20,7 +20,7 @@ from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId
 from ccserver.core.offers import Offers
 from ccserver.core.records import EndedBy, OfferOutcome
 from ccserver.core.settings import HeadsetNotice, QueueSettings, Spoken, SpokenKind, WorkMode
-from ccserver.core.state import DeadlineKind, Dialogue, Interaction, Leg, Offer, Role, Session, Work
+from ccserver.core.state import MESSAGE, DeadlineKind, Dialogue, Interaction, Leg, Offer, Role, Session, Work
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
@@ -129,7 +129,7 @@ class Headsets:
         step.legs.put(agent.line, replace(step.legs[agent.line], interaction=interaction.id, keys=""))
         offer = self.offers.put(interaction, agent_id, agent.phone, agent.line, why, waits=True)
         interaction = step.interactions[interaction.id]
-        if self._notice(step.queue_settings(offer.queue, interaction)):
+        if interaction.kind == MESSAGE or self._notice(step.queue_settings(offer.queue, interaction)):
             self.offers.joins.send(agent.line, Place.DESK)
         elif interaction.leg in step.legs:
             self.offers.take(interaction, offer)

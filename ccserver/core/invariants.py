@@ -15,8 +15,9 @@ from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
-    CALLBACK,
     CONSULT,
+    HAVE_TIME,
+    MESSAGE,
     ON_THE_LINE,
     QUEUE_DEADLINES,
     VOICE,
@@ -52,6 +53,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
     """Everything wrong with a state that can be seen from the state alone."""
     return [
         *_interactions(state),
+        *_messages(state, settings),
         *_offers(state),
         *_agents(state, settings),
         *_legs(state),
@@ -183,6 +185,27 @@ def _interactions(state: CenterState) -> Iterator[str]:
         for wrapping in it.wrapping:
             if not _has_work(state, wrapping.agent, it.id, Phase.WRAP_UP):
                 yield f"{name}: agent {wrapping.agent} is not in wrap-up for it"
+
+
+def _messages(state: CenterState, settings: Settings) -> Iterator[str]:
+    """A message waits, is heard by one agent, or is over; and it is asked again whether it may be offered."""
+    for it in state.interactions.values():
+        left, name = it.message, f"message {it.id} ({it.state.value})"
+        if (left is not None) != (it.kind == MESSAGE):
+            yield f"interaction {it.id} of kind {it.kind} has {'a' if left else 'no'} message"
+        if left is None or it.state is InteractionState.GONE:
+            continue
+        if it.state not in (InteractionState.WAITING, InteractionState.OFFERED, InteractionState.TALKING) or it.leg is not None:
+            yield f"{name} is where no message can be"
+        is_offered = left.listener is not None and it.offer_on(left.listener) is not None
+        is_taken = it.talk is not None and it.talk.leg == left.listener
+        if left.listener is not None and not (is_offered or is_taken):
+            yield f"{name} is heard on leg {left.listener.uniqueid}, which is nobody's for it"
+        if is_offered and (DeadlineKind.TAKEN, str(it.id)) not in state.deadlines:
+            yield f"{name} is heard by an agent who never takes it"
+        queue = settings.queues.get(it.queue) if it.queue is not None else None
+        if queue is not None and queue.hours is not None and (DeadlineKind.MESSAGE, str(it.id)) not in state.deadlines:
+            yield f"{name} is in a queue with hours, which are not looked at again"
 
 
 def _handover(it: Interaction, name: str) -> Iterator[str]:
@@ -331,7 +354,7 @@ def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:
     if not (state.lamps and state.clockwork.is_linked and state.clockwork.is_observed):
         return
     visited = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
-    called_back = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == CALLBACK)
+    called_back = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind in HAVE_TIME)
     off = {f"queue-{queue}": not visited[queue] for queue in state.queues if not called_back[queue]}
     for agent in state.agents.values():
         is_working = any(work.phase is not Phase.RELEASING or work.released_from for work in agent.work)
@@ -441,16 +464,19 @@ def _is_awaited_elsewhere(state: CenterState, it: Interaction, offer: Offer) -> 
     if offer.leg is None:
         return False
     leg = state.legs.get(offer.leg)
-    return leg is None or leg.is_cancelled or it.joining == offer.leg
+    return leg is None or leg.is_cancelled or offer.leg in (it.joining, it.listener())
 
 
 def _totals(state: CenterState) -> Iterator[str]:
     """Each visit to a queue ends in exactly one way, or has not ended."""
     open_visits = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
+    messages = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == MESSAGE)
     for queue, counters in state.queues.items():
         ended = sum(counters.outcomes.values())
         if counters.offered != ended + open_visits[queue]:
             yield f"queue {queue}: {counters.offered} offered, {ended} ended and {open_visits[queue]} waiting"
+        if counters.messages != messages[queue]:
+            yield f"queue {queue}: {counters.messages} messages counted, {messages[queue]} waiting"
         answered = counters.outcomes.get(VisitOutcome.ANSWERED, 0)
         if counters.within_service_level > answered:
             yield f"queue {queue}: {counters.within_service_level} in time, {answered} answered"

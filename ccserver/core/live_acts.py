@@ -13,6 +13,7 @@ from ccserver.core.commands import Reply
 from ccserver.core.ids import AgentId, InteractionId, RequestId, SkillId
 from ccserver.core.interactions import Interactions
 from ccserver.core.ledger import Ledger
+from ccserver.core.messages import Messages
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import AuditRecord, VisitOutcome
 from ccserver.core.requirements import skills_named
@@ -40,6 +41,7 @@ class LiveActs:
         queueing: Queueing,
         *,
         work: WorkWithoutLine,
+        messages: Messages,
     ) -> None:
         self.step = step
         self._ledger = ledger
@@ -47,6 +49,7 @@ class LiveActs:
         self._interactions = interactions
         self._queueing = queueing
         self._work = work
+        self._messages = messages
 
     # --- agents -------------------------------------------------------------------------------------------------------
     def log_in(self, event: ev.LoginRequested) -> None:
@@ -98,9 +101,12 @@ class LiveActs:
     def hang_up(self, event: ev.HangUpRequested) -> None:
         interaction = self._about(event.interaction)
         has_line = interaction is not None and interaction.leg in self.step.legs
-        is_there = interaction is not None and (has_line or not interaction.is_on_the_line())
+        is_message = interaction is not None and interaction.message is not None
+        is_there = interaction is not None and (has_line or is_message or not interaction.is_on_the_line())
         if interaction is not None and has_line:
             self._interactions.release_by_request(interaction)
+        elif interaction is not None and is_message:
+            self._messages.cancel(interaction)
         elif interaction is not None and is_there:
             self._work.cancel(interaction)
         self._audit_if_named(event.by, "hang_up", "", is_there, interaction=event.interaction)

@@ -20,7 +20,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome
 from ccserver.core.settings import PhoneKind, Strategy
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role
+from ccserver.core.state import MESSAGE, DeadlineKind, Interaction, Leg, Offer, Role
 from ccserver.core.step import Step
 from ccserver.core.transitions import (
     INTERACTION,
@@ -127,6 +127,7 @@ class Offers:
         if visit is None:
             raise IllegalTransition(f"Interaction: {interaction.state.value} in no queue, it cannot be offered")
         config, directory = step.queue_settings(visit.queue, interaction), step.settings.recording_dir
+        is_recorded = config.record and interaction.kind != MESSAGE
         offer = Offer(
             number=interaction.offers_made,
             agent=agent,
@@ -135,7 +136,7 @@ class Offers:
             queue=visit.queue,
             since=step.now,
             why=why,
-            recording=recording.path(directory, interaction.id, leg, step.now.utc_s) if config.record else "",
+            recording=recording.path(directory, interaction.id, leg, step.now.utc_s) if is_recorded else "",
             waits=waits,
         )
         state = advance(INTERACTION, interaction.state, InteractionStep.OFFER)
@@ -160,7 +161,8 @@ class Offers:
     def guard_reached(self, interaction: Interaction) -> None:
         """Whoever rings longer than Asterisk itself allows is ended; the others ring on."""
         for offer in interaction.offers:
-            if offer.leg != interaction.joining and self._guard_of(interaction, offer) <= self.step.now.mono_s:
+            is_there = offer.leg in (interaction.joining, interaction.listener())
+            if not is_there and self._guard_of(interaction, offer) <= self.step.now.mono_s:
                 self._give_up(interaction.id, offer)
         left = self.step.interactions.get(interaction.id)
         if left is not None:
@@ -178,10 +180,10 @@ class Offers:
         return self.step.queue_settings(offer.queue, interaction).ring_timeout_s
 
     def set_guard(self, interaction: Interaction) -> None:
-        """For the offer whose time is over first, but not later than some news are expected. An end that was ordered, and a join,
-        are waited for elsewhere."""
-        step = self.step
-        ringing = [o for o in interaction.offers if o.leg != interaction.joining and not _is_ending(step.legs.get(o.leg))]
+        """For the offer whose time is over first, but not later than some news are expected. An end that was ordered, a join, and an
+        agent who listens to a message are waited for elsewhere."""
+        step, there = self.step, (interaction.joining, interaction.listener())
+        ringing = [o for o in interaction.offers if o.leg not in there and not _is_ending(step.legs.get(o.leg))]
         due = [max(self._guard_of(interaction, o), step.now.mono_s + RING_GUARD_S) for o in ringing]
         known = step.deadlines.table.get((DeadlineKind.RING_GUARD, str(interaction.id)))
         if known is not None:

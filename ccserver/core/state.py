@@ -394,6 +394,8 @@ class LeftMessage:
     """How often the menu was heard without a key."""
     is_called_back: bool = False
     """Its agent calls the customer back: there is nothing to wrap up yet."""
+    comes_back: bool = False
+    """After a fault: it waits anew when the agent's leg is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, Phon
 from ccserver.core.moment import Moment
 from ccserver.core.records import ShownState, VisitOutcome
 from ccserver.core.settings import QueueSettings, Settings, WorkMode
-from ccserver.core.state import CALLBACK, CenterState, Interaction, QueueCounters, Visit, seen_phone
+from ccserver.core.state import CALLBACK, MESSAGE, VOICE, CenterState, Interaction, QueueCounters, Visit, seen_phone
 from ccserver.core.stats import service_level
 
 
@@ -24,11 +24,13 @@ class WaitingView:
     wait_s: float
     position: int
     ringing: AgentId | None
+    kind: str = VOICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
-    """`outcomes` and `offered` are totals since the beginning of the history; `service_level` is 0 to 1."""
+    """`longest_wait_s` is of people: a message may lie there for a night. `outcomes` and `offered` are totals since the beginning of the
+    history; `service_level` is 0 to 1."""
 
     id: QueueId
     name: str
@@ -44,6 +46,8 @@ class QueueView:
     agents_logged_in: int
     callbacks_waiting: int = 0
     """Of `waiting`, those who are called back."""
+    messages_waiting: int = 0
+    """Of `waiting`, what callers have left."""
     closed_by: str | None = None
     """Who closed the queue by hand; None: nobody."""
 
@@ -159,6 +163,7 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
             wait_s=now.mono_s - visit.waiting_since_s,
             position=position,
             ringing=i.offers[0].agent if i.offers else None,
+            kind=i.kind,
         )
         for position, (visit, i) in enumerate(there, start=1)
     )
@@ -171,7 +176,7 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
         id=queue,
         name=config.name if config else queue,
         waiting=waiting,
-        longest_wait_s=max((w.wait_s for w in waiting), default=0.0),
+        longest_wait_s=max((w.wait_s for w in waiting if w.kind != MESSAGE), default=0.0),
         offered=counters.offered,
         outcomes=dict(counters.outcomes),
         within_service_level=counters.within_service_level,
@@ -181,6 +186,7 @@ def _queue(state: CenterState, settings: Settings, queue: QueueId, agents: tuple
         agents_ready=sum(1 for a in able if a.state is ShownState.READY),
         agents_logged_in=len(able),
         callbacks_waiting=sum(1 for _, i in there if i.kind == CALLBACK),
+        messages_waiting=sum(1 for _, i in there if i.kind == MESSAGE),
         closed_by=closed.by if closed is not None else None,
     )
 

@@ -123,7 +123,6 @@ def test_a_caller_leaves_a_message_and_is_thanked() -> None:
     recorded(desk, verb, command, 9.5)
     (kept,) = desk.kept(MessageRecord)
     assert (kept.interaction, kept.queue, kept.path, kept.duration_s) == (1, "sales", verb.path, 9.5)
-    desk.verbs[verb.session] = desk.last[-1][0]
     desk.tell(ev.PromptEnded(session=verb.session, command=desk.verbs[verb.session], end=ev.VerbEnd.DONE))
     assert desk.told(c.EndSession)
     desk.hangs_up(caller)
