@@ -51,6 +51,8 @@ class Trunk:
     port: int = 5060
     dtmf_mode: str = ""
     """How its callers' keys come (auto, rfc4733, inband, info); empty: as the template says."""
+    more: tuple[str, ...] = ()
+    """Lines of its endpoint's own, which win over those of the template."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,7 @@ def _pjsip(plan: AsteriskPlan) -> str:
             f"[{trunk.name}](cc-trunk)",
             f"aors = {trunk.name}",
             *([f"dtmf_mode = {trunk.dtmf_mode}"] if trunk.dtmf_mode else []),
+            *trunk.more,
             *_media(plan),
             f"[{trunk.name}]",
             "type = aor",

@@ -82,6 +82,8 @@ def listen(samples: Samples, bit_ms: float = US_BIT_MS) -> Received:
     """What a TTY on this line prints. A character begins where the tone falls from mark to space, and its bits are read in their middle."""
     bit = bit_ms * RATE / 1000
     window = int(bit / 2)
+    if len(samples) < 8 * bit:
+        return Received(text="", broken=0)
     mark, space = (_strength(samples, hz, window) for hz in (MARK_HZ, SPACE_HZ))
     is_carrier = mark + space > 0.3 * _strength_of_all(samples, window)
     is_space = (space > mark) & is_carrier
