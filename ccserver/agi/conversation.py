@@ -98,6 +98,22 @@ class Conversation:
             await self.change()
         self._send(line, ANSWER_LIMIT_S, is_listening=False, is_slice=False)
 
+    async def ask_unless(
+        self, line: bytes, is_over: Callable[[], bool], *, limit_s: float = ANSWER_LIMIT_S, is_listening: bool = False
+    ) -> wire.Reply | None:
+        """As `ask`, but None as soon as a change finds that `is_over`. A command that was sent goes on in the channel: the next one is
+        sent after its answer, which nobody takes."""
+        while self._is_busy:
+            if is_over():
+                return None
+            await self.change()
+        self._send(line, limit_s, is_listening=is_listening, is_slice=False)
+        while self._is_busy:
+            if is_over():
+                return None
+            await self.change()
+        return self._reply
+
     async def listen_until(self, deadline_s: float | None) -> None:
         """Waits for the next change (a digit, a newer verb, the end of a slice) with a command that listens running."""
         if not self._is_busy and not self._is_over:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from script_double import ScriptDouble
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -49,6 +50,7 @@ class Desk:
         self.events: list[Event] = []
         self.pin_hashes: dict[str, str] = {}
         self.discarded: list[str] = []
+        self.scripts = ScriptDouble()
         self.threads: list[tuple[Callable[[], bool], Deferred[bool]]] = []
         for name in ("en/welcome", "en/menu", "en/only-english", "de/welcome"):
             (prompts_dir / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,7 @@ class Desk:
             pin_hash=self.pin_hashes.get,
             defer_to_thread=self._defer,
             discard=self.discarded.append,
+            scripts=self.scripts,
             max_connections=max_connections,
         )
         self.factory = AgiFactory(self.server)
