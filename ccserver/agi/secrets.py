@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
 
 _N, _R, _P = 1 << 14, 8, 1
 _SALT_BYTES = 16
@@ -16,6 +17,16 @@ _HASH_BYTES = 32
 _MAX_N, _MAX_R, _MAX_P = 1 << 17, 16, 4
 
 MAX_PIN_DIGITS = 16
+NOBODYS_HASH = "scrypt$16384$8$1$bm9ib2R5IGF0IGFsbCE=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+"""Verified where there is no hash, so that a wrong name takes as long as a wrong secret. Nobody's: its salt says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretAnswer:
+    """What a check of typed digits said. `is_ok` None: they could not be checked. `token` stands for good ones, where it was asked for."""
+
+    is_ok: bool | None
+    token: str = field(default="", repr=False)
 
 
 def hash_pin(pin: str) -> str:

@@ -34,8 +34,6 @@ from ccserver.core.events import (
     Event,
     LinkLost,
     LinkUp,
-    LookedUp,
-    LookUpEnd,
     PbxObserved,
     PromptKept,
     SettingsLoaded,
@@ -59,7 +57,9 @@ from ccserver.daemon.reactor import Loop
 from ccserver.daemon.reload import ReloadOutcome
 from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
+from ccserver.daemon.secret_checks import SecretChecks
 from ccserver.daemon.trace import Trace
+from ccserver.lookups.edge import LookUps
 from ccserver.scripts.runner import ScriptRunner
 from ccserver.speech import library
 from ccserver.speech.speaker import Speaker
@@ -125,12 +125,21 @@ class Service:
             directory=lambda: self._configuration.edges.scripts_dir, clock=loop, from_thread=loop.from_thread
         )
         self._speaker = Speaker(edges=lambda: self._configuration.edges, on_thread=loop.on_thread, clock=loop)
+        self._look_ups = LookUps(
+            loop=loop,
+            monotonic_s=self._clock.monotonic,
+            post=self.post,
+            run_function=self._scripts.run_function,
+            registry=self._registry,
+        )
+        self._look_ups.configure(edges.look_ups, edges.databases)
+        self._secret_checks = SecretChecks(self._look_ups, loop.on_thread)
         self._agi = self._make_agi()
         self._observer = Observer(self._ami.observe, loop)
         performer = Performer(
             sessions=cast(Any, self._agi),  # each takes its own kinds of commands only, and gets only those
             legs=cast(Any, self._ami),
-            look_up=lambda command, _: self.post(LookedUp(command=command, end=LookUpEnd.FAILED)),
+            look_up=self._look_ups.perform,
             keep_prompt=self._keep_prompt,
             keep=self._keep,
             reply=self._requests.replied,
@@ -222,6 +231,7 @@ class Service:
             pin_hash=self._pin_hash,
             defer_to_thread=self._loop.on_thread,
             discard=self._discard,
+            check_secret=self._secret_checks.check,
             scripts=self._scripts,
             overflow_context=edge.overflow_context,
         )
@@ -313,6 +323,7 @@ class Service:
         log.info("daemon.stopping")
         self._observer.link_lost()
         self._driver.stop()
+        self._look_ups.close()
         self._notices.end_streams()
         if self._trace is not None:
             self._trace.close()
@@ -515,6 +526,7 @@ class Service:
         self._configuration = new
         if new.settings.content_hash != self._center.settings.content_hash:
             self.post(SettingsLoaded(settings=new.settings))
+        self._look_ups.configure(new.edges.look_ups, new.edges.databases)
         logs.set_level(new.edges.log_level)
         text = "\n".join(change.changes) or "nothing changes"
         self._reloaded = ReloadOutcome(at_utc_s=self._clock.utc(), is_ok=True, text=text)
