@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ccserver.config.expression_text import EXAMPLE, WORDS, BadExpression, parse
 from ccserver.config.placed import WrittenExpression
 from ccserver.config.positions import Node, PathInFile, Scalar, inside
-from ccserver.config.schema import Reader, Text, got, hinted
+from ccserver.config.schema import Reader, Reference, Text, got, hinted
 from ccserver.core.expressions import Expression, ValueType
 
 VARIABLE_PATTERN = r"[a-z][a-z0-9_]{0,39}"
@@ -20,6 +20,9 @@ def _variable(text: str) -> str:
 variable_name = Text(
     "a name for a variable", _variable, VARIABLE_PATTERN, 40, hint="small letters, digits and _, beginning with a letter"
 )
+
+
+variable = Reference("a variable of this flow", ("flows", "*", "variables"), str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ccserver.config.expression_written import written as written
 from ccserver.config.placed import Placed
 from ccserver.config.positions import is_control, quoted
 from ccserver.config.schema import hinted, nearest

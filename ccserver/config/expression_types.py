@@ -40,6 +40,8 @@ class Known:
     variables: Mapping[str, ValueType]
     queues: tuple[QueueId, ...]
     hours: tuple[HoursId, ...]
+    untyped: frozenset[str] = frozenset()
+    """Variables whose type could not be read: what they are used for is not judged."""
 
 
 @dataclass(slots=True)
@@ -123,7 +125,9 @@ class _Checker:
             self._fault(_start(second), f"expected a {left.value} {where}, got a {right.value}", _mend(right, left, second))
 
     def _name(self, path: str, offset: int) -> ValueType | None:
-        found = self._known.variables.get(path) if "." not in path else None
+        if path in self._known.untyped:
+            return None
+        found = self._known.variables.get(path)
         found = found or ivr_names.type_of_name(path, self._known.queues, self._known.hours)
         if found is None:
             self._fault(offset, f"expected a variable of this flow or a known name, got {quoted(path)}", self._hint(path))

@@ -21,6 +21,7 @@ def check_codes(document: Document, reader: Reader) -> None:
     for section, codes in (
         ("reasons", {name: each.code for name, each in document.reasons.items()}),
         ("dispositions", {name: each.code for name, each in document.dispositions.items()}),
+        ("hours", {name: each.code for name, each in document.hours.items() if each.code is not None}),
     ):
         _unique(((section, name, "code"), code) for name, code in codes.items())(reader, "a code of its own")
 

@@ -6,27 +6,31 @@ from enum import Enum
 
 from ccserver.config.circles import circles
 from ccserver.config.exits import all_queues, exits, next_queue, place_of, reached_queues
-from ccserver.config.flow_checks import onward
+from ccserver.config.flow_calls import calls
+from ccserver.config.flow_ways import ASKS, door, onward, reached
 from ccserver.config.positions import PathInFile
 from ccserver.config.requirements import written
 from ccserver.config.schema import Reader, hinted
 from ccserver.config.sections import Document
-from ccserver.core.ids import AgentId, Language, QueueId, SkillId
+from ccserver.core.ids import AgentId, FlowId, Language, NodeId, QueueId, SkillId
 from ccserver.core.requirements import at_stage, is_met, together
 from ccserver.core.settings import (
     DIRECT,
     EVERYBODY,
     AgentNode,
+    CallbackNode,
+    CallNode,
+    DoneNode,
     EnqueueNode,
     ExitKind,
     Flow,
     HasSkill,
     HeadsetNotice,
-    HoursNode,
+    LanguageChoiceNode,
     LanguageNode,
+    Node,
     QueueSettings,
     Requirement,
-    SayNode,
     SetNode,
     Strategy,
     WrapUpKind,
@@ -64,8 +68,8 @@ def _circles(document: Document, reader: Reader) -> None:
         onward[_flow(flow_name)] = list(_entered(flow))
     told: set[frozenset[str]] = set()
     for circle in circles(onward):
-        if frozenset(circle) in told:
-            continue
+        if frozenset(circle) in told or not any(each in queues for each in circle):
+            continue  # flows that call one another are told with the flows
         told.add(frozenset(circle))
         while circle[-1] not in queues:
             circle = [circle[-1], *circle[:-1]]  # noqa: PLW2901
@@ -88,23 +92,16 @@ def _target(kind: ExitKind, target: str) -> str | None:
 
 def _entered(flow: Flow) -> Iterator[str]:
     """The queues a caller comes to who presses nothing."""
-    nodes = [flow.start]
-    for each in nodes:
-        match flow.nodes.get(each):
-            case EnqueueNode() as node:
-                yield node.queue
-                onward = []
-            case AgentNode() as node:
-                if node.on_no_answer is None:
-                    yield DIRECT
-                onward = [] if node.on_no_answer is None else [node.on_no_answer]
-            case SayNode() | LanguageNode() | SetNode() as node:
-                onward = [node.next]
-            case HoursNode() as node:
-                onward = [node.on_open, node.on_closed]
-            case _:
-                onward = []
-        nodes.extend(target for target in onward if target not in nodes)
+    ways: dict[NodeId, list[NodeId]] = {}
+    for at, node in flow.nodes.items():
+        ways[at] = [] if isinstance(node, ASKS) else onward(node, flow, {})
+    for at in reached([flow.start], ways):
+        node_there = flow.nodes.get(at)
+        entered = door(node_there) if node_there is not None else None
+        if entered is not None:
+            yield entered
+        if isinstance(node_there, CallNode):
+            yield _flow(node_there.flow)
 
 
 def _spoken_in_queues(document: Document) -> Iterator[tuple[QueueId, Language]]:
@@ -112,19 +109,40 @@ def _spoken_in_queues(document: Document) -> Iterator[tuple[QueueId, Language]]:
     doors = [
         (did.flow, document.flows[did.flow].start, did.language) for did in document.dids.values() if did.flow in document.flows
     ]
+    sites: dict[FlowId, list[tuple[FlowId, CallNode]]] = {}
+    for caller, flow in document.flows.items():
+        for _, call in calls(flow):
+            sites.setdefault(call.flow, []).append((caller, call))
     places = dict.fromkeys(doors)
     pending = list(places)
     while pending:
         name, at, language = pending.pop()
         node = document.flows[name].nodes.get(at)
-        if isinstance(node, EnqueueNode):
+        if isinstance(node, EnqueueNode | CallbackNode):
             yield from ((queue, language) for queue in reached_queues(node.queue, document.queues))
-        if isinstance(node, LanguageNode):
-            language = node.language
-        for target in onward(node, {}) if node is not None else ():
-            if (name, target, language) not in places:
-                places[name, target, language] = None
-                pending.append((name, target, language))
+        for place in _next_places(document, sites.get(name, ()), (name, node, language)) if node is not None else ():
+            if place not in places:
+                places[place] = None
+                pending.append(place)
+
+
+def _next_places(
+    document: Document, sites: Iterable[tuple[FlowId, CallNode]], at: tuple[FlowId, Node, Language]
+) -> Iterator[tuple[FlowId, NodeId, Language]]:
+    """Where the call may be next, in which flow and language. `sites`: where its flow is called."""
+    name, node, language = at
+    flow = document.flows[name]
+    match node:
+        case CallNode() if node.flow in document.flows:
+            yield node.flow, document.flows[node.flow].start, language
+        case DoneNode():
+            yield from ((caller, call.on[node.result], language) for caller, call in sites if node.result in call.on)
+        case LanguageNode():
+            yield name, node.next, node.language
+        case LanguageChoiceNode():
+            yield from ((name, node.next, each) for each in dict.fromkeys([language, *node.choices.values()]))
+        case _:
+            yield from ((name, target, language) for target in onward(node, flow, {}))
 
 
 # --- keys that need one another -----------------------------------------------------------------------------------------

@@ -210,6 +210,11 @@ _FIELDS = [
     Field("joins_when", staff_rules, "Who is on duty for `on_unstaffed`."),
     Field("on_deserted", ways.queue_exit, "Where waiting callers go when the last agent leaves; without it they wait on."),
     Field("stays_while", staff_rules, "Who is on duty for `on_deserted`."),
+    Field(
+        "survey",
+        kinds.flow,
+        "The flow that customers go through whose agent ends the talk; without it they are released.",
+    ),
     Field("record", Flag(), "Whether talks are recorded (if there is a section `recording`)."),
     Field("dispositions", ListOf(_disposition, 50), "What agents may enter in wrap-up; without it nothing is asked."),
     Field("headset_notice", Choice(HeadsetNotice), "What an agent on a headset hears before the customer."),

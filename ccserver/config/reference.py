@@ -5,6 +5,8 @@ from enum import Enum
 from pathlib import Path
 
 from ccserver.config.kinds import SpokenText
+from ccserver.config.opening import Holidays
+from ccserver.config.pieces import SpokenPiece, Words, piece
 from ccserver.config.prompts import SYSTEM_LANGUAGES, system_library
 from ccserver.config.requirements import written
 from ccserver.config.schema import REQUIRED, Field, Group, ListOf, MapOf, OneOf, SetOf
@@ -103,10 +105,12 @@ def _inside(kind: object, name: str) -> list[tuple[str, Group[object]]]:
         case ListOf() | SetOf():
             return _inside(kind.of, f"{name}[]")
         case OneOf():
-            of = name if "nodes" in name else "queues.NAME.EXIT"
+            of = name if "nodes" in name or "look_ups" in name else "queues.NAME.EXIT"
             return [(f"{of}: {key}", group) for key, group in kind.groups.items()]
-        case SpokenText():
+        case SpokenText() | Holidays():
             return [(name, kind.group)]
+        case SpokenPiece() | Words():
+            return [(f"speech: {key}", group) for key, group in piece.groups.items()]
         case _:
             return []
 

@@ -460,6 +460,8 @@ class Group(Generic[T_co]):
         for name, (mark, _) in node.entries.items():
             if name in self.fields:
                 continue
+            if len(reader.problems) >= MAX_PROBLEMS:
+                return
             reader.tell((*path, name), self._unknown(name), mark)
 
     def _unknown(self, name: str) -> str:
