@@ -145,9 +145,11 @@ def _common(parameter: Kind[str], given: Kind[str], timeout: str) -> list[Field]
             "What it gives, with its type. Without it: only whether it found something.",
         ),
         Field("timeout_s", duration(0.1, 60, "2"), timeout),
-        Field("tries", whole(1, 5, "2"), "How often it is tried, where the failure may pass by itself."),
         Field("breaker", breaker, "When it rests."),
     ]
+
+
+_tries = Field("tries", whole(1, 5, "2"), "How often it is tried, where the failure may pass by itself.")
 
 
 look_up: OneOf[LookUpSection] = OneOf(
@@ -162,6 +164,7 @@ look_up: OneOf[LookUpSection] = OneOf(
                 ),
                 Field("database", Reference("a database", ("databases",), str), "Where it is read."),
                 *_common(_name, _name, "How long one try may take; then the database is told to stop."),
+                _tries,
             ],
         ),
         "http": Group(
@@ -196,6 +199,7 @@ look_up: OneOf[LookUpSection] = OneOf(
                     "Who signs the server's certificate; without it, as the machine has it.",
                 ),
                 *_common(_query_name, _path, "How long one try may take, to the last byte of the answer."),
+                _tries,
             ],
             like=HttpSection,
             wrong={"token": "secrets are never written here: name a file with token_file"},
