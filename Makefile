@@ -64,6 +64,7 @@ bench: .venv/dev ## What costs what
 
 docs: .venv/dev ## Write the generated pages
 	@$(BIN)/python -m ccserver.config.reference > docs/configuration.md
+	@$(BIN)/python -m ccserver.config.flow_pages docs/flows
 
 install: ## Into PREFIX (default /opt/ccserver), for systemd/ccserver.service
 	@$(PYTHON) -m venv $(PREFIX) && $(PREFIX)/bin/pip install --quiet .

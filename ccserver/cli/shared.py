@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -51,7 +51,7 @@ class Place:
     def control_socket(self) -> Path:
         """Where the daemon listens. Read out of the file without judging the rest of it: a file that is being edited, or
         secrets that this user may not read, must not lock people out of the daemon that runs."""
-        return self.socket or _control_socket_in(self.config, EXTENDS_MAX) or DEFAULT_SOCKET
+        return self.socket or path_told(self.config, "control_socket") or DEFAULT_SOCKET
 
     @contextmanager
     def daemon(self) -> Iterator[ControlClient]:
@@ -96,18 +96,19 @@ def from_history(place: Place, read: Callable[[Store], T]) -> T:
         store.close()
 
 
-def _control_socket_in(path: Path, extends_left: int) -> Path | None:
+def path_told(path: Path, key: str, extends_left: int = EXTENDS_MAX) -> Path | None:
+    """The path under a key of the file, or of one that it extends, without judging the rest; None: it is not there."""
     try:
         tree, _ = parse(path.read_bytes(), path.name)
     except (OSError, Unreadable):
         return None
     entries = tree.entries if isinstance(tree, Table) else {}
-    _, told = entries.get("control_socket", (None, None))
+    _, told = entries.get(key, (None, None))
     if isinstance(told, Scalar):
-        return Path(told.text)
+        return path.parent.absolute() / told.text
     _, other = entries.get("extends", (None, None))
     if isinstance(other, Scalar) and extends_left:
-        return _control_socket_in(path.parent / other.text, extends_left - 1)
+        return path_told(path.parent / other.text, key, extends_left - 1)
     return None
 
 
@@ -184,6 +185,11 @@ def shown_time(seconds: float) -> str:
     whole = max(0, int(seconds))
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def as_utc(given: datetime | None) -> datetime | None:
+    """A time of an option, which has no zone of its own."""
+    return None if given is None else given.replace(tzinfo=UTC)
 
 
 def safe(text: str | None) -> str:

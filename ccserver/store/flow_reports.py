@@ -10,14 +10,14 @@ Of one node, over the passages that began in the period and came through the flo
 
 Of the flow, over the same passages:
 
-    containment = passages that the flow itself ended / passages
+    containment = passages that end served / passages
     to people   = passages that went on to a queue, an agent, a number, an extension, a callback or a message / passages
     gave up     = passages that the caller ended in the middle / passages
 
-Containment says that nobody else was needed, not that the caller was served: who hangs up after the answer, before the farewell, counts
-as given up, and the node tells which it was. Suhm and Peterson ("A Data-Driven Methodology for Evaluating and Optimizing Call
-Center IVRs", International Journal of Speech Technology 5, 2002) show how far the two can be apart, and count by where callers are lost, as
-is done here. A passage that the PBX or a fault ended is in the visits, and dropped nowhere.
+Served is what the flow itself calls so (`serves`), whoever hung up then: that the flow ended a call, or that the caller asked for nobody,
+does not say that anybody was helped. Suhm and Peterson ("A Data-Driven Methodology for Evaluating and Optimizing Call Center IVRs",
+International Journal of Speech Technology 5, 2002) show how far the two can be apart, and count by where callers are lost, as is done
+here. A passage that the PBX or a fault ended is in the visits, and dropped nowhere.
 
 The passages are read as a stream: what is held grows with the nodes, not with the calls.
 """
