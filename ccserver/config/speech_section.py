@@ -102,7 +102,8 @@ def _voices(document: "Document", reader: Reader) -> None:
                 f"expected a voice for {language}, got none (the engine is told {{voice}}: add voice, as the engine names it)"
             )
             reader.tell(("languages", language), message)
-        if language.split("_", maxsplit=1)[0] not in IN_WORDS and each.numbers is NumbersBy.SPEECH:
+        is_in_words = language.split("_", maxsplit=1)[0] in IN_WORDS
+        if not is_in_words and each.numbers is NumbersBy.SPEECH and not reader.has_problem(("languages", language)):
             message = f"expected one of {', '.join(IN_WORDS)} for numbers and dates in words, got {language}"
             reader.warn(("languages", language), f"{message} (the voice is given them as written; or numbers: asterisk)")
 

@@ -7,13 +7,16 @@ import http.client
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, assert_never
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from ccserver.config.edges import EngineKind, SpeechEdge
 from ccserver.core.ids import Language
@@ -150,24 +153,26 @@ class HttpServer:
 
     def speak(self, text: str, voice: str, language: Language, to: Path) -> None:
         values = {"{voice}": quote(voice or language, safe=""), "{language}": quote(language, safe="")}
-        parts = urlsplit(_filled(self.url, values))
-        place = f"{parts.scheme}://{parts.netloc}"
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
-        # A server that sends a byte now and then would keep each single read alive: one timer bounds them all.
+        url = urlsplit(_filled(self.url, values))
         overdue = threading.Event()
+        try:
+            with self._connected(url, overdue) as connection:
+                self._post(connection, url.path + (f"?{url.query}" if url.query else ""), text, language, to)
+        except (OSError, http.client.HTTPException, ValueError) as fault:
+            is_late = overdue.is_set() or isinstance(fault, TimeoutError)
+            why = f"no whole answer within {self.timeout_s:g} s" if is_late else str(fault) or type(fault).__name__
+            raise EngineFailed(f"the speech server at {url.netloc} failed: {why} (look at speech.url)") from None
+
+    @contextmanager
+    def _connected(self, url: SplitResult, overdue: threading.Event) -> Iterator[http.client.HTTPConnection]:
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        connection = kind(url.hostname or "", url.port, timeout=self.timeout_s)
+        # A server that sends a byte now and then would keep each single read alive: one timer bounds them all.
         timer = threading.Timer(self.timeout_s, _cut, (connection, overdue))
         timer.daemon = True
         timer.start()
         try:
-            self._post(connection, parts.path + (f"?{parts.query}" if parts.query else ""), text, language, to)
-        except (OSError, http.client.HTTPException, ValueError) as fault:
-            why = (
-                f"no answer within {self.timeout_s:g} s" if overdue.is_set() or isinstance(fault, TimeoutError) else str(fault)
-            )
-            raise EngineFailed(
-                f"the speech server {place} failed: {why or type(fault).__name__} (look at speech.url)"
-            ) from None
+            yield connection
         finally:
             timer.cancel()
             connection.close()
@@ -198,8 +203,5 @@ class HttpServer:
 def _cut(connection: http.client.HTTPConnection, overdue: threading.Event) -> None:
     overdue.set()
     if connection.sock is not None:
-        # Wakes the read that waits; closing alone would not.
-        try:
-            connection.sock.shutdown(2)
-        except OSError:
-            return  # it had ended by itself
+        with suppress(OSError):  # it has ended by itself
+            connection.sock.shutdown(socket.SHUT_RDWR)  # wakes the read that waits; closing alone would not

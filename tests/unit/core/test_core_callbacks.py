@@ -514,8 +514,8 @@ def test_it_survives_a_restart_of_the_daemon_while_the_customers_phone_rings() -
 
 
 def test_the_texts_of_an_expected_wait() -> None:
-    assert expected(30.0) == spoken("cc-wait-one-minute")
-    assert expected(61.0) == (*spoken("cc-wait-about"), Spoken(SpokenKind.NUMBER, "2"))
+    assert expected(0.0) == (*spoken("cc-wait-about"), Spoken(SpokenKind.DURATION, "60"))
+    assert expected(61.0) == (*spoken("cc-wait-about"), Spoken(SpokenKind.DURATION, "120"))
 
 
 # --- while the customer's phone rings -----------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_it_is_announced_and_kept_with_the_visit() -> None:
     desk = Desk(1, sales=a_queue(announce_position_every_s=30.0, announce_wait=True, expected_service_s=300.0))
     desk.talk()
     caller = desk.call()
-    assert [p.value for p in desk.told(c.Say)[0].say] == ["cc-queue-next", "cc-wait-about", "5"]
+    assert [p.value for p in desk.told(c.Say)[0].say] == ["cc-queue-next", "cc-wait-about", "300"]
     desk.wait(40.0)
     desk.hangs_up(caller)
     assert desk.kept(VisitRecord)[-1].announced_wait_s == pytest.approx(300.0)
