@@ -56,7 +56,7 @@ def tongue_of(language: Language) -> Tongue | None:
 
 def cardinal(number: int, tongue: Tongue, gender: Gender = Gender.ALONE) -> str:
     """`number` (0 to `LARGEST`) in words, agreeing with what is counted."""
-    words = str(num2words(number, lang=tongue.value))
+    words = str(num2words(number, lang=tongue.value)).replace(",", "")  # a comma would be a pause
     match tongue:
         case Tongue.SPANISH:
             return _spanish(words, gender)
