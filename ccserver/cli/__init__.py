@@ -1,6 +1,21 @@
 """The command line."""
 
-from ccserver.cli import agents, calls, explain, ivr, live, prompts, queues, run, supervision, surveys, upkeep
+from ccserver.cli import (
+    agents,
+    calls,
+    explain,
+    ivr,
+    live,
+    look_ups,
+    prompts,
+    queues,
+    run,
+    scripts,
+    supervision,
+    surveys,
+    upkeep,
+    walks,
+)
 from ccserver.cli.root import root
 
 __all__ = [
@@ -9,14 +24,17 @@ __all__ = [
     "explain",
     "ivr",
     "live",
+    "look_ups",
     "main",
     "prompts",
     "queues",
     "root",
     "run",
+    "scripts",
     "supervision",
     "surveys",
     "upkeep",
+    "walks",
 ]
 
 
