@@ -60,7 +60,7 @@ def difference(old: Configuration, new: Configuration) -> Difference:
         else:
             later = _AFTERWARDS.get((path[0], how), "") if len(path) == 2 or how == "changed" else ""
             changes.append(f"{line} ({later})" if later else line)
-    return Difference(changes=tuple(changes), refused=tuple(refused))
+    return Difference(changes=tuple(dict.fromkeys(changes)), refused=tuple(refused))
 
 
 def _compared(old: object, new: object, path: PathOfNames) -> Iterator[tuple[PathOfNames, str, str]]:

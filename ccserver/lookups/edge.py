@@ -7,21 +7,21 @@ asked or answered is ever logged: a line names the look-up, the field, the statu
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred, succeed
 
-from ccserver.config.look_up_edges import SECRET, AnyLookUp, HttpLookUp, LookUpDatabase, PythonLookUp, SqlLookUp
+from ccserver.config.look_up_edges import SECRET, AnyLookUp, LookUpDatabase
 from ccserver.core.commands import LookUp
 from ccserver.core.events import Event, LookedUp, LookUpEnd
 from ccserver.core.expressions import Value
 from ccserver.core.ids import CommandId, InteractionId, Language, LookUpId
-from ccserver.lookups.answers import Answer, LookUpFailed, fit
+from ccserver.lookups.answers import Answer, LookUpFailed
 from ccserver.lookups.breaker import Breaker, BreakerState, Ticket
 from ccserver.lookups.counts import LookUpCounts
-from ccserver.lookups.systems import ByFunction, OnThreads, Outside, Question, Result, RunFunction, Systems, Way
+from ccserver.lookups.systems import Outside, Question, Result, RunFunction, Systems, Way, answer_of, way_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -99,16 +99,9 @@ class LookUps:
             self._look_ups[name] = old if old is not None and is_same else made
 
     def _made(self, name: LookUpId, edge: AnyLookUp) -> _LookUp:
-        breaker = Breaker(edge.breaker.failures, edge.breaker.rest_s)
-        match edge:
-            case HttpLookUp() | SqlLookUp():
-                outside = self._systems.of(name, edge)
-                way = OnThreads(outside, edge, self._loop.from_thread, lambda: self._counts.tried_again(name))
-                return _LookUp(edge=edge, outside=outside, way=way, breaker=breaker)
-            case PythonLookUp():
-                return _LookUp(edge=edge, outside=None, way=ByFunction(edge, self._run_function), breaker=breaker)
-            case _:
-                assert_never(edge)
+        outside = self._systems.of(name, edge)
+        way = way_of(outside, edge, self._loop.from_thread, self._run_function, lambda: self._counts.tried_again(name))
+        return _LookUp(edge=edge, outside=outside, way=way, breaker=Breaker(edge.breaker.failures, edge.breaker.rest_s))
 
     def breakers(self) -> dict[LookUpId, BreakerState]:
         return {name: each.breaker.state for name, each in self._look_ups.items()}
@@ -147,7 +140,7 @@ class LookUps:
                 parameters=parameters,
                 language=language,
                 secret=secret,
-                facts={} if interaction is None else {"call.number": str(interaction)},
+                facts={} if interaction is None else {"number": str(interaction)},
             ),
             interaction=interaction,
             started_s=self._loop.seconds(),
@@ -189,7 +182,7 @@ class LookUps:
         asking.question.is_over.set()
         if asking.timer is not None and asking.timer.active():
             asking.timer.cancel()
-        answer, is_down = _answer(result, asking.of.edge)
+        answer, is_down = answer_of(result, asking.of.edge)
         self._tell_breaker(asking, is_down)
         duration_s = self._loop.seconds() - asking.started_s
         self._counts.ended(asking.id, answer.end, duration_s)
@@ -216,15 +209,3 @@ class LookUps:
                 log.warning("look_up.rests", look_up=asking.id, rest_s=asking.of.edge.breaker.rest_s)
             else:
                 log.info("look_up.recovered", look_up=asking.id)
-
-
-def _answer(result: Result, edge: AnyLookUp) -> tuple[Answer, bool]:
-    """The answer, and whether the system seems to be down."""
-    if result is None:
-        return Answer(end=LookUpEnd.MISSING), False
-    if not isinstance(result, LookUpFailed):
-        try:
-            return Answer(end=LookUpEnd.FOUND, values=fit(result, edge.gives)), False
-        except LookUpFailed as misfit:
-            result = misfit
-    return Answer(end=LookUpEnd.FAILED, reason=result.reason), result.is_down

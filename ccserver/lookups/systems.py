@@ -15,9 +15,10 @@ from twisted.python.failure import Failure
 
 from ccserver.config.look_up_edges import RETRY_PAUSE_S, AnyLookUp, HttpLookUp, LookUpDatabase, PythonLookUp, SqlLookUp
 from ccserver.config.sql_text import read_statement
+from ccserver.core.events import LookUpEnd
 from ccserver.core.expressions import Value
 from ccserver.core.ids import Language, LookUpId
-from ccserver.lookups.answers import Fields, LookUpFailed, place_of
+from ccserver.lookups.answers import Answer, Fields, LookUpFailed, fit, place_of
 from ccserver.lookups.http import HttpAsker
 from ccserver.lookups.lanes import Lane
 from ccserver.lookups.sql import CONNECTIONS_MAX, Database
@@ -153,6 +154,32 @@ class ByFunction:
         return True
 
 
+def way_of(
+    outside: Outside | None,
+    edge: AnyLookUp,
+    from_thread: Callable[[Callable[[], object]], None],
+    run_function: RunFunction,
+    tried_again: Callable[[], None],
+) -> Way:
+    """How the look-up is asked of its system."""
+    if isinstance(edge, PythonLookUp):
+        return ByFunction(edge, run_function)
+    assert outside is not None
+    return OnThreads(outside, edge, from_thread, tried_again)
+
+
+def answer_of(result: Result, edge: AnyLookUp) -> tuple[Answer, bool]:
+    """The answer, and whether the system seems to be down."""
+    if result is None:
+        return Answer(end=LookUpEnd.MISSING), False
+    if not isinstance(result, LookUpFailed):
+        try:
+            return Answer(end=LookUpEnd.FOUND, values=fit(result, edge.gives)), False
+        except LookUpFailed as misfit:
+            result = misfit
+    return Answer(end=LookUpEnd.FAILED, reason=result.reason), result.is_down
+
+
 def _of_function(failure: Failure) -> LookUpFailed:
     # The text of an error in somebody's function may repeat a value.
     name = "no error" if failure.type is None else failure.type.__name__
@@ -175,8 +202,17 @@ class Systems:
             if name not in self._outside:
                 self._outside[name] = Outside(name, edge, self._monotonic_s)
 
-    def of(self, look_up: LookUpId, edge: HttpLookUp | SqlLookUp) -> Outside:
-        return self._outside[_of_look_up(look_up) if isinstance(edge, HttpLookUp) else f"database {edge.database}"]
+    def of(self, look_up: LookUpId, edge: AnyLookUp) -> Outside | None:
+        """None for Python."""
+        match edge:
+            case HttpLookUp():
+                return self._outside[_of_look_up(look_up)]
+            case SqlLookUp():
+                return self._outside[f"database {edge.database}"]
+            case PythonLookUp():
+                return None
+            case _:
+                assert_never(edge)
 
     def waiting(self) -> dict[str, int]:
         """Askings that wait for a thread, by system."""

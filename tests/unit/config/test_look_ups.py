@@ -143,7 +143,7 @@ HTTP = "look_ups: {a: {http: 'https://crm.example.com/', %s}}"
             SQL % "sql: 'select 1 where x = :ordr', parameters: {order: text}",
             [
                 "1:29: look_ups.a.sql: expected the parameters of the look-up, got :ordr (did you mean :order?)",
-                '1:74: look_ups.a.parameters.order: expected a parameter that stands in the sql, got "order" (write :order there)',
+                '1:75: look_ups.a.parameters.order: expected a parameter that stands in the sql, got "order" (write :order there)',
             ],
         ),
         (
