@@ -3,13 +3,13 @@
 The words and digits in them are few, so that comparisons are now and then true; the values of names are hostile.
 """
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol, TypeVar, assert_never
 
 from hypothesis import strategies as st
 
 from ccserver.core.expressions import (
-    NOTHING,
     NUMBER_MAX,
     SIGNATURES,
     TEXT_MAX,
@@ -32,6 +32,7 @@ from ccserver.core.expressions import (
 
 T, N, B = ValueType.TEXT, ValueType.NUMBER, ValueType.TRUTH
 DEPTH = 3
+E = TypeVar("E")
 
 HOSTILE_TEXTS = (
     "",
@@ -52,7 +53,19 @@ HOSTILE_TEXTS = (
     "#*",
 )
 HOSTILE_NUMBERS = (0.0, -0.0, 1.0, -1.0, 0.1, 1e-12, -1e-12, NUMBER_MAX, -NUMBER_MAX, 0.5 - 2**-54, 2.0**49 + 0.5)
-WORDS = ("", "a", "7", "42", "paid", "Madrid")
+LITERALS: Mapping[ValueType, Sequence[Literal]] = {
+    T: tuple(map(Literal, ("", "a", "7", "42", "paid", "Madrid"))),
+    N: tuple(map(Literal, (0.0, 1.0, 2.0, 3.5, 42.0, 1000.0))),
+    B: (Literal(False), Literal(True)),
+}
+"""Those that a flow has: no number is negative."""
+FUNCTIONS = {of: tuple(name for name, (_, result) in SIGNATURES.items() if result is of) for of in ValueType}
+WAYS: Mapping[ValueType, Sequence[str]] = {
+    T: ("leaf", "leaf", "leaf", "leaf", "apply", "apply", "plus"),
+    N: ("leaf", "leaf", "leaf", "leaf", "apply", "compute", "compute"),
+    B: ("leaf", "leaf", "apply", "apply", "not", "both", "either", "compare", "compare", "one of"),
+}
+EQUALITY = (Comparison.IS, Comparison.IS_NOT)
 
 
 def hostile(type_: ValueType) -> st.SearchStrategy[Value]:
@@ -68,64 +81,53 @@ def hostile(type_: ValueType) -> st.SearchStrategy[Value]:
             assert_never(type_)
 
 
-def literals(type_: ValueType) -> st.SearchStrategy[Expression]:
-    """Those that can be written: no number is negative."""
-    values: Mapping[ValueType, st.SearchStrategy[Value]] = {
-        T: st.sampled_from(WORDS),
-        N: st.sampled_from([0.0, 1.0, 2.0, 3.5, 42.0, 1000.0]),
-        B: st.booleans(),
-    }
-    return values[type_].map(Literal)
+class Pick(Protocol):
+    """One of several."""
+
+    def __call__(self, several: Sequence[E], /) -> E: ...
 
 
-def expressions(
-    type_: ValueType, names: Mapping[str, ValueType], depth: int = DEPTH, *, is_free: bool = True
-) -> st.SearchStrategy[Expression]:
-    """Of one type, over those names. `is_free`: literals are hostile too, and cannot all be written."""
+Leaf = Callable[[ValueType], Expression]
+
+
+def expressions(type_: ValueType, names: Mapping[str, ValueType]) -> st.SearchStrategy[Expression]:
+    """Of one type, over those names."""
     leaves: dict[ValueType, st.SearchStrategy[Expression]] = {}
     for of in ValueType:
-        own = st.sampled_from([Name(path) for path, has in names.items() if has is of] or [Literal(NOTHING[of])])
-        found = literals(of) | hostile(of).map(Literal) if is_free else literals(of)
-        leaves[of] = st.one_of(own, found)
+        own = st.sampled_from([Name(path) for path, has in names.items() if has is of])
+        leaves[of] = st.one_of(own, st.sampled_from(LITERALS[of]), hostile(of).map(Literal))
 
     @st.composite
     def build(draw: st.DrawFn) -> Expression:
-        return grow(draw, type_, leaves, depth)
+        return grown(type_, lambda several: draw(_one_of(tuple(several))), lambda of: draw(leaves[of]))
 
     return build()
 
 
-TWO_OR_THREE = st.integers(2, 3)
-WAYS = {
-    of: st.sampled_from((*("leaf",) * 4, *kinds))
-    for of, kinds in {
-        T: ("apply", "apply", "plus"),
-        N: ("apply", "compute", "compute"),
-        B: ("apply", "apply", "not", "both", "either", "compare", "compare", "one of"),
-    }.items()
-}
-FUNCTIONS = {of: st.sampled_from([name for name, (_, result) in SIGNATURES.items() if result is of]) for of in ValueType}
-TYPES, ANY_COMPARISON, ANY_ARITHMETIC = st.sampled_from(ValueType), st.sampled_from(Comparison), st.sampled_from(Arithmetic)
-EQUALITY = st.sampled_from([Comparison.IS, Comparison.IS_NOT])
+@cache
+def _one_of(several: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    return st.sampled_from(several)
 
 
-def grow(draw: st.DrawFn, of: ValueType, leaves: Mapping[ValueType, st.SearchStrategy[Expression]], levels: int) -> Expression:
+def grown(of: ValueType, pick: Pick, leaf: Leaf, levels: int = DEPTH) -> Expression:
+    """`pick` and `leaf` are chance."""
+
     def part(each: ValueType) -> Expression:
-        return grow(draw, each, leaves, levels - 1)
+        return grown(each, pick, leaf, levels - 1)
 
     def parts(each: ValueType) -> tuple[Expression, ...]:
-        return tuple(part(each) for _ in range(draw(TWO_OR_THREE)))
+        return tuple(part(each) for _ in range(pick((2, 3))))
 
-    match draw(WAYS[of]) if levels else "leaf":
+    match pick(WAYS[of]) if levels else "leaf":
         case "leaf":
-            return draw(leaves[of])
+            return leaf(of)
         case "apply":
-            function = draw(FUNCTIONS[of])
+            function = pick(FUNCTIONS[of])
             return Apply(function, tuple(part(each) for each in SIGNATURES[function][0]))
         case "plus":
             return Compute(Arithmetic.PLUS, part(T), part(T))
         case "compute":
-            return Compute(draw(ANY_ARITHMETIC), part(N), part(N))
+            return Compute(pick(tuple(Arithmetic)), part(N), part(N))
         case "not":
             return Not(part(B))
         case "both":
@@ -133,10 +135,10 @@ def grow(draw: st.DrawFn, of: ValueType, leaves: Mapping[ValueType, st.SearchStr
         case "either":
             return Either(parts(B))
         case "compare":
-            kind = draw(TYPES)
-            return Compare(draw(EQUALITY if kind is B else ANY_COMPARISON), part(kind), part(kind))
+            kind = pick(tuple(ValueType))
+            return Compare(pick(EQUALITY if kind is B else tuple(Comparison)), part(kind), part(kind))
         case _:
-            kind = draw(TYPES)
+            kind = pick(tuple(ValueType))
             return OneOf(part(kind), parts(kind))
 
 
