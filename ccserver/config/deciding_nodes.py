@@ -56,7 +56,7 @@ class _HoursOf:
         if list(node.entries) == ["did"]:
             is_so = Flag().read(reader, node.entries["did"][1], (*path, "did"))
             if is_so is False:
-                reader.tell((*path, "did"), "expected did: true, got false", node.entries["did"][0])
+                reader.tell((*path, "did"), "expected did: true, got false (name the hours instead)", node.entries["did"][0])
             return HoursOf() if is_so else None
         if "queue" in node.entries:
             return self._queue.read(reader, node, path)

@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     (?P<name>(?:queue|hours)\.[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
   | (?P<number>[0-9]+(?:\.[0-9]+)?)
   | (?P<text>'[^']*'|"[^"]*")
-  | (?P<sign>==|!=|<=|>=|[<>()+*,-])
+  | (?P<sign>==|!=|<=|>=|<(?!>)|[>()+*,-])
   | (?P<other>&&|\|\||=>|=<|<>|\S)
     )""",
     re.VERBOSE,
@@ -66,6 +66,7 @@ _MENDS = {
     "=>": "write >=",
     "=<": "write <=",
     "/": "there is no division: multiply, for example amount * 0.5",
+    ":": "put a time in quotes: '14:05'",
     "'": "close the quotes",
     '"': "close the quotes",
     "‘": "write plain quotes: 'text'",

@@ -148,12 +148,15 @@ class _Checker:
                 if near
                 else f"define it under {_TABLE[first]}"
             )
+        own = [each for each in ivr_names.NAMES if each.startswith(f"{first}.")]
+        if rest and own:
+            near = nearest(rest, [each.partition(".")[2] for each in own])
+            return f"did you mean {first}.{near}?" if near else f"known are {', '.join(own)}"
         near = nearest(path, [*self._known.variables, *ivr_names.NAMES])
         if near:
             return f"did you mean {near}?"
         if rest:
-            own = [each for each in ivr_names.NAMES if each.startswith(f"{first}.")]
-            return f"known are {', '.join(own)}" if own else "known are caller, call, now, queue.NAME and hours.NAME"
+            return "known are caller, call, now, queue.NAME and hours.NAME"
         return "declare it under variables, or put a text in quotes"
 
     def _fault(self, offset: int, message: str, hint: str = "") -> None:
@@ -164,11 +167,15 @@ _TABLE = {"queue": "queues", "hours": "hours"}
 
 
 def _mend(found: ValueType, wanted: ValueType, placed: Placed) -> str:
-    if isinstance(placed.of, Literal) and (found, wanted) == (_N, _T):
-        return "put it in quotes"
+    if (found, wanted) == (_N, _T) and _is_of_numbers(placed):
+        return "put it in quotes"  # a date like 2026-12-25 too: 1989 as a sum
     if wanted is _B:
         return "compare it, for example with ==" if found is _T else "compare it, for example with > 0"
     return _CONVERSIONS.get((found, wanted), "")
+
+
+def _is_of_numbers(placed: Placed) -> bool:
+    return isinstance(placed.of, Literal) or (isinstance(placed.of, Compute) and all(map(_is_of_numbers, placed.parts)))
 
 
 def _start(placed: Placed) -> int:

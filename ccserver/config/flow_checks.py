@@ -134,7 +134,12 @@ def _by_hours(name: FlowId, flow: Flow, document: Document, reader: Reader) -> N
             if not any(names) and not reader.has_problem(("dids",)):
                 reader.warn((*path, "hours"), "expected hours at a number under dids, got none (it is always open)")
         known = [document.hours[each] for each in names if each is not None and each in document.hours]
-        if node.on_holiday is not None and known and not any(each.holidays for each in known):
+        if (
+            node.on_holiday is not None
+            and known
+            and not reader.has_problem(("hours",))
+            and not any(each.holidays for each in known)
+        ):
             message = "expected holidays in the hours that decide, got none (on_holiday never happens)"
             reader.warn((*path, "on_holiday"), message)
 

@@ -135,11 +135,9 @@ def _check_node(place: _Place, node: Node, shapes: Mapping[LookUpId, LookUpShape
 def _check_rule(place: _Place, node: SecretNode, shape: LookUpShape) -> None:
     of = f"the look-up {node.check.look_up}"
     if not node.check.hash_field:
-        type_ = shape.parameters.get(SECRET)
-        if type_ is None:
-            place.tell(("check",), f"expected hash beside the look-up, or a parameter {SECRET} of {of}, got neither")
-        elif type_ is not ValueType.TEXT:
-            place.tell(("check",), f"expected a text as the parameter {SECRET} of {of}, got a {type_.value}")
+        if SECRET not in shape.parameters:
+            message = f"expected hash beside the look-up, or a parameter {SECRET} of {of}, got neither"
+            place.tell(("check",), message, "add hash: and the field")
     elif SECRET in shape.parameters:
         place.tell(("check", "hash"), f"expected hash, or a parameter {SECRET} of {of}, got both", "keep one of them")
     for key, name in (("hash", node.check.hash_field), ("token", node.check.token_field)):

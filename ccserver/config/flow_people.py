@@ -10,7 +10,7 @@ from ccserver.config.positions import quoted
 from ccserver.config.schema import Reader, hinted
 from ccserver.config.sections import Document
 from ccserver.core.ids import FlowId, NodeId
-from ccserver.core.settings import CollectNode, Flow, MenuNode, SecretNode
+from ccserver.core.settings import CollectNode, Flow, MenuNode, Node, SecretNode
 
 _NOUNS = {MenuNode: "menu", CollectNode: "question", SecretNode: "question"}
 
@@ -26,10 +26,12 @@ def check_way_to_people(document: Document, entered: frozenset[FlowId], broken: 
         for at, node in flow.nodes.items() if name not in people.exempt else ():
             if isinstance(node, ASKS) and not people.can_be_reached(name, at):
                 message = f"expected a way to a person from this {_NOUNS[type(node)]}, got none"
-                reader.tell(("flows", name, "nodes", at), hinted(message, _mend(flow)))
+                reader.tell(("flows", name, "nodes", at), hinted(message, _mend(flow, node)))
 
 
-def _mend(flow: Flow) -> str:
+def _mend(flow: Flow, node: Node) -> str:
+    if isinstance(node, SecretNode):  # what is typed there is never the operator's key
+        return "lead on from it to a queue, an agent, a message or a number"
     if flow.exits.operator is not None:
         return f"let exits.operator, {flow.exits.operator}, lead to a queue, an agent, a message or a number"
     return "give the flow an exits.operator that leads to a queue, an agent, a message or a number"

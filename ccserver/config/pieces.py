@@ -10,7 +10,7 @@ from ccserver.core.expressions import Expression, ValueType
 from ccserver.core.ids import Language
 from ccserver.core.settings import Spoken, SpokenKind
 
-_currency = Text("a currency of three capital letters", str, r"[A-Z]{3}", 3, "EUR")
+_currency = Text("a currency of three capital letters", str, r"[A-Z]{3}", 20, "EUR")
 _language = Field("language", language, "Spoken in this language, whatever the caller's is.", default=None)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.prompts import SYSTEM_PROMPTS
+from ccserver.config.sections import top
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,7 @@ HERE = Path(__file__).parent
 @dataclass
 class Broken:
     name: str
+    base: str
     old: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -21,13 +23,18 @@ class Broken:
 
 
 def broken_files() -> list[Broken]:
+    return [*_cases("broken.txt", "center.yaml"), *_cases("broken_flows.txt", "flows.yaml")]
+
+
+def _cases(table: str, base: str) -> list[Broken]:
     cases: list[Broken] = []
-    for block in (HERE / "broken.txt").read_text().split("\n\n")[1:]:
+    for block in (HERE / table).read_text().split("\n\n")[1:]:
         name, *lines = block.strip("\n").split("\n")
-        case = Broken(name.removeprefix("# "))
+        case = Broken(name.removeprefix("# "), base)
         parts = {"-": case.old, "+": case.new, "=": case.problems, "~": case.warnings}
         for line in lines:
-            parts[line[0]].append(line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)))
+            told_names = line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)).replace("TOP_KEYS", ", ".join(top.fields))
+            parts[line[0]].append(told_names)
         cases.append(case)
     return cases
 
@@ -37,6 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ami.secret", "agi.secret"):
         (tmp_path / name).write_text("a-good-secret\n")
         (tmp_path / name).chmod(0o600)
+    (tmp_path / "scripts").mkdir(mode=0o755)
+    (tmp_path / "scripts" / "orders.py").write_text("def check(agi, call):\n    return None\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,7 +56,7 @@ def told(problems: list[object], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("case", broken_files(), ids=lambda case: case.name)
 def test_a_broken_file_gets_exactly_these_messages(case: Broken, folder: Path) -> None:
-    good = (HERE / "center.yaml").read_text()
+    good = (HERE / case.base).read_text()
     old, new = "\n".join(case.old), "\n".join(case.new)
     assert old in good
     Path("c.yaml").write_text(good.replace(old, new, 1) if new else good.replace(old + "\n", "", 1))
@@ -71,8 +80,9 @@ def test_the_table_holds_what_it_should() -> None:
     assert all(case.problems or case.warnings for case in broken_files())
 
 
-def test_the_file_that_is_broken_there_is_good(folder: Path) -> None:
-    Path("c.yaml").write_text((HERE / "center.yaml").read_text())
+@pytest.mark.parametrize("base", ["center.yaml", "flows.yaml"])
+def test_the_file_that_is_broken_there_is_good(base: str, folder: Path) -> None:
+    Path("c.yaml").write_text((HERE / base).read_text())
     assert check(Path("c.yaml")) == ([], [])
 
 
