@@ -158,6 +158,8 @@ class HttpServer:
         try:
             with self._connected(url, overdue) as connection:
                 self._post(connection, url.path + (f"?{url.query}" if url.query else ""), text, language, to)
+            if overdue.is_set():
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError) as fault:
             is_late = overdue.is_set() or isinstance(fault, TimeoutError)
             why = f"no whole answer within {self.timeout_s:g} s" if is_late else str(fault) or type(fault).__name__
@@ -167,8 +169,9 @@ class HttpServer:
     def _connected(self, url: SplitResult, overdue: threading.Event) -> Iterator[http.client.HTTPConnection]:
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         connection = kind(url.hostname or "", url.port, timeout=self.timeout_s)
+        connection.connect()
         # A server that sends a byte now and then would keep each single read alive: one timer bounds them all.
-        timer = threading.Timer(self.timeout_s, _cut, (connection, overdue))
+        timer = threading.Timer(self.timeout_s, _cut, (connection.sock, overdue))
         timer.daemon = True
         timer.start()
         try:
@@ -196,12 +199,13 @@ class HttpServer:
                 if size > MAX_WAV_BYTES:
                     raise http.client.HTTPException(f"an answer of more than {MAX_WAV_BYTES} bytes")
                 file.write(chunk)
+        if answer.length:  # reading in pieces does not tell it
+            raise http.client.HTTPException(f"an answer that ends {answer.length} bytes too early")
         if not size:
             raise http.client.HTTPException("an empty answer")
 
 
-def _cut(connection: http.client.HTTPConnection, overdue: threading.Event) -> None:
+def _cut(connected: socket.socket, overdue: threading.Event) -> None:
     overdue.set()
-    if connection.sock is not None:
-        with suppress(OSError):  # it has ended by itself
-            connection.sock.shutdown(socket.SHUT_RDWR)  # wakes the read that waits; closing alone would not
+    with suppress(OSError):  # it has ended by itself
+        connected.shutdown(socket.SHUT_RDWR)  # wakes the read that waits; closing alone would not

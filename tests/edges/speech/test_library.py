@@ -1,5 +1,7 @@
 """Texts become files that Asterisk can play; here by a voice made for the test, and once by espeak-ng itself."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import os
@@ -10,9 +12,11 @@ from array import array
 from pathlib import Path
 
 import pytest
+import voices
+from voices import Program, by_command
 
 from ccserver.config import load
-from ccserver.config.edges import EdgeSettings, NumbersBy, PromptSource
+from ccserver.config.edges import EdgeSettings, EngineKind, NumbersBy, PromptSource, SpeechEdge
 from ccserver.core.ids import Language, PromptId
 from ccserver.speech.engines import EngineMissing, Espeak
 from ccserver.speech.library import NoRecording, NoSuchPrompt, Source, keep, listed, remove, render_prompts
@@ -170,3 +174,154 @@ def test_a_voice_that_espeak_does_not_know_is_a_fault(tmp_path: Path) -> None:
     done = render_prompts(edges(tmp_path, welcome={EN: PromptSource(text="Hello", voice="zz-none")}))
     assert len(done.faults) == 1
     assert "could not speak with the voice zz-none" in done.faults[0]
+
+
+# --- digits and letters -----------------------------------------------------------------------------------------------
+def test_digits_and_letters_are_made_once_and_a_recorded_one_is_not(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    site = voices.edges(tmp_path, by_command(program), prompts={PromptId("welcome"): {ES: PromptSource(text="Hola")}})
+    (tmp_path / "prompts/es").mkdir()
+    write_wav(tmp_path / "prompts/es/digit-5.wav", array("h", [9] * 800))
+
+    first, again = render_prompts(site), render_prompts(site)
+
+    assert (first.made, first.clips, first.faults) == (1, 37, ())
+    assert (again.made, again.clips, again.faults) == (0, 0, ())
+    assert program.said()[:3] == ["es-mx es: Hola", "es-mx es: cero", "es-mx es: uno"]
+    assert "es-mx es: cinco" not in program.said()
+
+
+def test_where_asterisk_says_numbers_or_all_is_recorded_nothing_is_made(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    write_wav(tmp_path / "mine.wav", array("h", [5] * 800))
+    prompts = {PromptId("a"): {EN: PromptSource(file=tmp_path / "mine.wav"), ES: PromptSource(text="Hola")}}
+    site = voices.edges(tmp_path, by_command(program), prompts=prompts, numbers={ES: NumbersBy.ASTERISK})
+    assert (render_prompts(site).clips, program.said()) == (0, ["es-mx es: Hola"])
+
+
+def test_a_language_whose_voice_fails_is_told_once(tmp_path: Path) -> None:
+    prompts = {PromptId("a"): {EN: PromptSource(text="fail")}}
+    broken = SpeechEdge(engine=EngineKind.COMMAND, command=(sys.executable, "-c", "raise SystemExit('no voice')", "{file}"))
+    done = render_prompts(voices.edges(tmp_path, broken, prompts=prompts))
+    assert (done.made, done.clips, len(done.faults)) == (0, 0, 2)
+    assert "digits and letters in en: the speech command" in done.faults[1]
+    assert "no voice" in done.faults[1]
+
+
+# --- prompts that people record ---------------------------------------------------------------------------------------
+def tone(rate_hz: int, *, silent_s: float = 1.0, heard_s: float = 1.0) -> array[int]:
+    """A tone of 440 Hz between two silences."""
+    silence = array("h", [0] * round(silent_s * rate_hz))
+    return (
+        silence + array("h", [round(9000 * math.sin(2764.6 * n / rate_hz)) for n in range(round(heard_s * rate_hz))]) + silence
+    )
+
+
+def write(path: Path, samples: array[int], rate_hz: int, channels: int = 1, width: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate_hz)
+        content = b""
+        for sample in samples:
+            frame = (
+                bytes([(sample >> 8) + 128]) if width == 1 else b"\0" * (width - 2) + sample.to_bytes(2, "little", signed=True)
+            )
+            content += frame * channels
+        file.writeframes(content)
+    return path
+
+
+def site_with_welcome(tmp_path: Path) -> EdgeSettings:
+    prompts = {PromptId("welcome"): {EN: PromptSource(text="Hello"), ES: PromptSource(text="Hola")}}
+    return voices.edges(
+        tmp_path, by_command(Program(tmp_path)), prompts=prompts, numbers=dict.fromkeys((EN, ES), NumbersBy.ASTERISK)
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels", "width"), [(8000, 1, 2), (16000, 1, 2), (48000, 2, 2), (44100, 1, 1), (22050, 1, 3), (32000, 1, 4)]
+)
+def test_any_wav_becomes_a_prompt_without_the_silence_around_it(
+    tmp_path: Path, rate_hz: int, channels: int, width: int
+) -> None:
+    site = site_with_welcome(tmp_path)
+    render_prompts(site)
+    recording = write(tmp_path / "new.wav", tone(rate_hz), rate_hz, channels, width)
+
+    keep(site, PromptId("welcome"), ES, recording)
+
+    file = tmp_path / "prompts/es/welcome.wav"
+    assert not file.is_symlink()
+    samples, heard_hz = read_wav(file)
+    assert heard_hz == 8000
+    assert 1.15 < len(samples) / 8000 < 1.25
+    assert 8000 < max(samples) < 9600
+    again = render_prompts(site)
+    assert (again.by_hand, again.kept) == (1, 1)
+    assert not (tmp_path / "prompts/es/welcome.wav.old").exists(), "what was spoken from the text need not be kept"
+
+
+def test_the_recording_before_is_kept_and_the_text_comes_back(tmp_path: Path) -> None:
+    site = site_with_welcome(tmp_path)
+    render_prompts(site)
+    file, old = tmp_path / "prompts/es/welcome.wav", tmp_path / "prompts/es/welcome.wav.old"
+    spoken = file.read_bytes()
+    keep(site, PromptId("welcome"), ES, write(tmp_path / "1.wav", tone(8000, heard_s=0.5), 8000))
+    first = file.read_bytes()
+    keep(site, PromptId("welcome"), ES, write(tmp_path / "2.wav", tone(8000, heard_s=2.0), 8000))
+    second = file.read_bytes()
+    assert old.read_bytes() == first
+
+    assert remove(site, PromptId("welcome"), ES)
+    assert (file.read_bytes(), old.read_bytes(), file.is_symlink()) == (spoken, second, True)
+    assert not remove(site, PromptId("welcome"), ES)
+    assert sorted(each.name for each in file.parent.iterdir()) == ["welcome.wav", "welcome.wav.old"]
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"not a sound at all"])
+def test_what_is_no_recording_is_refused_and_the_prompt_stays(tmp_path: Path, content: bytes) -> None:
+    site = site_with_welcome(tmp_path)
+    render_prompts(site)
+    (tmp_path / "new.wav").write_bytes(content)
+    with pytest.raises(NoRecording, match=r"new\.wav: not a WAV file"):
+        keep(site, PromptId("welcome"), ES, tmp_path / "new.wav")
+    with pytest.raises(NoRecording, match="nothing is heard in it"):
+        keep(site, PromptId("welcome"), ES, write(tmp_path / "silent.wav", array("h", [3, -3] * 8000), 8000))
+    with pytest.raises(NoSuchPrompt, match="there is no prompt welcome in it"):
+        keep(site, PromptId("welcome"), Language("it"), write(tmp_path / "good.wav", tone(8000), 8000))
+    assert (tmp_path / "prompts/es/welcome.wav").is_symlink()
+
+
+def test_a_recording_that_comes_while_its_text_is_spoken_wins(tmp_path: Path) -> None:
+    """The renderer has looked before the recording came, and links after it."""
+    site = site_with_welcome(tmp_path)
+    recording = write(tmp_path / "new.wav", tone(8000), 8000)
+
+    class Recording(Espeak):
+        def speak(self, text: str, voice: str, language: Language, to: Path) -> None:
+            keep(site, PromptId("welcome"), ES, recording)
+            super().speak(text, voice, language, to)
+
+    render_prompts(site, engine=Recording())
+    assert not (tmp_path / "prompts/es/welcome.wav").is_symlink()
+    assert (tmp_path / "prompts/en/welcome.wav").is_symlink()
+
+
+def test_the_list_tells_where_each_comes_from(tmp_path: Path) -> None:
+    write_wav(tmp_path / "mine.wav", array("h", [5] * 8000))
+    welcome = {EN: PromptSource(text="Hello"), ES: PromptSource(text="Hola")}
+    site = voices.edges(
+        tmp_path,
+        by_command(Program(tmp_path)),
+        prompts={PromptId("welcome"): welcome, PromptId("tune"): {EN: PromptSource(file=tmp_path / "mine.wav")}},
+    )
+    assert [each.is_missing for each in listed(site)] == [True, True, True]
+    render_prompts(site)
+    keep(site, PromptId("welcome"), ES, write(tmp_path / "new.wav", tone(8000), 8000))
+    assert [(each.prompt, each.language, each.source, each.is_missing, each.text) for each in listed(site)] == [
+        ("welcome", "en", Source.TEXT, False, "Hello"),
+        ("welcome", "es", Source.RECORDED, False, "Hola"),
+        ("tune", "en", Source.FILE, False, ""),
+    ]
+    assert [round(each.length_s or 0, 1) for each in listed(site)] == [0.2, 1.2, 1.0]
