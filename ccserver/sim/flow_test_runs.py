@@ -1,6 +1,5 @@
 """Runs the administrator's transcripts (`flow_tests`): walks the caller, and holds what is heard and what becomes of it against them."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -136,12 +135,17 @@ class _Heard:
             if found >= 0 or wanted in line.prompts:
                 self._line, self._offset = number, found + len(plain) if found >= 0 else offset
                 return
-            said.append(line.text)
+            if rest := _spaced(line.text)[offset:].strip(" ,.;:"):
+                said.append(rest)
         raise _Failed(f"expected to hear {wanted!r}, heard " + (" / ".join(map(repr, said)) or "nothing"))
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip().casefold()
+    return _spaced(text).casefold()
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def run_tests(tests: FlowTests, settings: Settings, say: Say) -> Iterator[Outcome]:
