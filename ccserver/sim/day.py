@@ -17,7 +17,7 @@ from ccserver.sim.full_sample import DIDS, MAIL, POST, full_center
 from ccserver.sim.mishaps import Mishaps, prepare
 from ccserver.sim.people import OFFICE_DAY, CallerHabits, arrivals
 from ccserver.sim.sample import DID, sample_center
-from ccserver.sim.screens import Requests, Screens, Supervisor
+from ccserver.sim.screens import Requests, Screens, Supervisor, clear_desks
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World
 
@@ -26,6 +26,8 @@ OPENING_S = 600.0
 """The agents come before the calls do."""
 AFTERWARDS_S = 3 * 3600.0
 """By then the last talk, wrap-up and time-out are over."""
+CLOSING_S = 60.0
+"""How long the house takes to be empty when it closes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,8 @@ def _employ(day: Day, length_s: float) -> None:
         )
         world.agenda.at(OPENING_S, supervisor.work_until, until_s)
         world.agenda.at(until_s + AFTERWARDS_S / 2, supervisor.close_the_house)
+    if plan.strategy is not None:
+        world.agenda.at(until_s + AFTERWARDS_S / 2 + CLOSING_S, clear_desks, world.post, world.look, day.requests)
     if plan.mails:
         screens = Screens(world.agenda, world.post, world.look, day.requests, seed=seed, kind=MAIL, queue=POST)
         screens.expect(arrivals(Random(f"{seed}/mails"), plan.mails, (1,), OPENING_S, length_s))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
-from ccserver.core.commands import Collect, CollectNumber, CollectSecret
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret, Say
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.core.settings import PhoneKind
+from ccserver.core.messages import KEYS as MESSAGE_KEYS
+from ccserver.core.settings import PhoneKind, SpokenKind
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
 from ccserver.sim.pbx import VirtualPbx
@@ -109,6 +110,8 @@ class AgentAtDesk:
         self._is_consulting = False
         self._customer_of: Channel | None = None
         """The leg on which the phone holds the customer while it calls somebody itself."""
+        self._listened_on: Channel | None = None
+        """The leg on which a message was heard last."""
         self.missed = 0
 
     # --- the shift ----------------------------------------------------------------------------------------------------
@@ -227,8 +230,12 @@ class AgentAtDesk:
             self._agenda.after(delay_s, self._pbx.press, channel, self._pin + "#")
         elif isinstance(verb, CollectNumber):
             self._agenda.after(delay_s, self._pbx.press, channel, self._whom() + "#")
+        elif isinstance(verb, Collect) and verb.complete == MESSAGE_KEYS:
+            self._after_message(channel, delay_s)
         elif isinstance(verb, Collect):
             self._answer_question(channel, delay_s)
+        elif isinstance(verb, Say) and any(piece.kind is SpokenKind.RECORDING for piece in verb.say):
+            self._hear_message(channel)
 
     def _answer_question(self, channel: Channel, delay_s: float) -> None:
         chance, press = self._chance, self._pbx.press
@@ -243,6 +250,26 @@ class AgentAtDesk:
         elif self._dispositions and chance.random() < self._habits.disposition_ratio:
             self._agenda.after(delay_s, press, channel, chance.choice(self._dispositions) + "#")
         elif chance.random() < 0.5 and channel is not self._line:
+            self._agenda.after(delay_s, self._pbx.hang_up, channel)
+
+    def _hear_message(self, channel: Channel) -> None:
+        """To the end, most often."""
+        self._listened_on = channel
+        luck, chance = self._chance.random(), self._chance
+        if luck < self._habits.line_lost_ratio:
+            self._agenda.after(chance.uniform(0.1, 4.0), self._pbx.lose_line, channel)
+        elif luck < 0.05 and channel is not self._line:
+            self._agenda.after(chance.uniform(0.1, 4.0), self._pbx.hang_up, channel)
+        elif luck < 0.15:
+            self._agenda.after(chance.uniform(0.1, 4.0), self._pbx.press, channel, chance.choice(MESSAGE_KEYS))
+
+    def _after_message(self, channel: Channel, delay_s: float) -> None:
+        """Hear it again, call the customer back, be done with it, or nothing."""
+        self._listened_on = channel
+        key = self._chance.choice((*MESSAGE_KEYS, *MESSAGE_KEYS[1:], MESSAGE_KEYS[-1], "9", ""))
+        if key:
+            self._agenda.after(delay_s, self._pbx.press, channel, key)
+        elif channel is not self._line:
             self._agenda.after(delay_s, self._pbx.hang_up, channel)
 
     def _whom(self) -> str:
@@ -346,7 +373,7 @@ class AgentAtDesk:
             self._typing = ""
             if self._is_at_work:
                 self._agenda.after(length_s(self._chance, self._habits.notices_after_s), self._dial_in)
-        elif channel.ring is not None and channel.has_talked:
+        elif channel.ring is not None and (channel.has_talked or channel is self._listened_on):
             self._is_consulting = False
             self._after_work()
         self._try_plan()

@@ -1,5 +1,5 @@
 """A center to simulate that has everything: external phones, spare phones, work without a line, callbacks, tiers, direct calls,
-flows that an agent can send a customer into. The queues choose agents by the strategy that is asked for."""
+flows that an agent can send a customer into, messages. The queues choose agents by the strategy that is asked for."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +21,7 @@ from ccserver.core.settings import (
     HasSkill,
     HeadsetNotice,
     MenuNode,
+    MessageNode,
     NumberKind,
     PhoneKind,
     PhoneSettings,
@@ -38,8 +39,8 @@ from ccserver.sim.sample import BILLING, DID, ENGLISH, SALES, SUPPORT, Sample, s
 
 POST = QueueId("post")
 MAIL = "mail"
-DIRECT_DID, STRAIGHT_DID = "15550101", "15550102"
-DIDS = (DID, DID, STRAIGHT_DID, DIRECT_DID)
+DIRECT_DID, STRAIGHT_DID, MESSAGE_DID = "15550101", "15550102", "15550103"
+DIDS = (DID, DID, STRAIGHT_DID, DIRECT_DID, DID, DID, STRAIGHT_DID, MESSAGE_DID)
 EVERY_NTH_EXTERNAL = 6
 SPARE_PHONES = 2
 MAY_CALL = ClassOfServiceId("staff")
@@ -62,11 +63,13 @@ def full_center(agents: int, strategy: Strategy, *, wrap_up_s: float = 20.0) -> 
             ),
             FlowId("straight"): Flow(start=NodeId("queue"), nodes={NodeId("queue"): EnqueueNode(queue=SALES)}),
             FlowId("survey"): _survey(),
+            FlowId("message"): Flow(start=NodeId("message"), nodes={NodeId("message"): MessageNode(queue=SUPPORT, max_s=60.0)}),
         },
         dids={
             **plain.dids,
             DIRECT_DID: DidSettings(flow=FlowId("direct"), language=ENGLISH),
             STRAIGHT_DID: DidSettings(flow=FlowId("straight"), language=ENGLISH, priority=3),
+            MESSAGE_DID: DidSettings(flow=FlowId("message"), language=ENGLISH),
         },
         classes_of_service={
             MAY_CALL: ClassOfService(allows=frozenset(NumberKind) - {NumberKind.PREMIUM, NumberKind.UNKNOWN}, calls_per_hour=20)
@@ -134,6 +137,7 @@ def _queues(plain: Mapping[QueueId, QueueSettings], strategy: Strategy, wrap_up_
             wrap_up=WrapUpKind.UNTIL_DISPOSITION,
             wrap_up_max_s=60.0,
             dispositions=plain[SALES].dispositions,
+            on_unstaffed=Exit(kind=ExitKind.MESSAGE),
         ),
         DIRECT: QueueSettings(
             name="Direct",

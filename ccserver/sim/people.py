@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ccserver.core.checksums import Checksum, is_valid
-from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RunScript, WaitUntil
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RecordMessage, RunScript, WaitUntil
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
@@ -36,6 +36,8 @@ class CallerHabits:
     """Per question for several digits: wants to speak with somebody instead."""
     callback_ratio: float = 0.3
     """Per offer to be called back: takes it."""
+    speaks_on_ratio: float = 0.4
+    """Of those who leave a message: wait for what comes after it; the others hang up."""
     answers_ratio: float = 0.8
     """Of those whom the center calls."""
     answer_s: float = 6.0
@@ -112,6 +114,9 @@ class Caller:
                 self._agenda.after(chance.uniform(0.1, 5.0), self.hang_up)
             elif chance.random() < 0.5:
                 self._agenda.after(chance.uniform(0.1, 5.0), self._pbx.press, channel, chance.choice("0123456789*#"))
+        elif isinstance(verb, RecordMessage):
+            if chance.random() >= habits.speaks_on_ratio:
+                self._agenda.after(chance.uniform(1.0, 30.0), self.hang_up)
         elif isinstance(verb, CollectNumber):
             self._agenda.after(chance.uniform(2.0, 6.0), self._pbx.press, channel, f"555{chance.randrange(10_000):04d}#")
         elif isinstance(verb, WaitUntil) and verb.stop_digits and chance.random() < habits.callback_ratio:

@@ -36,6 +36,15 @@ class Requests:
         return sum(RequestId(number) not in replies for number in range(FIRST_REQUEST + 1, self._next + 1))
 
 
+def clear_desks(post: Post, look: Look, requests: Requests) -> None:
+    """Nobody comes any more for what waits without a caller: messages, and who wanted to be called back."""
+    for interaction in look().interactions.values():
+        if interaction.message is not None:
+            post(ev.HangUpRequested(request=requests.number(), interaction=interaction.id, by="sim"))
+        elif interaction.callback is not None:
+            post(ev.CancelCallbackRequested(request=requests.number(), interaction=interaction.id, by="sim"))
+
+
 class Supervisor:
     """Does something now and then, until `until_s`: mostly sensible, sometimes about what is over or not there."""
 

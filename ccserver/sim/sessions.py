@@ -152,6 +152,11 @@ class VirtualAgi:
         channel.session = None
         if session is None:
             return
+        if session.recorded_since_s is not None and channel.is_gone:
+            # Most messages end so: what was said until then is kept.
+            said_s = self._agenda.now_s - session.recorded_since_s
+            told = MessageRecorded(session=session.id, command=session.command, end=VerbEnd.DONE, duration_s=said_s)
+            self._wire.agi(session.id, told)
         session.forget()
         self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
 

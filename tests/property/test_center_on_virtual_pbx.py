@@ -32,7 +32,7 @@ from ccserver.core.settings import DIRECT, CallbackRules, PhoneKind, Settings, S
 from ccserver.core.state import DeadlineKind, Presence
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
 from ccserver.sim.day import verify
-from ccserver.sim.full_sample import DIRECT_DID, STRAIGHT_DID, full_center
+from ccserver.sim.full_sample import DIRECT_DID, MESSAGE_DID, STRAIGHT_DID, full_center
 from ccserver.sim.sample import DID, SALES, SUPPORT
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import World
@@ -223,6 +223,42 @@ class Story(RuleBasedStateMachine):
         busy = [stranger for stranger in self.strangers if stranger.channels]
         if busy:
             getattr(self.world.pbx, way)(busy[number % len(busy)].channels[0])
+
+    @rule(
+        is_there=st.booleans(),
+        talks_s=st.sampled_from([0.2, 5.0, 30.0]),
+        then=st.sampled_from(["hang_up", "1", "9", ""]),
+    )
+    def leave_a_message(self, is_there: bool, talks_s: float, then: str) -> None:
+        """Somebody speaks to nobody, and hangs up, presses a key, or waits; perhaps an agent is rung at once."""
+        self.everybody(UnpauseRequested if is_there else PauseRequested)
+        puppet = Puppet()
+        channel = self.world.pbx.call_in(puppet, MESSAGE_DID, "+15550107")
+        if channel is None:
+            return
+        puppet.channels.append(channel)
+        self.world.run_until(self.world.agenda.now_s + 4.0 + talks_s)
+        if then and not channel.is_gone:
+            self.world.pbx.press(channel, then) if then != "hang_up" else self.world.pbx.hang_up(channel)
+        self.world.run_until(self.world.agenda.now_s + 0.05)
+
+    @rule(number=st.integers(0, AGENTS - 1), then=st.sampled_from(["1", "2", "2", "3", "hang_up", "lose_line", "", "wait"]))
+    def a_message_is_heard(self, number: int, then: str) -> None:
+        """Somebody leaves one, everybody is ready, and the first who is rung listens, and does something."""
+        self.leave_a_message(True, 5.0, "hang_up")
+        self.somebody_answers()
+        heard = [(puppet, c) for puppet in self.agents.values() for c in puppet.channels if c.place is Place.DESK and c.is_up]
+        if not heard:
+            return
+        _, channel = heard[number % len(heard)]
+        self.world.run_until(self.world.agenda.now_s + (30.0 if then == "wait" else 2.5))
+        if then.isdigit():
+            self.world.pbx.press(channel, then)
+            if then == "2":
+                self.somebody_answers()
+        elif then in ("hang_up", "lose_line") and not channel.is_gone:
+            getattr(self.world.pbx, then)(channel)
+        self.world.run_until(self.world.agenda.now_s + 0.05)
 
     # --- what takes several people and some seconds -------------------------------------------------------------------
     def in_talk(self, number: int) -> tuple[Puppet, Channel] | None:
@@ -509,6 +545,11 @@ class Story(RuleBasedStateMachine):
         world.wire.faults = NO_FAULTS
         for channel in list(pbx.channels.values()):
             pbx.hang_up(channel)
+        world.run_until(world.agenda.now_s + 5.0)
+        for interaction in world.center.snapshot().interactions.values():
+            if interaction.message is not None:
+                # They wait for ever.
+                self.ask(HangUpRequested, interaction=interaction.id)
         world.run_until(world.agenda.now_s + QUIET_S)
         for agent in world.center.snapshot().agents.values():
             assert not agent.work, f"agent {agent.id} still works: {agent.work}"
