@@ -14,6 +14,7 @@ from ccserver.agi.numbers import Numbering
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiConnection, AgiFactory, AgiServer
 from ccserver.agi.session import Verb
+from ccserver.agi.speaking import Speaker
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say, WaitUntil
 from ccserver.core.events import CallArrived, Event
 from ccserver.core.ids import AgentId, CommandId, Language, LegId, PhoneId, SessionId
@@ -45,7 +46,7 @@ class Wire(StringTransport):
 class Desk:
     """A server under test with its events, its clock and its unfinished threads."""
 
-    def __init__(self, prompts_dir: Path, *, max_connections: int = 2000) -> None:
+    def __init__(self, prompts_dir: Path, *, max_connections: int = 2000, speaker: Speaker | None = None) -> None:
         self.clock = Clock()
         self.events: list[Event] = []
         self.pin_hashes: dict[str, str] = {}
@@ -62,6 +63,7 @@ class Desk:
             incarnation=7,
             secret=SECRET,
             prompts=PromptPaths(asterisk_dir=Path("/prompts"), local_dir=prompts_dir, default_language=EN),
+            speaker=speaker,
             numbering=lambda: Numbering(country="DE"),
             phones=lambda: {PhoneId("PJSIP/1001")},
             pin_hash=self.pin_hashes.get,
