@@ -94,7 +94,10 @@ def test_a_call_that_is_over_is_found_in_history_by_the_same_number(desk: Desk) 
     history.close()
     story = desk.json("call", "show", "1")
     assert (story["is_live"], story["call"]["outcome"], story["call"]["caller_number"]) == (False, "left_in_menu", None)
-    assert "withheld" in desk.run("call", "show", "1").output
+    assert [(one["end"], one["steps"][-1]["node"]) for one in story["passages"]] == [("gave_up", "welcome")]
+    shown = desk.run("call", "show", "1").output
+    assert "withheld" in shown
+    assert "flow, 0.0 s, gave_up: main/opening > main/welcome" in shown
     assert [call["number"] for call in desk.json("call", "list", "--past")] == [1]
     assert desk.json("call", "list", "--past", "--caller", "222") == []
     missing = desk.run("call", "show", "2")
