@@ -238,6 +238,7 @@ def look_of(node: Node) -> tuple[VertexKind, str, tuple[Spoken, ...]]:
             parts += [] if node.requires == EVERYBODY else [f"requires {written_requirement(node.requires)}"]
             parts += [] if node.priority is None else [f"priority {node.priority}"]
             parts += [f"tells {', '.join(node.data)}"] if node.data else []
+            parts += ["from here on served"] if node.serves else []
             return VertexKind.CHANGE, "; ".join(parts), ()
         case LookUpNode():
             return VertexKind.OUTSIDE, f"look up {node.look_up}", ()
