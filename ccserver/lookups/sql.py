@@ -140,16 +140,16 @@ def _failure(error: DBAPIError) -> LookUpFailed:
     code = str(getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None) or "")
     if code in _STOPPED:
         return LookUpFailed("no answer in time", may_pass=True)
-    text = str(orig)
-    known = f" ({text})" if text.startswith("no such ") else ""
-    is_down = code != "SQLITE_ERROR" and (
-        code.startswith("SQLITE") or type(orig).__name__ == "OperationalError" or code[:2] in ("08", "53", "57")
-    )
-    return LookUpFailed(
-        f"the database says {code or type(orig).__name__}{known}",
-        may_pass=code in _MAY_PASS or code.startswith("08"),
-        is_down=is_down,
-    )
+    name = type(orig).__name__
+    if code.startswith("SQLITE"):
+        text = str(orig)
+        words = f"{code} ({text})" if text.startswith("no such ") else code
+        may_pass, is_down = code in _MAY_PASS, code != "SQLITE_ERROR"
+    else:
+        words = f"{name} ({code})" if code else name
+        # Not reached, or shutting down; else it answered, and it is the statement or a value that it does not like.
+        may_pass = is_down = code[:2] in ("08", "53", "57") or (not code and name in ("OperationalError", "InterfaceError"))
+    return LookUpFailed(f"the database says {words}", may_pass=may_pass, is_down=is_down)
 
 
 def _value(value: object) -> object:

@@ -1,5 +1,6 @@
 """Look-ups in the settings: what the edges get, and every mistake with its place and its mend."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.difference import difference
 from ccserver.config.look_up_edges import (
+    RETRY_PAUSE_S,
     BreakerRules,
     HttpLookUp,
     HttpMethod,
@@ -17,7 +19,11 @@ from ccserver.config.look_up_edges import (
 from ccserver.config.sql_text import read_statement
 from ccserver.core.expressions import ValueType
 from ccserver.core.settings import LookUpShape
+from ccserver.lookups.http import ANSWER_MAX_BYTES
+from ccserver.lookups.sql import CONNECTIONS_MAX
+from ccserver.lookups.systems import HTTP_THREADS, WAITING_MAX
 
+GUIDE = Path(__file__).parents[3] / "docs/look-ups.md"
 T, N = ValueType.TEXT, ValueType.NUMBER
 CENTER = (Path(__file__).parent / "center.yaml").read_text()
 GOOD = """
@@ -287,6 +293,21 @@ def test_what_works_but_is_hardly_meant(folder: Path) -> None:
         ("look_ups.a.http", "expected https, got http (its token and secrets go over the network in the clear)"),
         ("look_ups.a.ca_file", 'expected a file of certificates (PEM), got "FOLDER/none.pem": there is no such file'),
     ]
+
+
+def test_the_guide_shows_settings_that_are_good(folder: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    Path("scripts").mkdir(mode=0o700)
+    Path("scripts/risk.py").write_text("def score(call):\n    return {}\n")
+    assert told(f"scripts_dir: scripts\n{shown}") == []
+    for number in (
+        RETRY_PAUSE_S,
+        f"HTTP {HTTP_THREADS}",
+        f"database {CONNECTIONS_MAX}",
+        f"{WAITING_MAX} places",
+        ANSWER_MAX_BYTES // 1024,
+    ):
+        assert str(number) in GUIDE.read_text()
 
 
 # --- the statement ----------------------------------------------------------------------------------------------------------
