@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from ccserver.config import kinds
 from ccserver.config.expression_kind import ExpressionText, variable, variable_name
 from ccserver.config.kinds import duration, whole
-from ccserver.config.pieces import Words, speech
+from ccserver.config.pieces import question, speech
 from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, Text
 from ccserver.core.checksums import LENGTHS, Checksum
 from ccserver.core.expressions import Expression
@@ -38,8 +38,13 @@ _no_input = Field(
 )
 _invalid = Field("on_invalid", kinds.node_name, "The node when every try was wrong; without it `exits.invalid`.", default=None)
 _tries = Field("tries", whole(1, 10, "3"), "How often it is asked; without it 3 times.", default=3)
-_say_no_input = Field("say_no_input", speech, "Said before asking again after no input; without it nothing.", default=())
-_say_invalid = Field("say_invalid", speech, "Said before asking again after a wrong input; without it nothing.", default=())
+
+
+def _say_again(key: str, after: str, without: str) -> Field:
+    return Field(key, speech, f"Said before asking again after {after}; without it {without}.", default=())
+
+
+_USUAL = "the usual words"
 
 Values = Mapping[str, Expression]
 
@@ -101,14 +106,14 @@ menu = node(
     "a menu node",
     _menu,
     [
-        Field("menu", Words(), "What is asked: a prompt or a list of pieces."),
+        Field("menu", question, "What is asked: a prompt or a list of pieces."),
         Field("choices", MapOf(menu_keys, kinds.node_name, "choices", 50, 1), "The node for each choice of keys."),
         Field("timeout_s", duration(0.5, 60, "5"), "Seconds to wait for a key; without it 5.", default=5.0),
         _tries,
         _no_input,
         _invalid,
-        _say_no_input,
-        _say_invalid,
+        _say_again("say_no_input", "no input", "nothing"),
+        _say_again("say_invalid", "a wrong key", "nothing"),
         _interrupt,
     ],
 )
@@ -130,7 +135,7 @@ collect = node(
     "a collect node",
     _collect,
     [
-        Field("collect", Words(), "What is asked: a prompt or a list of pieces."),
+        Field("collect", question, "What is asked: a prompt or a list of pieces."),
         Field("into", variable, "The variable (a text) that takes the digits.", hint="name a variable of the flow"),
         next_node,
         Field(
@@ -153,8 +158,8 @@ collect = node(
         _tries,
         _no_input,
         _invalid,
-        _say_no_input,
-        _say_invalid,
+        _say_again("say_no_input", "no input", _USUAL),
+        _say_again("say_invalid", "a wrong input", _USUAL),
         _interrupt,
     ],
 )
@@ -178,7 +183,7 @@ secret = node(
     "a secret node",
     _secret,
     [
-        Field("secret", Words(), "What is asked. The digits reach no log, no journal and no expression."),
+        Field("secret", question, "What is asked. The digits reach no log, no journal and no expression."),
         Field("check", _check, "How the digits are checked."),
         next_node,
         Field("into", variable, "The variable (a text) that takes the `token` of the check; without it none.", default=None),
@@ -188,7 +193,7 @@ secret = node(
         _no_input,
         _invalid,
         Field("on_failure", kinds.node_name, "The node when the check failed; without it `exits.failure`.", default=None),
-        _say_invalid,
+        _say_again("say_invalid", "wrong digits", _USUAL),
     ],
 )
 survey = node(
@@ -196,7 +201,7 @@ survey = node(
     _survey,
     [
         Field("survey", Choice(SurveyKind), "csat asks for 1 to 5, nps for 0 to 10, fcr for 1 (solved) or 2 (not)."),
-        Field("say", Words(), "The question."),
+        Field("say", question, "The question."),
         next_node,
         Field("timeout_s", duration(0.5, 60, "6"), "Seconds to wait for the answer; without it 6.", default=6.0),
         Field("tries", whole(1, 10, "2"), "How often it is asked; without it twice.", default=2),

@@ -1,6 +1,7 @@
 """What is said to callers, piece by piece: prompts, and values that a flow computes."""
 
 import re
+from dataclasses import dataclass
 
 from ccserver.config.expression_kind import ExpressionText
 from ccserver.config.kinds import language, prompt, queue
@@ -122,18 +123,23 @@ class SpokenPiece:
         return piece.read(reader, node, path)
 
 
-speech = ListOf(SpokenPiece(), 20)
+_pieces = ListOf(SpokenPiece(), 20)
 
 
-class Words:
-    """`speech` that says something: an empty list is told."""
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is said: one piece, or several. `is_needed`: an empty list is told."""
 
-    expected = "what is said: a prompt, or a list of pieces"
-    of = speech
+    is_needed: bool = False
+    expected: str = "what is said: a prompt, or a list of pieces"
 
     def read(self, reader: Reader, node: Node, path: PathInFile) -> tuple[Spoken, ...] | None:
-        pieces = speech.read(reader, node, path)
-        if pieces == () and not reader.has_problem(path):
+        pieces = _pieces.read(reader, node, path)
+        if self.is_needed and pieces == () and not reader.has_problem(path):
             reader.tell(path, f"expected {self.expected}, got an empty list", node.mark)
             return None
         return pieces
+
+
+speech = Speech()
+question = Speech(is_needed=True)

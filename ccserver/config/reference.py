@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ccserver.config.kinds import SpokenText
 from ccserver.config.opening import Holidays
-from ccserver.config.pieces import SpokenPiece, Words, piece
+from ccserver.config.pieces import Speech, piece
 from ccserver.config.prompts import SYSTEM_LANGUAGES, system_library
 from ccserver.config.requirements import written
 from ccserver.config.schema import REQUIRED, Field, Group, ListOf, MapOf, OneOf, SetOf
@@ -90,7 +90,7 @@ def _without(each: Field) -> str:
         case tuple():
             return ", ".join(map(str, each.default))
         case frozenset():
-            return ", ".join(sorted(str(one.value) for one in each.default))
+            return ", ".join(sorted(str(one.value) for one in each.default)) or "–"
         case Mapping():
             return ", ".join(f"{key}: {value}" for key, value in each.default.items()) or "none"
     return "–" if isinstance(each.kind, OneOf) else "as below"
@@ -109,8 +109,8 @@ def _inside(kind: object, name: str) -> list[tuple[str, Group[object]]]:
             return [(f"{of}: {key}", group) for key, group in kind.groups.items()]
         case SpokenText() | Holidays():
             return [(name, kind.group)]
-        case SpokenPiece() | Words():
-            return [(f"speech: {key}", group) for key, group in piece.groups.items()]
+        case Speech():
+            return [(f"a piece of speech: {key}", group) for key, group in piece.groups.items()]
         case _:
             return []
 

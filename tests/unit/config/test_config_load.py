@@ -9,6 +9,7 @@ import yaml
 from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.asterisk_files import problems as problems_for_asterisk
 from ccserver.config.difference import difference
+from ccserver.config.flows import flow_node
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS, system_library
 from ccserver.config.reference import reference
 from ccserver.config.sections import top
@@ -45,7 +46,7 @@ def test_the_example_has_no_problem_and_only_lacks_its_secrets() -> None:
     assert [each.path for each in warnings] == ["asterisk.ami_secret_file", "asterisk.agi_secret_file"]
 
 
-@pytest.mark.parametrize("name", ["support", "sales", "small_office"])
+@pytest.mark.parametrize("name", ["support", "sales", "small_office", "selfservice"])
 def test_the_example_centers_only_lack_their_secrets(name: str) -> None:
     problems, warnings = check(EXAMPLE.parent / f"examples/{name}.yaml")
     assert problems == []
@@ -63,7 +64,7 @@ def test_each_key_is_shown_in_one_of_the_examples() -> None:
         keys = {key for each in shown for thing in each[section].values() for key in thing or ()}
         assert keys | unshown == set(top.fields[section].kind.of.fields), section  # type: ignore[attr-defined]
     kinds = {key for each in shown for flow in each["flows"].values() for node in flow["nodes"].values() for key in node}
-    assert kinds >= {"say", "menu", "language", "hours", "enqueue", "set", "agent", "return", "hang_up"}
+    assert kinds >= set(flow_node.groups) - {"extension"}
 
 
 def test_the_settings_are_what_the_file_says(center: Path) -> None:
