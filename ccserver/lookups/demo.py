@@ -63,7 +63,8 @@ def make_demo(file: Path, *, hash_pin: Callable[[str], str], today: date) -> Non
         raise FileExistsError(17, "it is there already", str(file))
     unfinished = file.with_name(f"{file.name}.new")
     unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))  # the daemon is another user; nothing in it is a secret
+    # The daemon is another user; nothing in it is a secret.
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     with closing(sqlite3.connect(unfinished)) as database, database:
         database.executescript(_TABLES)
         database.executemany(
