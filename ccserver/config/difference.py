@@ -1,20 +1,37 @@
 """What a reload would change, in words, and what it cannot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from typing import get_args
 
 from ccserver.config.build import Configuration
 from ccserver.config.edges import PromptSource
+from ccserver.config.expression_written import written as written_expression
+from ccserver.config.opening import DAYS, clock
 from ccserver.config.requirements import written
+from ccserver.core.expressions import (
+    Apply,
+    Both,
+    Compare,
+    Compute,
+    Either,
+    Expression,
+    Literal,
+    Name,
+    Not,
+    OneOf,
+)
 from ccserver.core.settings import (
     AllOf,
     AnyOf,
+    Case,
     Comfort,
     Exit,
     ExitKind,
     HasSkill,
     NoneOf,
+    OpeningHours,
     Overflow,
     Relaxation,
     Spoken,
@@ -34,7 +51,8 @@ _AFTERWARDS = {
 }
 
 # Shown as one thing, not key by key.
-_WHOLE = (Exit, Spoken, PromptSource, HasSkill, AllOf, AnyOf, NoneOf, type)
+_WHOLE = (Exit, Spoken, Case, PromptSource, HasSkill, AllOf, AnyOf, NoneOf, *get_args(Expression), type)
+_SHOWN_MAX = 5  # of a set's members that came or went
 
 PathOfNames = tuple[str, ...]
 
@@ -68,6 +86,12 @@ def _compared(old: object, new: object, path: PathOfNames) -> Iterator[tuple[Pat
         return
     if path and path[-1] in _SECRET and not isinstance(old, Mapping):
         yield path, "changed", "another one (not shown)"
+    elif len(path) > 1 and path[-2] == "headers":
+        yield path, "changed", "another one (not shown)"  # keys of interfaces stand there
+    elif isinstance(old, OpeningHours) and isinstance(new, OpeningHours):
+        yield from _compared(_in_words(old), _in_words(new), path)
+    elif isinstance(old, frozenset) and isinstance(new, frozenset) and len(old | new) > _SHOWN_MAX:
+        yield path, "changed", _members(old, new)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys((*old, *new)):
             inner = (*path, str(key))
@@ -88,6 +112,39 @@ def _compared(old: object, new: object, path: PathOfNames) -> Iterator[tuple[Pat
         yield path, "changed", f"{_shown(old)} -> {_shown(new)}"
 
 
+def _in_words(hours: OpeningHours) -> Mapping[str, object]:
+    """Opening hours as they are written: times of the clock by day."""
+
+    def spans(of: Iterable[tuple[int, int]]) -> str:
+        return ", ".join(f"{clock(start)}-{clock(end)}" for start, end in of) or "closed"
+
+    return {
+        "timezone": hours.timezone,
+        "open": {DAYS[day]: spans(of) for day, of in enumerate(hours.week)},
+        "closed_on": hours.closed_on - hours.holidays,
+        "holidays": hours.holidays,
+        "special": {day: spans(of) for day, of in hours.special.items()},
+        "code": hours.code,
+    }
+
+
+def _members(old: frozenset[object], new: frozenset[object]) -> str:
+    """What came and went."""
+    words = []
+    for word, members in (("with", new - old), ("without", old - new)):
+        some = sorted(map(_shown, members))
+        more = f" and {len(some) - _SHOWN_MAX} more" if len(some) > _SHOWN_MAX else ""
+        words += [f"{word} {', '.join(some[:_SHOWN_MAX])}{more}"] if some else []
+    return "; ".join(words)
+
+
+def _spoken(value: Spoken) -> str:
+    said = " ".join(filter(None, ("" if value.of is None else written_expression(value.of), value.value)))
+    if value.kind is not SpokenKind.PROMPT:
+        said = f"{value.kind.value} {said}".strip()
+    return said if value.language is None else f"{said} in {value.language}"
+
+
 def _shown(value: object) -> str:
     match value:
         case None:
@@ -102,7 +159,11 @@ def _shown(value: object) -> str:
             way = "hang up" if value.kind is ExitKind.HANG_UP else f"{value.kind.value} {value.target}".strip()
             return f"{way}, saying {value.prompt}" if value.prompt else way
         case Spoken():
-            return value.value if value.kind is SpokenKind.PROMPT else f"{value.kind.value} {value.value}"
+            return _spoken(value)
+        case Case():
+            return f"{written_expression(value.when)}: {value.then}"
+        case Literal() | Name() | Not() | Both() | Either() | Compare() | OneOf() | Compute() | Apply():
+            return written_expression(value)
         case PromptSource():
             return f"the file {value.file}" if value.file is not None else f'"{value.text}"'
         case tuple():

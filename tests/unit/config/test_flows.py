@@ -1,5 +1,6 @@
 """Flows as they are built, and what no single broken file shows: how calls of flows nest, and who brings whom to a person."""
 
+import re
 from datetime import date
 from pathlib import Path
 from time import monotonic
@@ -7,6 +8,7 @@ from time import monotonic
 import pytest
 
 from ccserver.config import ConfigurationRejected, check, load
+from ccserver.config.difference import difference
 from ccserver.config.expression_text import parse
 from ccserver.core.checksums import Checksum
 from ccserver.core.expressions import Expression, ValueType
@@ -298,3 +300,54 @@ def test_who_chose_a_language_in_a_called_flow_comes_to_the_queue_with_it(folder
     Path("c.yaml").write_text(text.replace("skills: {sales: Sales}", "skills: {sales: Sales, spanish: Spanish}", 1))
     warnings = [f"{each.path}: {each.message}" for each in check(Path("c.yaml"))[1]]
     assert "languages.es.skill: expected an agent with the skill spanish, got none" in warnings
+
+
+# --- what a reload would change -----------------------------------------------------------------------------------------
+def test_what_changes_in_flows_and_hours_is_told_in_their_own_words(folder: Path) -> None:
+    Path("c.yaml").write_text(GOOD)
+    old = load(Path("c.yaml"))
+    text = GOOD
+    for before, after in (
+        ("monday-friday: 09:00-18:00", "monday-thursday: 09:00-18:00, friday: [09:00-13:00, 15:00-17:00]"),
+        ("{2026-12-24: 09:00-13:00}", "{2026-12-24: []}"),
+        ("{country: ES, region: MD}", "{country: ES}"),
+        ("amount: number, tries", "amount: number, name: text, tries"),
+        ("operator: people}", "operator: call_me, operator_key: 9}"),
+        ("when: is_paid and amount > 100", "when: is_paid and amount > 200"),
+        ("{money: amount, currency: EUR}", "{money: amount + 1, currency: USD}"),
+        ("{prompt: words, language: es}", "words"),
+        ("variables: {tries: tries + 1}", "variables: {tries: tries + 2}"),
+        ("with: {customer: caller.number}, hash: hash, token", "with: {customer: caller.name}, hash: hash, token"),
+        ("digits: 4-8", "digits: 8"),
+        ("desk: {extension: 2000, say: words}", "desk: {enqueue: sales}"),
+        ("number = :order\n", "number = :order and not is_gone\n"),
+    ):
+        assert before in text
+        text = text.replace(before, after, 1)
+    Path("c.yaml").write_text(text)
+
+    told, *rest = difference(old, load(Path("c.yaml"))).changes
+
+    assert told.startswith("look_ups.orders.sql: select status, amount, is_paid from orders where number = :order -> ")
+    holidays = next(each for each in rest if each.startswith("hours.office.holidays: "))
+    assert re.fullmatch(r"hours.office.holidays: without ([0-9]{4}-[0-9]{2}-[0-9]{2}(, )?){5} and [0-9]+ more", holidays)
+    assert [each for each in rest if each is not holidays] == [
+        "flows.main.nodes.sort.cases: [is_paid and amount > 100: thanks, queue.sales.staffed == 0 or not hours.office.is_open: bye]"
+        " -> [is_paid and amount > 200: thanks, queue.sales.staffed == 0 or not hours.office.is_open: bye]" + LATER,
+        "flows.main.nodes.told.say: [money amount EUR, text status, spelled order in es, expected_wait sales]"
+        " -> [money amount + 1 USD, text status, spelled order in es, expected_wait sales]" + LATER,
+        "flows.main.nodes.thanks.say: [number amount * 2, digits order, words in es, call_number]"
+        " -> [number amount * 2, digits order, words, call_number]" + LATER,
+        "flows.main.nodes.note.variables.tries: tries + 1 -> tries + 2" + LATER,
+        "flows.main.nodes.card.check.parameters.customer: caller.number -> caller.name" + LATER,
+        "flows.main.nodes.desk: extension -> enqueue" + LATER,
+        "flows.main.variables.name: new",
+        "flows.main.exits.operator: people -> call_me" + LATER,
+        "flows.main.exits.operator_key: 0 -> 9" + LATER,
+        "flows.ask_order.nodes.ask.min_digits: 4 -> 8" + LATER,
+        "hours.office.open.friday: 09:00-18:00 -> 09:00-13:00, 15:00-17:00",
+        "hours.office.special.2026-12-24: 09:00-13:00 -> closed",
+    ]
+
+
+LATER = " (calls that are in it go on in the old one)"
