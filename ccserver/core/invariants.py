@@ -59,6 +59,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_legs(state),
         *_lines(state),
         *_sessions(state),
+        *_flows(state),
         *_own_calls(state),
         *_lamps(state, settings),
         *_deadlines(state, settings),
@@ -414,6 +415,24 @@ def _sessions(state: CenterState) -> Iterator[str]:
         is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
         if is_current and is_silent and state.clockwork.is_observed:
             yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"
+
+
+def _flows(state: CenterState) -> Iterator[str]:
+    """Who is in a flow has something that will end: a verb, a command, a look-up with its deadline; or is on the way back into the
+    dialplan's loop, which brings a new session or the end of the leg."""
+    answering = {asked.leg for asked in state.outstanding.values()}
+    for it in state.interactions.values():
+        name, is_due = f"interaction {it.id} ({it.state.value})", (DeadlineKind.LOOK_UP, str(it.id)) in state.deadlines
+        if is_due is not (it.look_up is not None and it.state is InteractionState.MENU):
+            yield f"{name} has {'a' if is_due else 'no'} deadline for a look-up, and awaits {it.look_up}"
+        if it.state is not InteractionState.MENU:
+            continue
+        leg = state.legs.get(it.leg) if it.leg is not None else None
+        session = state.sessions.get(leg.session) if leg is not None and leg.session is not None else None
+        if it.flow is None or it.node is None or leg is None:
+            yield f"{name} is in no flow, or without a leg: flow {it.flow}, node {it.node}"
+        elif session is not None and not session.is_ending and not session.verb and not is_due and leg.id not in answering:
+            yield f"{name} is at node {it.node} of the flow {it.flow}, where nothing will end"
 
 
 def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:

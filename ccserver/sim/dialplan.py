@@ -197,6 +197,12 @@ class Dialplan:
             else:
                 self.end(channel, 16)
 
+    def lose_session(self, channel: Channel) -> None:
+        """One connection breaks, and the daemon is there: the loop brings the customer back."""
+        if channel.session is not None and channel.place is Place.INBOUND:
+            self.agi.break_off(channel)
+            self._soon(channel)
+
     def _without_daemon(self, channel: Channel) -> None:
         now_s = self._agenda.now_s
         if channel.place is Place.DESK:

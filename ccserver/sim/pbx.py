@@ -225,6 +225,10 @@ class VirtualPbx:
         self.dialplan.phone_changed(phone)
 
     # --- what befalls the PBX -----------------------------------------------------------------------------------------
+    def lose_session(self, channel: Channel) -> None:
+        """The AGI connection of a customer's channel breaks."""
+        self.dialplan.lose_session(channel)
+
     def break_link(self) -> None:
         """AMI goes away; so do its events. Actions without an answer have an unknown outcome."""
         if not self._wire.is_link_up:

@@ -84,11 +84,12 @@ SCRIPT_VALUES: Mapping[str, ValueType] = {"total": N, "name": T, "good": B}
 PROMPTS = (PromptId("hello"), PromptId("goodbye"))
 ENGLISH, SPANISH = Language("en"), Language("es")
 KEYS = ("1", "2", "3", "9", "0", "*", "#", "12", "21")
-WEIGHTED = (
-    *("say", "menu", "collect", "secret", "branch", "hours", "look_up", "set", "call", "script", "survey") * 3,
-    *("language", "choose_language", "message") * 2,
-    *("enqueue", "callback", "agent", "number", "return", "extension", "hang_up"),
+STAYING = (
+    *("say", "menu", "collect", "secret", "branch", "hours", "look_up", "set", "call", "script", "survey") * 2,
+    *("language", "choose_language", "message"),
 )
+LEADING = ("enqueue", "callback", "agent", "number", "message", "return", "extension", "hang_up")
+"""Kinds of nodes: with which the caller stays in the flow, and which lead out of it."""
 PIECES: Sequence[tuple[SpokenKind, ValueType]] = (
     (SpokenKind.DIGITS, T),
     (SpokenKind.NUMBER, N),
@@ -161,7 +162,8 @@ class _Author:
         nodes: dict[NodeId, Node] = {}
         for place, name in enumerate(self.row):
             self.place = place
-            nodes[name] = self._kinds[self.pick(WEIGHTED)]()
+            is_late = place + 1 > len(self.row) / 2
+            nodes[name] = self._kinds[self.pick(LEADING if is_late and self.luck(0.3) else STAYING)]()
         flow = Flow(
             start=self.row[0],
             nodes=nodes | self.ends,
@@ -180,13 +182,15 @@ class _Author:
         return self.pick(list(self.ends)) if self.luck(0.75) else None
 
     def on(self) -> NodeId:
-        """The next node mostly, else any later one."""
+        """The next node mostly, else one soon after it, or an end."""
         later = [*self.row[self.place + 1 :], *self.ends]
-        return later[0] if self.luck(0.6) else self.pick(later)
+        if self.luck(0.7):
+            return later[0]
+        return self.pick(list(self.ends)) if self.luck(0.15) else self.pick(later[:4])
 
     def anywhere(self) -> NodeId:
         """Also back, from what waits for somebody."""
-        return self.pick(self.row) if self.luck(0.2) else self.on()
+        return self.pick(self.row) if self.luck(0.3) else self.on()
 
     def way(self, exit_: NodeId | None) -> NodeId | None:
         """A way of its own; or none, where the flow's exits have one."""
