@@ -16,6 +16,9 @@ _TOLD_LATE_S = 5.0
 # command Asterisk plays out a SIP INFO digit for 80 ms and more, and the command that starts meanwhile reads its end.
 _PLAYED_OUT_S = 0.25
 
+# Many people end a number of fixed length with the terminator all the same.
+_HABIT_S = 2.0
+
 _MAX_TYPED = 32
 
 
@@ -25,10 +28,11 @@ class TypedDigits:
     No `repr` shows them: they may be a PIN.
     """
 
-    __slots__ = ("_ahead", "_before", "_read", "_told", "is_ami_listening")
+    __slots__ = ("_ahead", "_before", "_ending", "_read", "_told", "is_ami_listening")
 
     def __init__(self) -> None:
         self._before = ""  # the last key of the talk before the session
+        self._ending: tuple[str, float] | None = None  # a terminator that would mean nothing, until then
         self._ahead: deque[str] = deque()
         self._told: deque[tuple[str, float]] = deque()  # by AMI; AGI has not read them (yet)
         self._read: deque[tuple[str, float]] = deque()  # by AGI; AMI has not told them yet
@@ -55,6 +59,19 @@ class TypedDigits:
 
     def has_one_of(self, wanted: str) -> bool:
         return bool(self.first_of(wanted))
+
+    def is_full(self, terminator: str, now_s: float) -> None:
+        """A number took as many digits as it may have: `terminator`, typed behind it out of habit, answers nothing else."""
+        if self._ahead and self._ahead[0] == terminator:
+            self._ahead.popleft()
+        elif not self._ahead:
+            self._ending = (terminator, now_s + _HABIT_S)
+
+    def without_ending(self, digits: str, now_s: float) -> str:
+        """Those of `digits` that would mean something if they were typed now."""
+        if self._ending is None or now_s > self._ending[1]:
+            return digits
+        return digits.replace(self._ending[0], "")
 
     def clear(self) -> None:
         """Forgets what was typed and not used; what one side still has to show stays expected."""
@@ -88,7 +105,7 @@ class TypedDigits:
         if self.is_ami_listening:
             self._drop_untold(now_s)
             self._read.append((digit, now_s))
-        self._count(digit)
+        self._count(digit, now_s)
         return True
 
     def told_by_ami(self, digit: str, now_s: float) -> bool:
@@ -101,13 +118,16 @@ class TypedDigits:
         self._told.append((digit, now_s))
         if len(self._told) > _MAX_TYPED:
             self._told.popleft()
-        self._count(digit)
+        self._count(digit, now_s)
         return True
 
     def _drop_untold(self, now_s: float) -> None:
         while self._read and now_s - self._read[0][1] > _TOLD_LATE_S:
             self._read.popleft()
 
-    def _count(self, digit: str) -> None:
+    def _count(self, digit: str, now_s: float) -> None:
+        ending, self._ending = self._ending, None
+        if ending is not None and digit == ending[0] and now_s <= ending[1]:
+            return
         if len(self._ahead) < _MAX_TYPED:  # who leans on a key does not fill the memory
             self._ahead.append(digit)

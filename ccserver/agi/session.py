@@ -398,7 +398,7 @@ class Session:
             await utterance.ready(self.conversation, is_over)
             if is_over():
                 break
-            lines = utterance.lines(stop)
+            lines = utterance.lines(self.conversation.typed.without_ending(stop, self.conversation.now_s()))
             if not lines:
                 is_whole = False
                 self._tell_missing(utterance)
@@ -447,6 +447,8 @@ class Session:
                     return digits, VerbEnd.DONE
                 digits += digit.encode()
                 if len(digits) >= max_digits or (endings and bytes(digits) in endings):
+                    if terminator and max_digits > 1:
+                        typed.is_full(terminator, self.conversation.now_s())
                     return digits, VerbEnd.DONE
                 deadline_s = self.conversation.now_s() + next_timeout_s
             if self._is_superseded():

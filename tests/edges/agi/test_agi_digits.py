@@ -57,6 +57,36 @@ def test_a_played_out_digit_is_read_by_the_command_after_it() -> None:
     assert _all(typed) == "1"
 
 
+def test_the_terminator_behind_a_full_number_is_dropped_once_and_soon_only() -> None:
+    typed = TypedDigits()
+    typed.is_full("#", 10.0)
+    assert typed.without_ending("12#", 11.0) == "12" and typed.without_ending("12#", 12.5) == "12#"
+    typed.told_by_ami("#", 11.0)
+    assert not typed.read_by_agi("#", 11.01)  # its twin
+    typed.told_by_ami("#", 11.5)
+    assert _all(typed) == "#"
+    typed.is_full("#", 20.0)
+    typed.told_by_ami("#", 22.5)
+    assert _all(typed) == "#"
+
+
+def test_another_key_behind_a_full_number_is_the_next_answer_and_so_is_what_follows() -> None:
+    typed = TypedDigits()
+    typed.is_full("#", 10.0)
+    for digit in "7#":
+        typed.told_by_ami(digit, 10.5)
+    assert _all(typed) == "7#"
+
+
+def test_a_terminator_typed_ahead_behind_a_full_number_is_dropped_too() -> None:
+    typed = TypedDigits()
+    for digit in "#7":
+        typed.told_by_ami(digit, 1.0)
+    typed.is_full("#", 5.0)
+    typed.told_by_ami("#", 5.1)
+    assert _all(typed) == "7#"
+
+
 def test_the_last_key_of_a_talk_that_ends_again_is_nothing_that_was_typed() -> None:
     typed = TypedDigits()
     typed.told_before("2")

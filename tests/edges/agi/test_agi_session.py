@@ -174,6 +174,21 @@ def test_ami_is_enough_and_the_open_wait_does_not_count_twice(desk: Desk) -> Non
     assert desk.take_events() == [DigitsCollected(session=peer.session, command=second, end=VerbEnd.DONE, digits="6")]
 
 
+def test_the_hash_behind_a_full_number_neither_ends_the_next_prompt_nor_answers_it(desk: Desk) -> None:
+    peer = desk.call()
+    peer.collect(max_digits=2)
+    for digit in "12":
+        desk.server.digit(LEG, digit)
+    desk.take_events()
+    peer.answer(WAIT_1S, result=50)  # the wait that the second digit ended
+    command = peer.collect("menu", max_digits=1)
+    assert peer.asked() == ['STREAM FILE "/prompts/en/menu" "0123456789*"']
+    desk.server.digit(LEG, "#")
+    peer.reply("0 endpos=8000")
+    peer.answer(WAIT_1S, result=51)
+    assert desk.take_events() == [DigitsCollected(session=peer.session, command=command, end=VerbEnd.DONE, digits="3")]
+
+
 def test_no_input_times_out_after_the_prompt(desk: Desk) -> None:
     peer = desk.call()
     command = peer.collect("menu")
