@@ -1,6 +1,6 @@
 """What is wrong with this installation, and what mends it.
 
-Eight checks, each of which can be read alone. They look from outside, so they work with the daemon running or not.
+Nine checks, each of which can be read alone. They look from outside, so they work with the daemon running or not.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from enum import Enum
 
 from ccserver.cli.ami_probe import AmiProbe, LoginRefused, ProbeFailed
 from ccserver.config.edges import EdgeSettings
+from ccserver.speech.trial import Trouble
 
 FREE_BYTES_MIN = 1024**3
 RECORDING_BYTES_PER_S = 32_000
@@ -103,11 +104,12 @@ class Ailment(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the checks look at. `is_running`: the daemon answers on its control socket, so its ports are rightly taken.
-    `schema_trouble` says what is wrong with the database's schema, or None."""
+    `schema_trouble` says what is wrong with the database's schema, or None; `speech_trouble` what callers would not hear."""
 
     edges: EdgeSettings
     is_running: bool
     schema_trouble: Callable[[], str | None]
+    speech_trouble: Callable[[], Trouble | None]
     clock_is_synchronised: Callable[[], bool]
     utc: Callable[[], float] = time.time
 
@@ -117,12 +119,13 @@ class _InTheWay(Exception):
 
 
 def examine(around: Surroundings) -> Iterator[Finding]:
-    """All eight checks in the order in which one would mend what they find."""
+    """All nine checks in the order in which one would mend what they find."""
     checks: tuple[tuple[str, Callable[[Surroundings], str]], ...] = (
         ("AMI reachable", _ami_reachable),
         ("AMI rights", _ami_rights),
         ("modules loaded", _modules_loaded),
         ("dialplan installed", _dialplan_installed),
+        ("speech", _speech),
         ("database schema", _database_schema),
         ("disk", _disk),
         ("clock", _clock),
@@ -231,6 +234,13 @@ def _dialplan_installed(around: Surroundings) -> str:
             "`#include ccserver/ccserver-extensions.conf` to extensions.conf, then `asterisk -rx 'dialplan reload'`",
         )
     return f"contexts {', '.join(contexts)}"
+
+
+def _speech(around: Surroundings) -> str:
+    found = around.speech_trouble()
+    if found is not None:
+        raise Ailment(seen=found.seen, mend=found.mend)
+    return "every prompt has its file, and the speech engine speaks every language"
 
 
 def _database_schema(around: Surroundings) -> str:

@@ -26,6 +26,7 @@ from ccserver.config.shipped import examples
 from ccserver.config.site_values import asterisk_values
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
 from ccserver.control.protocol import ProtocolError
+from ccserver.speech.trial import trouble
 from ccserver.store.database import SchemaMismatch, Store
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -153,7 +154,7 @@ def check_database(config: Path, is_json: bool) -> None:
 @root.command()
 @at_a_place
 def doctor(place: Place) -> None:
-    """Find what is wrong with the installation, and say what mends it: eight checks. Changes nothing."""
+    """Find what is wrong with the installation, and say what mends it: nine checks. Changes nothing."""
     edges = place.configuration().edges
 
     def schema_trouble() -> str | None:
@@ -175,6 +176,7 @@ def doctor(place: Place) -> None:
         edges=edges,
         is_running=_answers(place.control_socket()),
         schema_trouble=schema_trouble,
+        speech_trouble=lambda: trouble(edges),
         clock_is_synchronised=kernel_clock_is_synchronised,
     )
     findings: list[Finding] = []

@@ -28,6 +28,7 @@ CHECKS = (
     "AMI rights",
     "modules loaded",
     "dialplan installed",
+    "speech",
     "database schema",
     "disk",
     "clock",

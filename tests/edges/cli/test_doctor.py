@@ -1,10 +1,11 @@
-"""Each of the eight faults is produced, and named with its mend; nothing else is called a fault then."""
+"""Each of the nine faults is produced, and named with its mend; nothing else is called a fault then."""
 
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cli_desk import a_configuration
@@ -15,6 +16,8 @@ from ccserver.cli import doctor as checks
 from ccserver.cli import root
 from ccserver.cli.doctor import Finding, Surroundings, Verdict, examine
 from ccserver.config import load
+from ccserver.config.edges import EdgeSettings
+from ccserver.speech.trial import Trouble
 
 
 def a_free_port() -> int:
@@ -29,6 +32,15 @@ def stack() -> Iterator[ExitStack]:
         yield opened
 
 
+SOUND = Surroundings(
+    edges=cast(EdgeSettings, None),
+    is_running=False,
+    schema_trouble=lambda: None,
+    speech_trouble=lambda: None,
+    clock_is_synchronised=lambda: True,
+)
+
+
 @pytest.fixture
 def examined(tmp_path: Path, stack: ExitStack) -> Callable[..., dict[str, Finding]]:
     """Examines an installation that is sound but for what is given."""
@@ -37,7 +49,7 @@ def examined(tmp_path: Path, stack: ExitStack) -> Callable[..., dict[str, Findin
         manager = manager or Manager()
         port = stack.enter_context(manager.listening())
         edges = load(a_configuration(tmp_path, ami=port, agi=a_free_port(), metrics=a_free_port())).edges
-        around = Surroundings(edges=edges, is_running=False, schema_trouble=lambda: None, clock_is_synchronised=lambda: True)
+        around = replace(SOUND, edges=edges)
         around = replace(around, **changed)  # type: ignore[arg-type]
         return {finding.check: finding for finding in examine(around)}
 
@@ -51,15 +63,15 @@ def only_fault(findings: dict[str, Finding], check: str) -> Finding:
     return findings[check]
 
 
-def test_a_sound_installation_passes_all_eight(examined: Callable[..., dict[str, Finding]]) -> None:
+def test_a_sound_installation_passes_all_nine(examined: Callable[..., dict[str, Finding]]) -> None:
     findings = examined()
-    assert len(findings) == 8
+    assert len(findings) == 9
     assert {finding.verdict for finding in findings.values()} == {Verdict.GOOD}
 
 
 def test_no_asterisk(tmp_path: Path) -> None:
     edges = load(a_configuration(tmp_path, ami=a_free_port(), agi=a_free_port(), metrics=a_free_port())).edges
-    around = Surroundings(edges=edges, is_running=False, schema_trouble=lambda: None, clock_is_synchronised=lambda: True)
+    around = replace(SOUND, edges=edges)
     findings = {finding.check: finding for finding in examine(around)}
     assert findings["AMI reachable"].verdict is Verdict.FAULT
     assert "Connection refused" in findings["AMI reachable"].seen and "manager.conf" in findings["AMI reachable"].mend
@@ -112,6 +124,11 @@ def test_a_missing_dialplan(examined: Callable[..., dict[str, Finding]]) -> None
     assert "cc-agent" in finding.seen and "ccserver asterisk render" in finding.mend
 
 
+def test_what_callers_would_not_hear(examined: Callable[..., dict[str, Finding]]) -> None:
+    finding = only_fault(examined(speech_trouble=lambda: Trouble(seen="no voice for pt", mend="name one")), "speech")
+    assert (finding.seen, finding.mend) == ("no voice for pt", "name one")
+
+
 def test_an_old_schema(examined: Callable[..., dict[str, Finding]]) -> None:
     finding = only_fault(examined(schema_trouble=lambda: "schema 0001, needed 0002"), "database schema")
     assert "0001" in finding.seen and "ccserver db upgrade" in finding.mend
@@ -162,9 +179,10 @@ def test_a_daemon_that_does_not_listen(examined: Callable[..., dict[str, Finding
     assert "nobody listens" in finding.seen and "journalctl" in finding.mend
 
 
-def test_the_command_tells_all_eight_and_the_mends(tmp_path: Path) -> None:
+def test_the_command_tells_all_nine_and_the_mends(tmp_path: Path) -> None:
     file = a_configuration(tmp_path, ami=a_free_port(), agi=a_free_port(), metrics=a_free_port())
     result = CliRunner().invoke(root, ["doctor", "--config", str(file)])
     assert result.exit_code == 1
-    assert sum(line.startswith(("good", "fault", "unknown")) for line in result.stdout.splitlines()) == 8
+    assert sum(line.startswith(("good", "fault", "unknown")) for line in result.stdout.splitlines()) == 9
     assert "run `ccserver db upgrade`" in result.stdout
+    assert "run `ccserver prompts render`" in result.stdout
