@@ -25,7 +25,7 @@ from ccserver.core.settings import Node as FlowNode
 
 menu_keys = Text("a choice of 1 to 4 keys", str, r"[0-9*#]{1,4}", 8, '"1"')
 one_key = Text("one key", str, r"[0-9*#]", 8, '"1"')
-field_name = Text("the name of a field", str, r"[A-Za-z_][A-Za-z0-9_.-]{0,79}", 80, "amount")
+field_name = Text("the name of a field", str, r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", 200, "amount")
 look_up = Reference("a look-up", ("look_ups",), LookUpId)
 next_node = Field("next", kinds.node_name, "The node after it.")
 given_values = Field(
