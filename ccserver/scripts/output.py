@@ -4,15 +4,14 @@ A script's thread never takes a lock of the daemon's log: it may be ended at any
 hands its lines over instead, and the loop's thread writes them.
 """
 
-import io
 import logging
 import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 LINES_MAX = 100
 """Of one run; one more line says that there were others."""
@@ -104,7 +103,7 @@ def _divert(record: logging.LogRecord) -> bool:
     return False
 
 
-class _Divided(io.TextIOBase):
+class _Divided:
     """Standard output for everybody but scripts."""
 
     def __init__(self, real: TextIO) -> None:
@@ -117,19 +116,12 @@ class _Divided(io.TextIOBase):
         output.write(text)
         return len(text)
 
-    def flush(self) -> None:
-        if _current.output is None:
-            self._real.flush()
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
 
-    def isatty(self) -> bool:
-        return self._real.isatty()
-
-    def fileno(self) -> int:
-        return self._real.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._real.encoding
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 # --- how a script failed ------------------------------------------------------------------------------------------------

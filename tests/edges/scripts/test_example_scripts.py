@@ -5,11 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from ccserver.config.script_files import ScriptKind, functions_in
+from ccserver.lookups.demo import make_demo
 from ccserver.scripts import Call, Rehearsal, Result
 from ccserver.scripts.folder import ScriptFolder
 
@@ -34,17 +36,13 @@ def test_the_page_shows_the_file_as_it_is() -> None:
 # --- appointments -------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
+    """The demo's, with two appointments of the customer 1001 and one of 1003 beside its own."""
     path = tmp_path / "demo.db"
+    make_demo(path, hash_pin=lambda pin: "", today=date(2026, 12, 18))
     with closing(sqlite3.connect(path)) as made, made:
-        made.execute("CREATE TABLE appointments (customer TEXT, date TEXT, time TEXT, confirmed INTEGER NOT NULL DEFAULT 0)")
         made.executemany(
             "INSERT INTO appointments VALUES (?, ?, ?, ?)",
-            [
-                ("1001", "2026-12-28", "09:30", 0),
-                ("1001", "2026-12-21", "16:00", 0),
-                ("1001", "2026-12-01", "10:00", 1),
-                ("1002", "2026-12-22", "11:15", 0),
-            ],
+            [("1001", "2026-12-28", "09:30", 0), ("1001", "2026-12-01", "10:00", 1), ("1003", "2026-12-22", "11:15", 0)],
         )
     return path
 
@@ -67,8 +65,8 @@ def test_the_next_appointment_is_found_and_confirmed(appointments: ScriptFolder,
     find = appointments.function("appointments.find", ScriptKind.PURE)
     confirm = appointments.function("appointments.confirm", ScriptKind.WITH_CALL)
     call = Call(parameters={"customer": "1001", "database": str(database)})
-    assert find(call) == {"date": "2026-12-21", "time": "16:00"}
-    assert Rehearsal().run(confirm, call) == Result("confirmed", date="2026-12-21", time="16:00")
+    assert find(call) == {"date": "2026-12-21", "time": "09:30"}
+    assert Rehearsal().run(confirm, call) == Result("confirmed", date="2026-12-21", time="09:30")
     assert find(call) == {"date": "2026-12-28", "time": "09:30"}
     assert Rehearsal().run(confirm, call).word == "confirmed"
     assert find(call) is None
@@ -77,7 +75,8 @@ def test_the_next_appointment_is_found_and_confirmed(appointments: ScriptFolder,
         ("1001", "2026-12-01", 1),
         ("1001", "2026-12-21", 1),
         ("1001", "2026-12-28", 1),
-        ("1002", "2026-12-22", 0),
+        ("1002", "2026-12-23", 1),
+        ("1003", "2026-12-22", 0),
     ]
 
 
@@ -93,8 +92,8 @@ def test_a_caller_who_hangs_up_meanwhile_has_confirmed_nothing_by_half(appointme
     line = Rehearsal()
     line.is_over = True
     with pytest.raises(Exception, match="hung up"):
-        line.run(confirm, Call(parameters={"customer": "1002", "database": str(database)}))
-    assert ("1002", "2026-12-22", 1) in rows(database), "it was asked for, and is kept as a whole"
+        line.run(confirm, Call(parameters={"customer": "1003", "database": str(database)}))
+    assert ("1003", "2026-12-22", 1) in rows(database), "it was asked for, and is kept as a whole"
 
 
 def test_a_database_that_is_not_there_fails_and_is_not_made(appointments: ScriptFolder, tmp_path: Path) -> None:
