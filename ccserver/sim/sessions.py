@@ -423,7 +423,8 @@ def _length_max(verb: Collecting) -> int:
 
 
 def _failed(session: _Session) -> Event | None:
-    """The end of a verb that could not be done: a prompt is missing, say. None for one that cannot fail so."""
+    """The end of a verb that could not be done: a prompt is missing, say. None for one that cannot fail so: music that is missing is
+    silence."""
     verb, command, failed = session.verb, session.command, VerbEnd.FAILED
     match verb:
         case Say():
@@ -439,7 +440,5 @@ def _failed(session: _Session) -> Event | None:
             return MessageRecorded(session=session.id, command=command, end=failed, duration_s=0.0)
         case RunScript():
             return ScriptEnded(session=session.id, command=command, end=failed)
-        case WaitUntil():
-            return WaitEnded(session=session.id, command=command, end=failed)
         case _:
             return None

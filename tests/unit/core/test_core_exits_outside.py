@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from desk import Desk, a_queue, spoken
+from flow_desk import FlowDesk, a_flow
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
@@ -16,7 +17,7 @@ from ccserver.core.records import (
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.settings import Exit, ExitKind
+from ccserver.core.settings import Exit, ExitKind, NumberNode
 
 OUTSIDE = Exit(kind=ExitKind.NUMBER, target="+34600111222")
 MESSAGE = Exit(kind=ExitKind.MESSAGE, prompt="closed-now")
@@ -164,3 +165,14 @@ def test_without_a_place_for_recordings_the_caller_is_let_go() -> None:
     desk.tell(ev.SettingsLoaded(settings=desk.settings))
     desk.call()
     assert desk.told(c.EndSession) and not desk.ever(c.RecordMessage)
+
+
+def test_a_flow_leads_outside_before_any_queue_and_both_talk() -> None:
+    """There is no queue whose longest talk could be meant."""
+    desk = FlowDesk(a_flow(start=NumberNode(number="+34600111222", on_failure="people")))
+    caller = desk.dial()
+    (dial,) = desk.told(c.DialOut)
+    answers(desk, caller, dial.leg)
+    assert desk.state(1) == "talking"
+    desk.wait(4 * 3600.0)
+    assert [x.leg for x in desk.ever(c.HangUpLeg)] == [dial.leg], "the longest talk is over"
