@@ -1,5 +1,6 @@
 """A center to simulate that has everything: external phones, spare phones, work without a line, callbacks, tiers, direct calls,
-flows that an agent can send a customer into, messages. The queues choose agents by the strategy that is asked for."""
+flows that an agent can send a customer into, messages, self-service, surveys. The queues choose agents by the strategy that is
+asked for."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,12 +36,14 @@ from ccserver.core.settings import (
     Tier,
     WrapUpKind,
 )
+from ccserver.sim import self_service
 from ccserver.sim.sample import BILLING, DID, ENGLISH, SALES, SUPPORT, Sample, sample_center
 
 POST = QueueId("post")
 MAIL = "mail"
-DIRECT_DID, STRAIGHT_DID, MESSAGE_DID = "15550101", "15550102", "15550103"
-DIDS = (DID, DID, STRAIGHT_DID, DIRECT_DID, DID, DID, STRAIGHT_DID, MESSAGE_DID)
+DIRECT_DID, STRAIGHT_DID, MESSAGE_DID, SELF_SERVICE_DID = "15550101", "15550102", "15550103", "15550104"
+DIDS = (DID, DID, STRAIGHT_DID, DIRECT_DID, DID, SELF_SERVICE_DID, STRAIGHT_DID, MESSAGE_DID, SELF_SERVICE_DID)
+CLERK_OUTSIDE = "+15555550142"
 EVERY_NTH_EXTERNAL = 6
 SPARE_PHONES = 2
 MAY_CALL = ClassOfServiceId("staff")
@@ -64,19 +67,24 @@ def full_center(agents: int, strategy: Strategy, *, wrap_up_s: float = 20.0) -> 
             FlowId("straight"): Flow(start=NodeId("queue"), nodes={NodeId("queue"): EnqueueNode(queue=SALES)}),
             FlowId("survey"): _survey(),
             FlowId("message"): Flow(start=NodeId("message"), nodes={NodeId("message"): MessageNode(queue=SUPPORT, max_s=60.0)}),
+            **self_service.flows(min(plain.agents), CLERK_OUTSIDE),
         },
         dids={
             **plain.dids,
             DIRECT_DID: DidSettings(flow=FlowId("direct"), language=ENGLISH),
             STRAIGHT_DID: DidSettings(flow=FlowId("straight"), language=ENGLISH, priority=3),
             MESSAGE_DID: DidSettings(flow=FlowId("message"), language=ENGLISH),
+            SELF_SERVICE_DID: DidSettings(flow=self_service.SELF_SERVICE, language=ENGLISH, hours=self_service.OFFICE),
         },
         classes_of_service={
             MAY_CALL: ClassOfService(allows=frozenset(NumberKind) - {NumberKind.PREMIUM, NumberKind.UNKNOWN}, calls_per_hour=20)
         },
         capacity={"voice": 1, MAIL: 2},
         combined_capacity=2,
-        sendable_flows={"1": FlowId("survey")},
+        sendable_flows={"1": FlowId("survey"), "2": self_service.AFTER_CALL},
+        hours={**plain.hours, **self_service.HOURS},
+        look_ups=self_service.LOOK_UPS,
+        recordable_prompts=self_service.RECORDABLE_PROMPTS,
     )
     return Sample(settings, sample.pins)
 
@@ -121,6 +129,7 @@ def _queues(plain: Mapping[QueueId, QueueSettings], strategy: Strategy, wrap_up_
             comfort=(Comfort(prompt=PromptId("cc-still-waiting"), every_s=30.0),),
             headset_notice=HeadsetNotice.NAME,
             name_prompt=PromptId("queue-sales"),
+            survey=self_service.AFTER_CALL,
         ),
         SUPPORT: replace(
             plain[SUPPORT],
