@@ -7,9 +7,8 @@
   spoke last does. Rank 0 (its agent was lost) waits for nobody.
 """
 
-from dataclasses import replace
-
 from ccserver.core import requirements
+from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, InteractionId
 from ccserver.core.pairing import Pairing
 from ccserver.core.settings import QueueSettings, Strategy

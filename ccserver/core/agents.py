@@ -5,12 +5,12 @@ derived from both and the phone. Which rule wins, first to last: work, logged ou
 back-off, ready.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from ccserver.core import figures, idle_clock, wrap_up
 from ccserver.core.attendance import Attendance
 from ccserver.core.availability import IN_USE, kinds_free
+from ccserver.core.change import replace
 from ccserver.core.facts import (
     AgentLegOver,
     CallsBack,

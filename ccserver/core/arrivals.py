@@ -5,8 +5,9 @@ shorter one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from ccserver.core.change import replace
 from ccserver.core.requirements import all_of
 from ccserver.core.settings import (
     CustomerSettings,

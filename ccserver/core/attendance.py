@@ -5,9 +5,8 @@ is refused (`agent_rules.login`); one phone has one agent. Whatever cannot happe
 it: log-out wins over a move, and a move comes before not ready.
 """
 
-from dataclasses import replace
-
 from ccserver.core import figures, idle_clock
+from ccserver.core.change import replace
 from ccserver.core.facts import Answered, Origin
 from ccserver.core.hours import is_open, next_close
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, ReasonId

@@ -10,10 +10,9 @@ one request at a time. A served call from that number cancels it. The block list
 asked when an agent is sought and again at the dial; outside the hours it rests until the next lawful time.
 """
 
-from dataclasses import replace
-
 from ccserver.core import arrivals
 from ccserver.core.callers import Callers, prompt
+from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectNumber, DialOut, Place, Reply
 from ccserver.core.events import CancelCallbackRequested, NumberCollected
 from ccserver.core.facts import OfferBegan, OfferParked

@@ -4,9 +4,8 @@ The leg lives in a loop of the dialplan that comes back to us by an AGI session.
 `Interaction.after` keeps what comes next until the leg is back.
 """
 
-from dataclasses import replace
-
 from ccserver.core import recording
+from ccserver.core.change import replace
 from ccserver.core.commands import AnswerCall, EndSession, Next, RecordMessage, Say
 from ccserver.core.facts import ConsultFailed, HandedOver, SaidNothing
 from ccserver.core.ids import AgentId, NodeId, PromptId, QueueId

@@ -10,7 +10,6 @@ whole and reported as `StepFailed`; the driver answers it with `InteractionFault
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any, assert_never
 
 from ccserver.core import events as ev
@@ -18,6 +17,7 @@ from ccserver.core.access import Access
 from ccserver.core.agents import Agents
 from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
+from ccserver.core.change import replace
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
 from ccserver.core.externals import ACCEPT_KEY, Externals

@@ -6,8 +6,7 @@ Whoever leaves later, the rest stays, as long as the customer and somebody else 
 wraps up. The customer's end is the end for all.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.commands import Move, Place, RedirectLegs
 from ccserver.core.consults import Consults
 from ccserver.core.facts import AgentLegOver

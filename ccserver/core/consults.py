@@ -5,9 +5,8 @@ no wrap-up. It ends when the colleague goes or does not come (the agent hears so
 back, or when the agent completes it: then the colleague's leg is joined with the customer, and their work is the customer's from there on.
 """
 
-from dataclasses import replace
-
 from ccserver.core import service_class
+from ccserver.core.change import replace
 from ccserver.core.commands import WaitUntil
 from ccserver.core.facts import WorkMoved
 from ccserver.core.guests import Guests

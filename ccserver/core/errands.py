@@ -4,8 +4,7 @@ The customer walks the flow as in a menu, in a session of their own; the agent w
 talk. A flow that goes elsewhere (a queue, an extension, a goodbye) takes the customer away, and the agent wraps up.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.holding import Holding
 from ccserver.core.ids import PromptId
 from ccserver.core.records import EndedBy, FlowEnd

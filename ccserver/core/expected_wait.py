@@ -21,9 +21,10 @@ waited: the maximum-likelihood estimate for exponential patience, with those who
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, exp
 
+from ccserver.core.change import replace
 from ccserver.core.state import Mean, QueueCounters
 
 KEEP = 0.98

@@ -4,8 +4,7 @@ A voicemail answers too, and says nothing that we understand: it presses no key,
 heard it. The trunk tells no state of such a phone: it counts as idle until a call to it fails.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.commands import Collect, EndSession, Next
 from ccserver.core.ids import PromptId
 from ccserver.core.settings import PhoneKind, Spoken, SpokenKind

@@ -5,10 +5,10 @@ The code is matched as the longest one that begins the dialled digits; what foll
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ccserver.core import figures, marks
 from ccserver.core.agents import Agents, shown_state
+from ccserver.core.change import replace
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
 from ccserver.core.events import FeatureDialled, SecretChecked, VerbEnd

@@ -4,8 +4,7 @@ A day is one of the site's `timezone`. Sums are of what is over, and belong to t
 new day. The time logged in is cut at midnight: it is what occupancy is measured against.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.hours import local_day
 from ccserver.core.moment import Moment
 from ccserver.core.state import Figures

@@ -8,11 +8,11 @@ wins, where one input could mean two things: a choice of the node before the ope
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from ccserver.core import checksums, ivr, requirements, speaking
 from ccserver.core.callers import Callers, prompt, spelled
+from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectSecret, LookUp, RunScript, SecretCheck, WaitUntil
 from ccserver.core.events import LookedUp, LookUpEnd, ScriptEnded, SecretChecked, VerbEnd
 from ccserver.core.expressions import Expression, Value, evaluate

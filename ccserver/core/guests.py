@@ -3,8 +3,7 @@
 A guest's leg joins by itself on answer (`Place.JOIN`), so at most one is called at a time, and nobody else while it rings.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.commands import DialOut, Place
 from ccserver.core.ids import LegId, PhoneId
 from ccserver.core.ledger import Ledger

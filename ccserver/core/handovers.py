@@ -8,8 +8,8 @@ of the queue in which they were served.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
+from ccserver.core.change import replace
 from ccserver.core.commands import CollectNumber, Move, Place, RecordingStep, RedirectLegs
 from ccserver.core.conferences import Conferences
 from ccserver.core.consults import Consults
@@ -348,11 +348,10 @@ class Handovers:
     # --- out of a queue -----------------------------------------------------------------------------------------------
     def dial_out(self, interaction: Interaction, number: str) -> None:
         """A queue's exit, or a flow, leads to a number outside. Nobody hands the customer on; they are on hold while it rings there."""
-        step, queue = self.step, interaction.queue
+        step = self.step
         state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
         interaction = self.ledger.put(replace(interaction, state=state, after=None))
-        ring_s = step.settings.agent_rules.transfer_ring_s
-        max_talk_s = MAX_TALK_S if queue is None else step.queue_settings(queue, interaction).max_talk_s
+        ring_s, max_talk_s = step.settings.agent_rules.transfer_ring_s, self._max_talk_s(interaction)
         self.guests.dial(
             interaction, PhoneId(f"PJSIP/{number}@{step.settings.trunk}"), number, ring_s=ring_s, max_talk_s=max_talk_s
         )
@@ -402,9 +401,12 @@ class Handovers:
         state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
         self.ledger.put(replace(interaction, state=state, guest=replace(guest, since=step.now)))
         step.deadlines.clear(DeadlineKind.HELD, interaction.id)
-        assert interaction.queue is not None
-        longest_s = step.queue_settings(interaction.queue, interaction).max_talk_s
-        step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + longest_s)
+        step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + self._max_talk_s(interaction))
+
+    def _max_talk_s(self, interaction: Interaction) -> float:
+        """Of its queue; a flow may have led outside without one."""
+        queue = interaction.queue
+        return MAX_TALK_S if queue is None else self.step.queue_settings(queue, interaction).max_talk_s
 
     def joined(self, fact: Joined) -> None:
         interaction = self.step.interactions.get(fact.interaction)

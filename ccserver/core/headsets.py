@@ -11,9 +11,9 @@
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ccserver.core.agents import Agents
+from ccserver.core.change import replace
 from ccserver.core.commands import Collect, EndSession, Next, Place, Say
 from ccserver.core.facts import AgentLegOver, OfferParked
 from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId

@@ -7,9 +7,9 @@ which the leg that everything waits for is ended, and the end of that leg has it
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ccserver.core import recording
+from ccserver.core.change import replace
 from ccserver.core.commands import ControlRecording, Move, Place, RecordingStep, RedirectLegs, Say, WaitUntil
 from ccserver.core.facts import TalkHeld
 from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId

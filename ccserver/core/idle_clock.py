@@ -15,8 +15,7 @@ The end of a served interaction (of its wrap-up, if it has one) always starts it
 A busy phone, a phone that cannot be reached, an offer that was withdrawn and a pause of the link never touch it.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.settings import IdleReset, NumberKind, Settings
 from ccserver.core.state import CONSULT, Agent, Work
 

@@ -6,10 +6,9 @@ and only the end of the leg means that the caller is gone. Each change of state 
 Which rule wins: the caller's end before everything; then the end of the agent's leg; then what a prompt or a digit says.
 """
 
-from dataclasses import replace
-
 from ccserver.core import arrivals, expected_wait
 from ccserver.core.callers import LEAVE_S, Callers, prompt
+from ccserver.core.change import replace
 from ccserver.core.commands import EndSession, Next
 from ccserver.core.events import CallArrived
 from ccserver.core.facts import CustomerReached

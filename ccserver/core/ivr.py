@@ -7,10 +7,11 @@ failure exit is taken, with a few steps more; without one, or past those, the wa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from ccserver.core import requirements
+from ccserver.core.change import replace
 from ccserver.core.expressions import NOTHING, Look, Value, evaluate, fitted, type_of
 from ccserver.core.ids import FlowId, Language, NodeId
 from ccserver.core.records import FlowStep, StepHow

@@ -5,8 +5,7 @@ itself: a second one would take the customer out of the talk with the first. A j
 came back without having been there, or when its end is known. What it was for is not known here: facts say what became of it.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.commands import JoinLeg, Move, Place, RedirectLegs
 from ccserver.core.facts import Joined, JoinFailed
 from ccserver.core.ids import LegId

@@ -3,9 +3,8 @@
 Each fact is told once, when it is over; nothing here decides what happens next.
 """
 
-from dataclasses import replace
-
 from ccserver.core import expected_wait, stats
+from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (

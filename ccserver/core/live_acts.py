@@ -4,11 +4,10 @@ Requests that name nobody (`by` empty) for what agents do themselves (log-in, lo
 record; all others are.
 """
 
-from dataclasses import replace
-
 from ccserver.core import events as ev
 from ccserver.core import marks
 from ccserver.core.agents import Agents
+from ccserver.core.change import replace
 from ccserver.core.commands import Reply
 from ccserver.core.ids import AgentId, InteractionId, RequestId, SkillId
 from ccserver.core.interactions import Interactions

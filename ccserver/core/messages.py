@@ -16,10 +16,9 @@ from the beginning; a file that cannot be played is said so, told in a notice, a
 supervisor ends it unheard, and the third fault: the record of the message and its file stay.
 """
 
-from dataclasses import replace
-
 from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import LEAVE_S
+from ccserver.core.change import replace
 from ccserver.core.commands import Collect, EndSession, Next, Say
 from ccserver.core.events import VerbEnd
 from ccserver.core.facts import AgentLegOver

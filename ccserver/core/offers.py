@@ -9,9 +9,8 @@ A headset's line is offered like a phone that has answered already. It is nobody
 again, and only a line that does not come back there is ended.
 """
 
-from dataclasses import replace
-
 from ccserver.core import recording
+from ccserver.core.change import replace
 from ccserver.core.commands import EndSession, Next, Place, RingAgent
 from ccserver.core.display import shown_name
 from ccserver.core.facts import AgentLegOver, OfferOver, OfferParked

@@ -6,10 +6,10 @@ the supervisor says so; until then, and when nothing is said, callers hear the o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ccserver.core import recording
 from ccserver.core.agents import Agents
+from ccserver.core.change import replace
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Collect, CollectSecret, KeepPrompt, RecordMessage
 from ccserver.core.events import PromptKept, SecretChecked

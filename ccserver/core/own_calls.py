@@ -4,10 +4,9 @@ The dialplan asks before it dials (`OwnCallDialled`), and dials by itself once i
 shown as on an own call and is offered nothing. An agent's number follows the account: it reaches the phone the agent is logged in at.
 """
 
-from dataclasses import replace
-
 from ccserver.core import idle_clock, service_class
 from ccserver.core.agents import Agents
+from ccserver.core.change import replace
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say
 from ccserver.core.events import EmergencyDialled, OwnCallDialled
 from ccserver.core.ids import AgentId, PhoneId, PromptId

@@ -1,9 +1,8 @@
 """Who waits and who is free, kept for the matcher: it follows the records, and can be rebuilt from them at any time."""
 
-from dataclasses import replace
-
 from ccserver.core.acd import Candidate, ClassKey, Match, Matcher, Place, effective, place
 from ccserver.core.agents import Agents
+from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, InteractionId, QueueId
 from ccserver.core.settings import EVERYBODY, RINGS_SEVERAL, QueueSettings, Requirement, Settings, StaffRules, Strategy
 from ccserver.core.staffing import counts

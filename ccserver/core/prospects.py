@@ -1,7 +1,6 @@
 """What awaits an interaction in a queue that it is not in: for the flows that decide where a caller goes."""
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.forecast import Forecast
 from ccserver.core.ids import QueueId
 from ccserver.core.pairing import Pairing

@@ -5,10 +5,10 @@ send the caller elsewhere; the rules are looked at again when the offer is over.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from ccserver.core import announcements, expected_wait, requirements, stats
 from ccserver.core.callers import Callers
+from ccserver.core.change import replace
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
 from ccserver.core.facts import BackToMenu, CallbackOffered, ConsultFailed, NumberWanted

@@ -1,8 +1,8 @@
 """Follows the PBX where it and the core differ. Each repair is counted and told: a healthy day has none."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
+from ccserver.core.change import replace
 from ccserver.core.commands import EndSession, HangUpLeg, Next
 from ccserver.core.events import ChannelView, PbxObserved
 from ccserver.core.ids import InteractionId, LegId

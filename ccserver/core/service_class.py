@@ -5,8 +5,9 @@ for an agent without a class, and at a phone where nobody is logged in. Emergenc
 them through by itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, PromptId
 from ccserver.core.settings import ClassOfService, NumberKind
 from ccserver.core.step import Step

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
+from ccserver.core.change import replace
 from ccserver.core.expressions import TEXT_MAX, Look, Value, as_text, evaluate, read_number
 from ccserver.core.ids import QueueId
 from ccserver.core.ivr import as_shown

@@ -4,8 +4,7 @@ By queue: offered = the sum of all outcomes + those still waiting. It holds by c
 begins and once when it ends; `invariants` checks it after every step.
 """
 
-from dataclasses import replace
-
+from ccserver.core.change import replace
 from ccserver.core.ids import AgentId
 from ccserver.core.records import VisitOutcome
 from ccserver.core.state import QueueCounters

@@ -4,9 +4,9 @@ Engines hold the same `Step`; nobody else changes a table.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import assert_never
 
+from ccserver.core.change import replace
 from ccserver.core.commands import (
     AnswerCall,
     Collect,

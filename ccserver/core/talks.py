@@ -3,9 +3,8 @@
 How a talk ended is a fact that the center carries on to the agent and to the interaction.
 """
 
-from dataclasses import replace
-
 from ccserver.core import expected_wait
+from ccserver.core.change import replace
 from ccserver.core.facts import AgentLegOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RETURN_S, Offers

@@ -5,9 +5,8 @@ where the one they were meant for does not come, they go back to the transferrer
 in which they were served.
 """
 
-from dataclasses import replace
-
 from ccserver.core import service_class
+from ccserver.core.change import replace
 from ccserver.core.facts import CallsBack, WorkBegan
 from ccserver.core.guests import Guests
 from ccserver.core.holding import Holding

@@ -7,8 +7,8 @@ of a queue, its longest wait and its overflows are for those who hold a line. Wh
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from ccserver.core.change import replace
 from ccserver.core.commands import Reply
 from ccserver.core.events import WorkAccepted, WorkFinished, WorkRequested
 from ccserver.core.facts import TalkBegan

@@ -11,6 +11,7 @@ from ccserver.core.codec import decode, dump, encode, parse
 from ccserver.core.ids import (
     AgentId,
     CommandId,
+    HoursId,
     InteractionId,
     LegId,
     PhoneId,
@@ -99,10 +100,18 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "mark": st.none() | st.sampled_from(NumberMark),
     "requires": st.sampled_from([EVERYBODY, HasSkill(SkillId("sales"), 50), NoneOf((HasSkill(SkillId("none")),))]),
     "is_taken": st.booleans(),
+    "is_failed": st.booleans(),
+    "token": TEXT,
+    "result": TEXT,
+    "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
+    "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
+    "until_utc_s": st.none() | st.floats(1_767_600_000.0, 1_767_700_000.0),
 }
 SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RingEnded": {"is_ok": st.booleans(), "reason": st.integers(0, 8)},
     "CommandFailed": {"reason": TEXT},
+    "LookedUp": {"end": st.sampled_from(ev.LookUpEnd)},
+    "PromptKept": {"is_ok": st.booleans()},
     "InteractionFaulted": {"reason": TEXT, "interaction": st.none() | st.integers(0, 6).map(InteractionId)},
     "FeatureDialled": {"phone": st.none() | PHONES},
     "OwnCallDialled": {"phone": st.none() | PHONES, "kind": st.sampled_from(NumberKind)},
