@@ -179,9 +179,14 @@ async def test_by_expected_wait_the_caller_leaves_a_message_that_is_kept(
     await heard(ear, PROMPTS_HZ["cc-message-leave"], 200, 30)
     path = await message_of(center, first, busy)
     assert audio.total_ms(audio.heard(path, [CALLER_HZ])[CALLER_HZ]) >= 1000, "the caller's voice is in it"
+    # It waits for an agent now, and nobody is to hear it here.
+    (waiting,) = await center.waiting("far", 1)
+    assert waiting["kind"] == "message"
+    await center.ask("call.hangup", interaction=waiting["number"])
     await center.quiet()
-    row = books.calls()[-1]
+    *_, row, message = books.calls()
     assert books.told("queue_visits", row, "outcome") == ["left_message"]
+    assert message["parent"] == row["interaction"] and books.told("queue_visits", message, "outcome") == ["abandoned"]
 
 
 async def message_of(center: Center, speaker: Any, other: Any) -> Path:

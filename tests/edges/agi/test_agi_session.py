@@ -133,7 +133,17 @@ def test_verbs_of_one_step_are_done_in_order(desk: Desk) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [SpokenKind.DIGITS, SpokenKind.NUMBER, SpokenKind.PROMPT])
+def test_a_recording_is_played_by_its_path_and_by_no_other(desk: Desk) -> None:
+    peer = desk.call()
+    paths = ("/rec/message-2026-11-27-4", "/rec/../etc/passwd", "rec/message", '/rec/a"b')
+    pieces = tuple(Spoken(SpokenKind.RECORDING, path) for path in paths)
+    command = peer.perform(Say(session=peer.session, say=pieces, language=Language("en"), stop_digits="123"))
+    peer.answer('STREAM FILE "/rec/message-2026-11-27-4" "123"')
+    assert peer.asked() == []
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.FAILED)]
+
+
+@pytest.mark.parametrize("kind", [SpokenKind.DIGITS, SpokenKind.NUMBER, SpokenKind.PROMPT, SpokenKind.RECORDING])
 def test_hostile_speech_never_reaches_the_wire(desk: Desk, kind: SpokenKind) -> None:
     peer = desk.call()
     pieces = (Spoken(kind, '1"\nEXEC System "rm'), Spoken(kind, ""), Spoken(kind, "1" * 500))
