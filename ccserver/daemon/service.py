@@ -301,7 +301,7 @@ class Service:
         self._driver.post(CenterStarted(incarnation=self._journal.incarnation, first_interaction=self._first_interaction))
         self._driver.post(SettingsLoaded(settings=self._configuration.settings))
         self._driver.settle()
-        self._scripts.divert_output()
+        self._scripts.prepare()
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))

@@ -51,8 +51,6 @@ class ScriptRun:
     ) -> None:
         self.name = name
         self.is_ended = False
-        self.is_hung_up = False
-        """Whether it was told that the caller has gone."""
         self.returned: object = None
         self.raised: BaseException | None = None
         self._work = work
@@ -62,6 +60,7 @@ class ScriptRun:
         self._output = Output(lambda level, text: post(lambda: tell(level, text)))
         self._asked: Command | None = None
         self._answers: SimpleQueue[str | object] = SimpleQueue()
+        self._is_hung_up = False
         self._is_stopped = False
         self._is_leaving = False
         self._thread = threading.Thread(target=self._run, name=f"script {name}", daemon=True)
@@ -80,7 +79,7 @@ class ScriptRun:
 
     def hang_up(self) -> None:
         """The caller has gone: from now on each AGI command raises AGIHangup. The function may still finish what it does."""
-        self.is_hung_up = True
+        self._is_hung_up = True
         self._asked = None
         self._answers.put(_END)
 
@@ -111,11 +110,11 @@ class ScriptRun:
     def _raise_when_over(self) -> None:
         if self._is_stopped:
             raise ScriptStopped
-        if self.is_hung_up:
+        if self._is_hung_up:
             raise AGISIGHUPHangup("The caller has hung up, or the call goes on elsewhere")
 
     def _take(self, command: Command) -> None:
-        if not self._is_stopped and not self.is_hung_up:
+        if not self._is_stopped and not self._is_hung_up:
             self._asked = command
             self._changed()
 

@@ -6,6 +6,7 @@ once: the caller takes the failure exit and is not kept waiting for a place.
 """
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ INTERRUPT_EVERY_S = 0.5
 HUNG_AFTER_S = 3.0
 """So long after its time limit a thread that has not ended counts as hung."""
 STOP_GRACE_S = 2.0
+SWITCH_S = 0.0005
+"""How long Python lets a thread compute while another waits for its turn. Measured with eight threads that only compute: the loop answers
+in 26 ms (median; 141 ms at most), with Python's own 5 ms in 101 ms (774 ms at most)."""
 
 Ended = tuple[VerbEnd, str, Mapping[str, Value]]
 Reading = tuple[str, float]
@@ -89,14 +93,21 @@ class ScriptRunner:
         self._hung: dict[ScriptRun, None] = {}
         self._all_ended: Deferred[None] | None = None
         self._diversion = Diversion()
+        self._switch_before_s: float | None = None
 
-    def divert_output(self) -> None:
-        """From here on what scripts print and log goes through us; once, in the daemon."""
+    def prepare(self) -> None:
+        """Once, in the daemon: what scripts print and log goes through us from here on, and one that computes lets the loop have its
+        turn soon."""
         self._diversion.start()
+        self._switch_before_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
 
-    def release_output(self) -> None:
-        """Everything as before `divert_output`."""
+    def release(self) -> None:
+        """Everything as before `prepare`."""
         self._diversion.stop()
+        if self._switch_before_s is not None:
+            sys.setswitchinterval(self._switch_before_s)
+            self._switch_before_s = None
 
     async def stop(self) -> None:
         """Ends all runs and waits for their threads, but not for those that do not end."""
@@ -111,7 +122,7 @@ class ScriptRunner:
                 timer.cancel()
         if self._threads:
             log.warning("scripts.left", scripts=sorted({run.name for run in self._threads}), reason="their threads do not end")
-        self.release_output()
+        self.release()
         self._folder.close()
 
     def _waited_enough(self) -> None:
@@ -218,7 +229,15 @@ class ScriptRunner:
         )
         self._threads[run] = None
         limit = self._clock.callLater(time_limit_s, at_limit)
-        run.start()
+        try:
+            run.start()
+        except RuntimeError as fault:  # the system has no more threads
+            del self._threads[run]
+            limit.cancel()
+            self.counters.refused += 1
+            about.error("script.refused", reason=str(fault), mend="raise the limit on threads (TasksMax in ccserver.service)")
+            over(_Outcome(VerbEnd.FAILED, reason="no more threads"))
+            return None
         return run
 
     def _judge(self, run: ScriptRun, about: structlog.stdlib.BoundLogger, *, is_pure: bool) -> "_Outcome":
@@ -233,7 +252,7 @@ class ScriptRunner:
                 return _Outcome(VerbEnd.DONE, given=read_result(run.returned))
         except BadResult as fault:
             error = fault
-        if isinstance(error, ScriptStopped) or (isinstance(error, AGIHangup) and run.is_hung_up):
+        if isinstance(error, ScriptStopped | AGIHangup):
             about.info("script.left", reason="the caller hung up, or the call goes on elsewhere")
             return _Outcome(VerbEnd.FAILED, reason="the caller hung up")
         self.counters.failed += 1

@@ -2,6 +2,8 @@
 
 import builtins
 import logging
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,7 +15,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from ccserver.core.events import VerbEnd
 from ccserver.scripts.output import LINES_MAX
-from ccserver.scripts.runner import HUNG_AFTER_S, ScriptFailed
+from ccserver.scripts.runner import HUNG_AFTER_S, SWITCH_S, ScriptFailed
 
 
 @pytest.fixture
@@ -225,6 +227,20 @@ def test_a_thread_that_does_not_end_is_counted_and_the_places_are_bounded(
     assert site.done(site.start("orders.quick"))[1] == "done"
 
 
+def test_a_system_without_threads_is_a_failure_and_no_fault(
+    site: ScriptSite, lines: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    site.write("def check(agi, call): pass")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        assert site.start().ended() == (VerbEnd.FAILED, "", {})
+    assert (site.running(), events(lines)) == (0, ["script.refused"])
+    assert site.done(site.start())
+
+
 def test_a_stop_does_not_wait_for_ever(
     site: ScriptSite, lines: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,13 +287,15 @@ def test_prints_and_logs_go_to_the_log_under_the_scripts_name_and_not_for_ever(
                 print(each)
         """)
     logging.getLogger().addHandler(handler := logging.StreamHandler())
-    site.runner.divert_output()
+    site.runner.prepare()
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
     try:
         print("the daemon's own")
         site.done(site.start())
     finally:
-        site.runner.release_output()
+        site.runner.release()
         logging.getLogger().removeHandler(handler)
+    assert sys.getswitchinterval() == pytest.approx(0.005)
     said = [line for line in lines if line["event"] == "script.said"]
     assert [line["text"] for line in said][:4] == ["hello there", "mine: order late", "half a line0", "1"]
     assert {line["script"] for line in said} == {"orders.check"} and said[1]["log_level"] == "warning"
