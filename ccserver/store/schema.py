@@ -2,7 +2,7 @@
 
 Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
 `Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
-`projection`, `recording_files` and `feed_places`.
+`projection`, `feed_places` and the tables of the archive of recordings.
 
 States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
 since a row that the database refuses would be missing for ever.
@@ -323,6 +323,55 @@ recording_files = Table(
     _required("sha256", Text),
     _required("detail", Text),
     _required("finished_at", UtcTime()),
+)
+
+archive_files = Table(
+    "archive_files",
+    METADATA,
+    Column("interaction", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    _required("state", Text),
+    _required("path", Text),
+    _required("coding", Text),
+    _required("key_id", Text),
+    _required("began_at", UtcTime()),
+    _required("rate", Integer),
+    _required("frames", BigInteger),
+    _required("duration_s", Float),
+    _required("bytes", BigInteger),
+    _required("sha256", Text),
+    _required("audio_sha256", Text),
+    _required("silence_left", Float),
+    _required("silence_right", Float),
+    _required("stretches", Text),
+    _required("detail", Text),
+    _required("at", UtcTime()),
+    Index(None, "began_at"),
+    Index(None, "state"),
+)
+
+recording_holds = Table(
+    "recording_holds",
+    METADATA,
+    Column("interaction", BigInteger, primary_key=True, autoincrement=False),
+    _required("by", Text),
+    _required("reason", Text),
+    _required("at", UtcTime()),
+)
+
+recording_deletions = Table(
+    "recording_deletions",
+    METADATA,
+    Column("path", Text, primary_key=True),
+    _required("interaction", BigInteger),
+    _required("why", Text),
+    _required("by", Text),
+    _required("at", UtcTime()),
+    _required("duration_s", Float),
+    _required("bytes", BigInteger),
+    _required("sha256", Text),
+    Index(None, "interaction"),
 )
 
 feed_places = Table(
