@@ -53,6 +53,7 @@ from ccserver.core.flows import Flows
 from ccserver.core.forecast import Forecast
 from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
+from ccserver.core.hearing import Hearing
 from ccserver.core.holding import Holding
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
@@ -169,7 +170,8 @@ class CallCenter:
         self._own_calls = OwnCalls(step, self._agents)
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
-        self._messages = Messages(step, self._talks, self._queueing, self._callbacks)
+        self._messages = Messages(step, self._talks, self._queueing)
+        self._hearing = Hearing(self._messages, self._callbacks)
         self._live = LiveActs(
             step, ledger, self._agents, self._interactions, self._queueing, work=self._work, messages=self._messages
         )
@@ -1006,7 +1008,7 @@ class CallCenter:
         # Outside, somebody has to accept the message first; who listens already has.
         is_asked = phone is not None and phone.kind is PhoneKind.EXTERNAL and leg.role is Role.AGENT
         is_asked = is_asked and interaction is not None and interaction.listener() != leg.id
-        if interaction is not None and not is_asked and self._messages.opened(session, leg, interaction):
+        if interaction is not None and not is_asked and self._hearing.opened(session, leg, interaction):
             return
         if interaction is not None and offer is not None and leg.role is Role.AGENT:
             self._externals.opened(session, leg, interaction, offer)
@@ -1093,7 +1095,7 @@ class CallCenter:
         if session.dialogue is Dialogue.NOTICE:
             self._headsets.notice_ended(session)
         elif session.dialogue is Dialogue.MESSAGE:
-            self._messages.prompt_ended(session, event.end)
+            self._hearing.prompt_ended(session, event.end)
         elif interaction is not None:
             self._interactions.verb_ended(interaction)
         elif session.dialogue is Dialogue.DESK:
@@ -1109,7 +1111,7 @@ class CallCenter:
         if session.dialogue is Dialogue.ACCEPT:
             self._accepted(session, event.digits)
         elif session.dialogue is Dialogue.MESSAGE:
-            self._messages.digits_collected(session, event.digits)
+            self._hearing.digits_collected(session, event.digits)
         elif interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:
             self._callbacks.digits_collected(interaction, interaction.after, event.digits)
         elif interaction is not None:
@@ -1122,7 +1124,7 @@ class CallCenter:
         leg = self._step.legs[session.leg]
         interaction = self._step.interactions.get(leg.interaction)
         is_accepted = interaction is not None and digits == ACCEPT_KEY
-        if interaction is None or not is_accepted or not self._messages.opened(session, leg, interaction):
+        if interaction is None or not is_accepted or not self._hearing.opened(session, leg, interaction):
             self._externals.typed(session, digits)
 
     def _wait_ended(self, event: ev.WaitEnded) -> None:

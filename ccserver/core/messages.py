@@ -5,51 +5,36 @@ long it takes; no door of the queue refuses it. It is offered while the hours of
 and who was left in the night begins to wait when the queue opens, beside the callers of the morning. One that was left instead of a direct
 call is for that agent alone.
 
-An agent is rung as for a call (after the answer the leg goes to the desk; a headset's line is sent there), and hears whom it is from, the
-message, and a menu: 1 again, 2 call the customer back now, 3 done. A key may be typed at any time. The agent has *taken* it after three
-seconds, with a key, or when it was heard to its end, whichever comes first; who hangs up before has not, and the next agent is rung. From
-there on it is a talk like any other: it ends with 3, when the menu was heard three times without a key, when the agent hangs up, or by the
-queue's longest talk; the wrap-up follows. To call back begins a request for this agent, whose talk is wrapped up instead.
+An agent is rung as for a call; what they hear is the business of `hearing`. They have *taken* it after three seconds, with a key, or when
+it was heard to its end, whichever comes first; who hangs up before has not, and the next agent is rung. From there on it is a talk like any
+other: it ends when the agent is done, hangs up, or by the queue's longest talk, and the wrap-up follows.
 
-Nothing loses a message. A line that breaks, or a fault, puts it before all others in its queue; a daemon that was killed tells it again
-from the beginning; a file that cannot be played is said so, told in a notice, and the agent still has the number and the menu. Only a
-supervisor ends it unheard, and the third fault: the record of the message and its file stay.
+Nothing loses a message. A line that breaks, or a fault, puts it before all others in its queue. Only a supervisor ends it unheard, and the
+third fault: the record of the message and its file stay.
 """
 
-from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import LEAVE_S
 from ccserver.core.change import replace
-from ccserver.core.commands import Collect, EndSession, Next, Say
-from ccserver.core.events import VerbEnd
 from ccserver.core.facts import AgentLegOver
-from ccserver.core.ids import InteractionId, Language, LegId, PromptId, SessionId
+from ccserver.core.ids import InteractionId, LegId
 from ccserver.core.opening import Opening
 from ccserver.core.queueing import Queueing
-from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, Outcome, VisitOutcome
-from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.core.records import EndedBy, OfferOutcome, Outcome, VisitOutcome
 from ccserver.core.state import (
     AGENT_DEADLINES,
     MESSAGE,
     QUEUE_DEADLINES,
     DeadlineKind,
-    Dialogue,
     Interaction,
     LeftMessage,
     Leg,
     Message,
-    MessageStage,
-    Offer,
-    Session,
 )
 from ccserver.core.step import Step
 from ccserver.core.talks import NORMAL_CAUSES, Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
 TAKEN_S = 3.0
-AGAIN, CALL_BACK, DONE = "1", "2", "3"
-KEYS = (AGAIN, CALL_BACK, DONE)
-KEY_S = 8.0
-MENU_TRIES = 3
 FAULTS_MAX = 3
 LOOK_AGAIN_S = 900.0
 """How often the hours of a queue are looked at at least: the clock may be put back."""
@@ -58,13 +43,12 @@ LOOK_AGAIN_S = 900.0
 class Messages:
     """Each message, from when it was left."""
 
-    def __init__(self, step: Step, talks: Talks, queueing: Queueing, callbacks: Callbacks) -> None:
+    def __init__(self, step: Step, talks: Talks, queueing: Queueing) -> None:
         self.step = step
         self.ledger = talks.ledger
         self.offers = talks.offers
         self.talks = talks
         self.queueing = queueing
-        self.callbacks = callbacks
         self.opening = Opening(step)
 
     # --- it waits -----------------------------------------------------------------------------------------------------
@@ -126,125 +110,22 @@ class Messages:
         for interaction in self.step.interactions.values():
             self.look(interaction)
 
-    # --- at the desk --------------------------------------------------------------------------------------------------
-    def opened(self, session: Session, leg: Leg, interaction: Interaction) -> bool:
-        """An agent's leg asks what to do: it hears the message, from the beginning. False: it has nothing to do with one that goes on."""
-        if interaction.message is None or interaction.state is InteractionState.GONE:
-            return False
-        offer, talk = interaction.offer_on(leg.id), interaction.talk
-        if talk is not None and talk.leg == leg.id:
-            self._tell(interaction, session.id, leg.id)
-        elif offer is not None and offer.ends_as is None and not leg.is_cancelled and interaction.listener() in (None, leg.id):
-            self._listens(interaction, session.id, offer, leg.id)
-        else:
-            self._send_away(session)
-        return True
-
-    def _listens(self, interaction: Interaction, session: SessionId, offer: Offer, leg: LegId) -> None:
-        """An agent has answered. Nobody else needs to."""
+    # --- it is taken, or not ------------------------------------------------------------------------------------------
+    def listens(self, interaction: Interaction, leg: LegId) -> Interaction:
+        """An agent has answered, and begins to hear it. Nobody else needs to."""
         step = self.step
+        assert interaction.message is not None
         step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
+        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
         if interaction.listener() is None:
             step.deadlines.set(DeadlineKind.TAKEN, interaction.id, step.now.mono_s + TAKEN_S)
-        self._tell(interaction, session, leg)
+        self.ledger.put(replace(interaction, message=replace(interaction.message, listener=leg)))
         for other in interaction.offers:
-            if other.leg != offer.leg:
+            if other.leg != leg:
                 self.offers.withdraw(interaction.id, other, OfferOutcome.CANCELLED)
-        step.deadlines.clear(DeadlineKind.RING_GUARD, interaction.id)
         self.offers.set_guard(step.interactions[interaction.id])
+        return step.interactions[interaction.id]
 
-    def _tell(self, interaction: Interaction, session: SessionId, leg: LegId) -> None:
-        """From the beginning: whom it is from."""
-        assert interaction.message is not None
-        self.ledger.put(replace(interaction, message=replace(interaction.message, listener=leg, tries=0)))
-        opened = self.step.sessions[session]
-        self.step.sessions.put(session, replace(opened, dialogue=Dialogue.MESSAGE, agent=self.step.legs[leg].agent))
-        number = (interaction.caller_number or "").removeprefix("+")
-        whom = Spoken(SpokenKind.DIGITS, number) if number.isascii() and number.isdigit() else _prompt("cc-message-none-number")
-        self._say(interaction.id, session, MessageStage.FROM, (_prompt("cc-message-new"), whom))
-
-    def _play(self, interaction: Interaction, session: SessionId) -> None:
-        assert interaction.message is not None
-        path = interaction.message.path.rpartition(".")[0]
-        self._say(interaction.id, session, MessageStage.PLAYED, (Spoken(SpokenKind.RECORDING, path),))
-
-    def _menu(self, interaction: Interaction, session: SessionId) -> None:
-        self._at(interaction.id, MessageStage.MENU)
-        self.step.speak(
-            Collect(
-                session=session,
-                say=(_prompt("cc-message-menu"),),
-                language=self._language(session),
-                max_digits=1,
-                first_timeout_s=KEY_S,
-                next_timeout_s=KEY_S,
-                terminator="",
-                complete=KEYS,
-            )
-        )
-
-    def _say(self, number: InteractionId, session: SessionId, stage: MessageStage, say: tuple[Spoken, ...]) -> None:
-        self._at(number, stage)
-        self.step.speak(Say(session=session, say=say, language=self._language(session), stop_digits="".join(KEYS)))
-
-    def _at(self, number: InteractionId, stage: MessageStage) -> None:
-        interaction = self.step.interactions[number]
-        assert interaction.message is not None
-        self.ledger.put(replace(interaction, message=replace(interaction.message, stage=stage)))
-
-    # --- what is heard, and typed -------------------------------------------------------------------------------------
-    def prompt_ended(self, session: Session, end: VerbEnd) -> None:
-        """A key that was typed into it stays, and is the answer to the menu."""
-        interaction = self._heard_on(session)
-        if interaction is None or interaction.message is None:
-            return
-        stage = interaction.message.stage
-        if stage is MessageStage.FROM and end is not VerbEnd.DIGIT:
-            self._play(interaction, session.id)
-        elif stage is MessageStage.PLAYED and end is VerbEnd.FAILED:
-            self.ledger.notice(interaction, NoticeKind.MESSAGE_MISSING, agent=session.agent)
-            self._say(interaction.id, session.id, MessageStage.MISSING, (_prompt("cc-message-missing"),))
-        else:
-            if stage is MessageStage.PLAYED and end is VerbEnd.DONE:
-                interaction = self.taken(interaction)
-            self._menu(interaction, session.id)
-
-    def digits_collected(self, session: Session, digits: str) -> None:
-        interaction = self._heard_on(session)
-        if interaction is None or interaction.message is None:
-            return
-        tries = interaction.message.tries + 1
-        if digits not in KEYS and tries < MENU_TRIES:
-            self.ledger.put(replace(interaction, message=replace(interaction.message, tries=tries)))
-            self._menu(self.step.interactions[interaction.id], session.id)
-            return
-        interaction = self.taken(interaction)
-        if interaction.talk is None:
-            # It is being taken from the agent.
-            self._send_away(session)
-        elif digits == AGAIN:
-            assert interaction.message is not None
-            self.ledger.put(replace(interaction, message=replace(interaction.message, tries=0)))
-            self._play(self.step.interactions[interaction.id], session.id)
-        elif digits != CALL_BACK:
-            self._over(interaction, EndedBy.AGENT)
-        elif self.callbacks.cannot_call(interaction):
-            self._say(interaction.id, session.id, MessageStage.REFUSED, (_prompt("cc-message-no-callback"),))
-        else:
-            self._call_back(interaction, session)
-
-    def _call_back(self, interaction: Interaction, session: Session) -> None:
-        """Its leg parks, as one that has accepted a callback. This work has no wrap-up: that of the callback's talk follows."""
-        talk = interaction.talk
-        assert talk is not None and talk.leg is not None
-        self.callbacks.at_once(interaction, talk.agent, talk.leg)
-        self.step.tell(AgentLegOver(talk.agent, interaction.id, talk.leg))
-        assert interaction.message is not None
-        left = replace(interaction.message, is_called_back=True)
-        self._over(self.ledger.put(replace(interaction, message=left)), EndedBy.AGENT)
-        self.step.end_session(EndSession(session=session.id, next=Next.PARK))
-
-    # --- it is taken, or not ------------------------------------------------------------------------------------------
     def heard_enough(self, interaction: Interaction) -> None:
         """The agent has listened for a while."""
         self.taken(interaction)
@@ -281,7 +162,7 @@ class Messages:
         if (is_lost and not leg.is_cancelled) or _comes_back(interaction):
             self._waits_anew(interaction)
         else:
-            self._over(interaction, EndedBy.SYSTEM if leg.is_cancelled else EndedBy.AGENT)
+            self.over(interaction, EndedBy.SYSTEM if leg.is_cancelled else EndedBy.AGENT)
         return True
 
     def left_desk(self, leg: Leg) -> bool:
@@ -292,7 +173,7 @@ class Messages:
         if _comes_back(interaction):
             self._waits_anew(interaction)
         else:
-            self._over(interaction, EndedBy.AGENT)
+            self.over(interaction, EndedBy.AGENT)
         return True
 
     def too_long(self, interaction: Interaction) -> None:
@@ -300,11 +181,11 @@ class Messages:
         if _comes_back(interaction):
             self.step.hang_up(interaction.talk.leg if interaction.talk is not None else None)
         else:
-            self._over(interaction, EndedBy.SYSTEM)
+            self.over(interaction, EndedBy.SYSTEM)
 
     def cancel(self, interaction: Interaction) -> None:
         """Nobody is to hear it any more, by request."""
-        self._over(interaction, EndedBy.SYSTEM)
+        self.over(interaction, EndedBy.SYSTEM)
 
     def _waits_anew(self, interaction: Interaction) -> None:
         """The line broke while the agent listened: it is the first in its queue."""
@@ -320,7 +201,7 @@ class Messages:
         self.queueing.enqueue(interaction, talk.queue, rank=0, waiting_since_s=since_s, only=only)
         self.look(self.step.interactions[interaction.id])
 
-    def _over(self, interaction: Interaction, by: EndedBy) -> None:
+    def over(self, interaction: Interaction, by: EndedBy) -> None:
         """It was heard, or is not to be. What is left of it are phones that have not stopped ringing, and a wrap-up."""
         step, ledger = self.step, self.ledger
         if interaction.state is InteractionState.GONE:
@@ -378,35 +259,12 @@ class Messages:
             self.look(interaction)
 
     # --- small things -------------------------------------------------------------------------------------------------
-    def _heard_on(self, session: Session) -> Interaction | None:
-        """The message that is heard in this session, while it is anybody's."""
-        leg = self.step.legs.get(session.leg)
-        interaction = self.step.interactions.get(leg.interaction) if leg is not None else None
-        is_heard = interaction is not None and interaction.listener() == session.leg
-        return interaction if is_heard and interaction is not None and interaction.state is not InteractionState.GONE else None
-
     def _taken_on(self, leg: Leg) -> Interaction | None:
         interaction = self.step.interactions.get(leg.interaction)
         if interaction is None or interaction.message is None or interaction.talk is None:
             return None
         return interaction if interaction.talk.leg == leg.id else None
 
-    def _send_away(self, session: Session) -> None:
-        """The leg has nothing to do here."""
-        leg = self.step.legs.get(session.leg)
-        agent = self.step.agents.get(leg.agent) if leg is not None else None
-        is_line = agent is not None and agent.line == session.leg
-        self.step.end_session(EndSession(session=session.id, next=Next.PARK if is_line else Next.HANG_UP))
-
-    def _language(self, session: SessionId) -> Language:
-        settings = self.step.settings
-        agent = settings.agents.get(agent_id) if (agent_id := self.step.sessions[session].agent) is not None else None
-        return (agent.language if agent is not None else None) or settings.default_language
-
 
 def _comes_back(interaction: Interaction) -> bool:
     return interaction.message is not None and interaction.message.comes_back
-
-
-def _prompt(name: str) -> Spoken:
-    return Spoken(SpokenKind.PROMPT, PromptId(name))

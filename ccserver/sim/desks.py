@@ -10,8 +10,8 @@ from enum import Enum
 from random import Random
 
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret, Say
+from ccserver.core.hearing import KEYS as MESSAGE_KEYS
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.core.messages import KEYS as MESSAGE_KEYS
 from ccserver.core.settings import PhoneKind, SpokenKind
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
