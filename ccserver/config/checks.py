@@ -10,7 +10,7 @@ from pathlib import Path
 from ccserver.config.flow_checks import check_flows
 from ccserver.config.look_up_sections import check_look_ups
 from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones
-from ccserver.config.positions import PathInFile, path_text, quoted
+from ccserver.config.positions import MAX_PROBLEMS, PathInFile, path_text, quoted
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
 from ccserver.config.queue_checks import check_queues
 from ccserver.config.schema import Reader, hinted, nearest
@@ -36,6 +36,8 @@ def _references(document: Document, reader: Reader) -> None:
             known += SYSTEM_PROMPTS
         if use.name in known:
             continue
+        if len(reader.problems) >= MAX_PROBLEMS:
+            return
         near = nearest(use.name, known)
         place = path_text(use.table)
         hint = f"did you mean {near}?" if near else f"define it under {place}" if known else f"there is none under {place} yet"

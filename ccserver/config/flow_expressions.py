@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ccserver.config.expression_types import Known, typed
 from ccserver.config.look_up_edges import SECRET
 from ccserver.config.placed import WrittenExpression
-from ccserver.config.positions import PathInFile, inside, quoted
+from ccserver.config.positions import MAX_PROBLEMS, PathInFile, inside, quoted
 from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.config.sections import Document
 from ccserver.core.checksums import LENGTHS
@@ -29,6 +29,8 @@ def check_computing(document: Document, reader: Reader) -> None:
         declared = reader.names.get(("flows", name, "variables"), ())
         known = Known(flow.variables, queues, hours, frozenset(each for each in declared if each not in flow.variables))
         for path, written in of_flow.get(name, ()):
+            if len(reader.problems) >= MAX_PROBLEMS:
+                return
             wanted = written.wanted or _wanted(path, flow, shapes, document.flows)
             for fault in typed(written.placed, known, wanted).faults:
                 reader.tell(path, hinted(fault.message, fault.hint), inside(written.node, fault.offset))
