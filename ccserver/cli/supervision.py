@@ -108,7 +108,9 @@ def _by_hand(closed: dict[str, Any] | None, timezone: str) -> str:
 @hours.command("close")
 @at_a_place
 @click.argument("name")
-@click.option("--until", help="When they go by their timetable again, in their own time zone: 2026-12-24T18:00. Without it: by hand.")
+@click.option(
+    "--until", help="When they go by their timetable again, in their own time zone: 2026-12-24T18:00. Without it: by hand."
+)
 def close_hours(place: Place, name: str, until: str | None) -> None:
     """Close the opening hours NAME at once, for everything that goes by them but agents' shifts."""
     act(place, "hours.close", hours=name, until=until)

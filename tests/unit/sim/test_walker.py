@@ -105,7 +105,12 @@ def test_an_order_that_nobody_knows_leads_to_people() -> None:
     walker = types(
         a_walk(systems=Systems(orders=LookUpAnswer(end=LookUpEnd.MISSING)), staffed=[AgentId("101")]), "1", "123456", "1"
     )
-    assert way(walker)[-4:] == ["shop/unknown", "shop/to_sales", "queue: sales", "ends: agent 101 is rung, out of the queue sales"]
+    assert way(walker)[-4:] == [
+        "shop/unknown",
+        "shop/to_sales",
+        "queue: sales",
+        "ends: agent 101 is rung, out of the queue sales",
+    ]
     assert walker.standing == Standing(Stand.AGENT, "101")
     assert walker.last_queue == "sales"
 
