@@ -12,10 +12,12 @@ from ccserver.config.checks import check_document
 from ccserver.config.customers import Known, read_customers
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.exits import all_queues
+from ccserver.config.key_files import MasterKey, NoKey, read_key
 from ccserver.config.look_up_sections import look_up_databases, look_up_edges, with_password
 from ccserver.config.people import AgentSection
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
 from ccserver.config.prompts import complete_library
+from ccserver.config.recording_section import recording_edge
 from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
 from ccserver.config.speech_section import numbers_by, speech_edge
@@ -184,6 +186,16 @@ class _Secrets:
         return secret
 
 
+    def key(self, path: tuple[str, ...], file: Path) -> MasterKey | None:
+        """The master key; None after a problem or warning was told."""
+        try:
+            return read_key(file)
+        except NoKey as fault:
+            tell = self._reader.tell if self._are_needed else self._reader.warn
+            tell(path, f"expected a key file, got {fault}")
+            return None
+
+
 def _customers(document: Document, reader: Reader) -> Mapping[str, CustomerSettings]:
     if document.customers_file is None:
         return {}
@@ -217,7 +229,7 @@ def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
         asterisk=asterisk,
         dialplan=document.dialplan,
         database=DatabaseEdge(url=url),
-        recording=document.recording,
+        recording=recording_edge(document.recording, secrets.key),
         metrics=document.metrics,
         state_dir=document.state_dir,
         control_socket=document.control_socket,

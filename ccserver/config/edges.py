@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from ccserver.config.key_files import MasterKey
 from ccserver.config.look_up_edges import AnyLookUp, LookUpDatabase
-from ccserver.core.ids import AgentId, Language, LookUpId, PromptId
+from ccserver.core.ids import AgentId, Language, LookUpId, PromptId, QueueId
 from ccserver.core.records import NoticeKind
 
 
@@ -59,12 +60,34 @@ class DatabaseEdge:
     url: str = field(repr=False)
 
 
+class RecordingFormat(Enum):
+    AUTO = "auto"
+    OPUS = "opus"
+    FLAC = "flac"
+    WAV = "wav"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingEdge:
-    """The folder of the recordings, as Asterisk writes it and as we read it."""
+    """The folder of the recordings, as Asterisk writes it and as we read it; and what is made of them after the call.
+
+    `key` None: they are not sealed. `retention_days` None: nothing is deleted by its age. `nice` and `at_once` bound the work.
+    """
 
     asterisk_dir: Path
     local_dir: Path
+    format: RecordingFormat = RecordingFormat.AUTO
+    key: MasterKey | None = None
+    old_keys: tuple[MasterKey, ...] = ()
+    retention_days: int | None = None
+    queue_retention_days: Mapping[QueueId, int] = field(default_factory=dict)
+    nice: int = 10
+    at_once: int = 1
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """All master keys by id."""
+        return {each.id: each.secret for each in (*([self.key] if self.key else []), *self.old_keys)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,14 @@ from typing import TypeVar
 import phonenumbers
 
 from ccserver.config import flows, kinds, opening, people, queues, requirements, ways
-from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource, RecordingEdge
+from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.look_up_sections import LookUpDatabaseSection, LookUpSection
 from ccserver.config.look_up_sections import database as look_up_database
 from ccserver.config.look_up_sections import look_up as look_up_kind
 from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
+from ccserver.config.recording_section import RecordingSection, recording
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
 from ccserver.config.speech_section import SpeechSection, speech
 from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
@@ -100,7 +101,7 @@ class Document:
     asterisk: AsteriskSection | None
     dialplan: DialplanEdge
     database: DatabaseSection
-    recording: RecordingEdge | None
+    recording: RecordingSection | None
     metrics: MetricsEdge
     api: ApiSection | None
     webhooks: Mapping[str, WebhookSection]
@@ -266,15 +267,6 @@ database = Group(
         Field("password_file", _secret_file, "A file with the database's password. Without it, none is sent."),
     ],
     wrong={"password": "secrets are never written here: name a file with password_file"},
-)
-
-recording = Group(
-    "recording",
-    RecordingEdge,
-    [
-        Field("asterisk_dir", kinds.asterisk_dir, "The folder for recordings, as Asterisk sees it."),
-        Field("local_dir", kinds.local_dir, "The same folder as ccserver sees it."),
-    ],
 )
 
 metrics = Group(
