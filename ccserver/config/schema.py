@@ -6,6 +6,8 @@ one YAML node and answers the value, or None after telling the reader what was w
 
 import dataclasses
 import difflib
+import heapq
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,8 +103,16 @@ def hinted(message: str, hint: str = "") -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that looks most like `name`, "" when none does."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    # Looked at closely are those that share most with it: a file of many names and many mistakes costs no more than its length.
+    signs = _signs(name)
+    likely = heapq.nlargest(20, known, key=lambda each: len(signs & _signs(each)))
+    found = difflib.get_close_matches(name, likely, n=1, cutoff=0.6)
     return found[0] if found else ""
+
+
+def _signs(name: str) -> set[str]:
+    """Its characters and pairs of characters."""
+    return {*name, *(first + second for first, second in itertools.pairwise(name))}
 
 
 class Kind(Protocol[T_co]):

@@ -2,8 +2,10 @@
 
 import itertools
 import os
+import re
 from pathlib import Path
 from time import monotonic
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -13,12 +15,14 @@ from hypothesis import strategies as st
 from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.circles import circles
 from ccserver.config.exits import exits
+from ccserver.config.flow_ways import NEEDED, onward, way_out
 from ccserver.config.positions import MAX_BYTES, MAX_PROBLEMS, is_control
 from ccserver.core.settings import ExitKind
 
 HERE = Path(__file__).parent
 GOOD = (HERE / "center.yaml").read_text()
-SEVERAL = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FLOWS = (HERE / "flows.yaml").read_text()
+SEVERAL = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(folder: Path, content: bytes) -> list[str]:
@@ -27,6 +31,9 @@ def read(folder: Path, content: bytes) -> list[str]:
     path.write_bytes(content)
     for name in ("ami.secret", "agi.secret"):
         (folder / name).write_text("a-good-secret")
+    scripts = folder / "scripts"
+    scripts.mkdir(mode=0o755, exist_ok=True)
+    (scripts / "orders.py").write_text("def check(agi, call):\n    return None\n")
     try:
         settings = load(path).settings
     except ConfigurationRejected as rejected:
@@ -44,7 +51,11 @@ def read(folder: Path, content: bytes) -> list[str]:
         assert all(member in settings.agents for member in queue.members)
         assert queue.hours is None or queue.hours in settings.hours
     assert all(did.flow in settings.flows and did.language in settings.language_skills for did in settings.dids.values())
-    assert all(flow.start in flow.nodes for flow in settings.flows.values())
+    for flow in settings.flows.values():
+        assert flow.start in flow.nodes
+        for node in flow.nodes.values():
+            assert all(target in flow.nodes for target in onward(node, flow, settings.queues))
+            assert all(way_out(node, key, flow) is not None for key in NEEDED.get(type(node), ()))
     assert settings.offers.missed_reason in settings.reasons
     return []
 
@@ -64,6 +75,11 @@ def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path, content)
 
 
+def tree(text: str) -> dict[str, Any]:
+    """The file as texts and tables: YAML's own guesses would make a truth of the key `on`."""
+    return cast("dict[str, Any]", yaml.load(text, Loader=yaml.BaseLoader))
+
+
 PLAIN = (
     st.none()
     | st.booleans()
@@ -72,34 +88,70 @@ PLAIN = (
     | st.text(max_size=20)
     | st.sampled_from(["sales", "main", "1", "*"])
 )
-KEYS = st.sampled_from(sorted(set(GOOD.replace(":", " ").replace("{", " ").replace(",", " ").split()))) | st.text(max_size=8)
+WORDS = sorted({*re.split(r"[:{}, \n]+", GOOD), *re.split(r"[:{}, \n]+", FLOWS)})
+KEYS = st.sampled_from(WORDS) | st.text(max_size=8)
 TREES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20)
 
 
 @SEVERAL
-@given(st.dictionaries(st.sampled_from(sorted(yaml.safe_load(GOOD))), TREES, min_size=1, max_size=6))
-def test_any_tree_in_the_place_of_sections_is_settings_or_refused(tmp_path: Path, sections: dict[str, object]) -> None:
-    document = yaml.safe_load(GOOD) | sections
+@given(
+    st.sampled_from([GOOD, FLOWS]),
+    st.dictionaries(st.sampled_from(sorted(tree(FLOWS))), TREES, min_size=1, max_size=6),
+)
+def test_any_tree_in_the_place_of_sections_is_settings_or_refused(
+    tmp_path: Path, good: str, sections: dict[str, object]
+) -> None:
+    document = tree(good) | sections
+    read(tmp_path, yaml.safe_dump(document, allow_unicode=True).encode())
+
+
+@SEVERAL
+@given(st.data())
+def test_any_tree_in_the_place_of_a_node_is_settings_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    document = tree(FLOWS)
+    flow = document["flows"][data.draw(st.sampled_from(sorted(document["flows"])))]
+    node = flow["nodes"][data.draw(st.sampled_from(sorted(flow["nodes"])))]
+    node |= data.draw(
+        st.dictionaries(st.sampled_from(sorted(node)) | KEYS, TREES | st.sampled_from(WORDS), min_size=1, max_size=3)
+    )
     read(tmp_path, yaml.safe_dump(document, allow_unicode=True).encode())
 
 
 @SEVERAL
 @given(st.data())
 def test_a_good_file_with_a_few_bytes_changed_is_settings_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(GOOD.encode())
+    content = bytearray(data.draw(st.sampled_from([GOOD, FLOWS])).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     read(tmp_path, bytes(content))
 
 
-def test_the_good_file_is_good(tmp_path: Path) -> None:
-    assert read(tmp_path, GOOD.encode()) == []
+@pytest.mark.parametrize("good", [GOOD, FLOWS])
+def test_the_good_files_are_good(tmp_path: Path, good: str) -> None:
+    assert read(tmp_path, good.encode()) == []
 
 
 BOMB = "a: &a [x, x, x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in itertools.pairwise("abcdefghijkl"))
 MANY_NODES = "flows: {main: {start: n0, nodes: {" + ", ".join(
     f"n{i}: {{hours: h, on_open: n{i + 1}, on_closed: n{i + 1}}}" for i in range(499)
+)
+
+QUEUES = "".join(f"  queue-number-{i}: {{name: Q, skills: [sales]}}\n" for i in range(490))
+CASES = ", ".join(f"{{when: queue.queue-numbre-{i}x.staffd > 0, then: people}}" for i in range(50))
+MANY_WRONG = FLOWS.replace("queues:\n", f"queues:\n{QUEUES}").replace(
+    "      people: {enqueue: sales}\n",
+    "      people: {enqueue: sales}\n" + "".join(f"      b{i}: {{branch: [{CASES}], otherwise: people}}\n" for i in range(300)),
+    1,
+)
+RING = FLOWS.replace("5: ana,", "5: ana, 9: n0,").replace(
+    "      people: {enqueue: sales}\n",
+    "      people: {enqueue: sales}\n"
+    + "".join(
+        f"      n{i}: {{branch: [{{when: is_paid, then: n{(i * 7 + 1) % 400}}}], otherwise: n{(i + 1) % 400}}}\n"
+        for i in range(400)
+    ),
+    1,
 )
 
 
@@ -116,6 +168,13 @@ MANY_NODES = "flows: {main: {start: n0, nodes: {" + ", ".join(
         ("many problems", b"".join(b"k%d: 1\n" % i for i in range(20_000)), "expected a key of the settings"),
         ("one long line", b"country: " + b"x" * 1_000_000, "expected a country code"),
         ("bytes", b"country: \xff", "1:10: expected UTF-8, got the byte 0xff"),
+        ("many wrong names", MANY_WRONG.encode(), "expected a variable of this flow or a known name"),
+        ("a silent ring", RING.encode(), "the silent circle n0 -> "),
+        (
+            "deep expressions",
+            FLOWS.replace("is_paid and amount > 100", "(" * 450 + "1" + ")" * 45).encode(),
+            "at most 25 levels",
+        ),
         ("diamonds", MANY_NODES.encode() + b", n499: {hang_up: true}}}}", "country: expected a country code, got nothing"),
     ],
 )
