@@ -10,7 +10,7 @@ from ccserver.config.positions import quoted
 from ccserver.config.schema import Reader, hinted
 from ccserver.config.sections import Document
 from ccserver.core.ids import FlowId, NodeId
-from ccserver.core.settings import CollectNode, Flow, MenuNode, Node, SecretNode
+from ccserver.core.settings import CollectNode, DoneNode, Flow, MenuNode, Node, SecretNode
 
 _NOUNS = {MenuNode: "menu", CollectNode: "question", SecretNode: "question"}
 
@@ -86,9 +86,8 @@ class _People:
         return name in self.exempt or name not in self.flows or self.flows[name].start in self._near_people(name)
 
     def _leading_to_result(self, name: FlowId, result: str) -> list[NodeId]:
-        return reached(
-            [at for at, node in self.flows[name].nodes.items() if getattr(node, "result", None) == result], self._against(name)
-        )
+        ends = [at for at, node in self.flows[name].nodes.items() if isinstance(node, DoneNode) and node.result == result]
+        return reached(ends, self._against(name))
 
     def _against(self, name: FlowId) -> Mapping[NodeId, list[NodeId]]:
         """The ways of the flow, backwards."""

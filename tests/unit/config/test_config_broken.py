@@ -33,7 +33,9 @@ def _cases(table: str, base: str) -> list[Broken]:
         case = Broken(name.removeprefix("# "), base)
         parts = {"-": case.old, "+": case.new, "=": case.problems, "~": case.warnings}
         for line in lines:
-            told_names = line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)).replace("TOP_KEYS", ", ".join(top.fields))
+            told_names = (
+                line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)).replace("TOP_KEYS", ", ".join(top.fields))
+            )
             parts[line[0]].append(told_names)
         cases.append(case)
     return cases

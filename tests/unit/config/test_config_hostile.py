@@ -141,7 +141,7 @@ QUEUES = "".join(f"  queue-number-{i}: {{name: Q, skills: [sales]}}\n" for i in 
 CASES = ", ".join(f"{{when: queue.queue-numbre-{i}x.staffd > 0, then: people}}" for i in range(50))
 MANY_WRONG = FLOWS.replace("queues:\n", f"queues:\n{QUEUES}").replace(
     "      people: {enqueue: sales}\n",
-    "      people: {enqueue: sales}\n" + "".join(f"      b{i}: {{branch: [{CASES}], otherwise: people}}\n" for i in range(300)),
+    "      people: {enqueue: sales}\n" + "".join(f"      b{i}: {{branch: [{CASES}], otherwise: people}}\n" for i in range(120)),
     1,
 )
 RING = FLOWS.replace("5: ana,", "5: ana, 9: n0,").replace(
