@@ -12,6 +12,7 @@ from typing import NamedTuple, assert_never
 from ccserver.config.edges import PromptLibrary
 from ccserver.config.exits import exits, reached_queues
 from ccserver.config.expression_written import written
+from ccserver.config.flow_ways import door, operator
 from ccserver.config.requirements import written as written_requirement
 from ccserver.core.ids import FlowId, Language, NodeId, PromptId, QueueId
 from ccserver.core.settings import (
@@ -21,6 +22,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExitKind,
@@ -226,6 +228,9 @@ def look_of(node: Node) -> tuple[VertexKind, str, tuple[Spoken, ...]]:
             return VertexKind.QUESTION, f"secret, checked by {node.check.look_up}", node.say
         case SurveyNode():
             return VertexKind.QUESTION, f"survey {node.kind.value}", node.say
+        case ConsentNode():
+            what = (VertexKind.QUESTION, "may we record?") if node.asks else (VertexKind.SPEECH, "recording is announced")
+            return *what, node.say
         case BranchNode():
             return VertexKind.DECISION, "", ()
         case HoursNode():
@@ -295,6 +300,11 @@ def ways_out(node: Node) -> list[Way]:
             return [*_by_target(node.on.items()), Way(rest, node.next), Way("failure", node.on_failure, Instead.FAILURE)]
         case CallNode():
             return _by_target(node.on.items())
+        case ConsentNode():
+            return [
+                Way("yes" if node.asks else "", node.next),
+                *([] if node.on_refused is None else [Way("no", node.on_refused)]),
+            ]
         case MessageNode():
             return [] if node.next is None else [Way("recorded", node.next)]
         case AgentNode():
@@ -353,8 +363,7 @@ def _from_anywhere(flow: Flow) -> dict[NodeId, list[str]]:
         target = of_flow(flow, which)
         if target is not None and which in left:
             found.setdefault(target, []).append(which.value)
-    asks = any(isinstance(node, MenuNode | CollectNode | SecretNode) for node in flow.nodes.values())
-    if flow.exits.operator is not None and asks:
+    if flow.exits.operator is not None and any(operator(node, flow) is not None for node in flow.nodes.values()):
         found.setdefault(flow.exits.operator, []).append(f"key {flow.exits.operator_key}")
     return found
 
@@ -376,13 +385,14 @@ _OVERFLOW_WORDS = {
 
 
 def _out_of_queue(node: Node, settings: Settings) -> Iterator[tuple[str, NodeId]]:
-    if not isinstance(node, EnqueueNode | CallbackNode):
+    entered = door(node)
+    if entered is None:
         return
     found: dict[NodeId, list[str]] = {}
-    for queue in reached_queues(node.queue, settings.queues):
+    for queue in reached_queues(entered, settings.queues):
         for key, way in exits(settings.queues.get(queue)):
             if way.kind is ExitKind.NODE:
-                found.setdefault(NodeId(way.target), []).append(_exit_words(node.queue, queue, key, settings))
+                found.setdefault(NodeId(way.target), []).append(_exit_words(entered, queue, key, settings))
     for target, labels in found.items():
         yield shortened(" / ".join(dict.fromkeys(labels)), LABEL_CHARACTERS_MAX), target
 

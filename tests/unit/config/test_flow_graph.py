@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ccserver.config import flow_pages
+from ccserver.config import flow_pages, look_over
 from ccserver.config.edges import PromptSource
 from ccserver.config.flow_drawing import LOOKS, DrawingUnavailable, dot, mermaid, svg
 from ccserver.config.flow_graph import Arc, FlowGraph, VertexKind, flow_graph, look_of, ways_out
+from ccserver.config.flow_ways import onward
 from ccserver.core.expressions import Compare, Comparison, Literal, Name
 from ccserver.core.ids import AgentId, FlowId, Language, LookUpId, NodeId, PromptId, QueueId
 from ccserver.core.settings import (
@@ -200,6 +201,22 @@ def test_what_holds_for_the_whole_flow_is_drawn_once_and_faintly() -> None:
         Arc("main.* d", "main.d", is_faint=True),
     ]
     assert "style=dashed" in dot(graph) and "-.->" in mermaid(graph)
+
+
+@pytest.mark.parametrize("name", sorted(flow_pages.examples()))
+def test_what_is_drawn_is_what_is_checked(name: str) -> None:
+    """The check of the settings follows the ways of a flow by itself; both find the same, in every example."""
+    path = flow_pages.examples()[name]
+    center = look_over(path)[0] if path.suffix == ".yaml" else None
+    for flow_id, flow in center.settings.flows.items() if center is not None else ():
+        assert center is not None
+        graph = flow_graph(center.settings, flow_id, center.edges.prompts, ENGLISH, with_called=False)
+        anywhere = {vertex.id for vertex in graph.groups[0].vertices if vertex.kind is VertexKind.ANYWHERE}
+        usual = {arc.target for arc in graph.arcs if arc.source in anywhere}
+        for each, node in flow.nodes.items():
+            drawn_to = {arc.target for arc in graph.arcs if arc.source == f"{flow_id}.{each}"}
+            checked = {f"{flow_id}.{target}" for target in onward(node, flow, center.settings.queues)}
+            assert drawn_to <= checked <= drawn_to | usual, each
 
 
 def test_the_ways_into_a_flow_are_drawn() -> None:
