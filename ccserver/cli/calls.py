@@ -166,7 +166,7 @@ def _story_text(story: CallStory) -> str:
         for offer in story.offers
     ]
     lines += [
-        f"  recording {safe(sound.path)}.wav: {sound.status.value if sound.status else 'not merged yet'}, {sound.duration_s:.1f} s"
+        f"  recorded {safe(sound.path)}: {sound.status.value if sound.status else 'not archived yet'}, {sound.duration_s:.1f} s"
         for sound in story.recordings
     ]
     lines += [

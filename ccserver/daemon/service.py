@@ -40,10 +40,11 @@ from ccserver.core.events import (
 )
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
 from ccserver.core.moment import Moment
-from ccserver.core.records import Record, RecordingRecord
+from ccserver.core.records import InteractionRecord, ObjectionRecord, Record
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
 from ccserver.daemon import logs, narrator, snapshots
+from ccserver.daemon.archivist import Archivist
 from ccserver.daemon.blame import interaction_of
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
@@ -64,7 +65,6 @@ from ccserver.scripts.runner import ScriptRunner
 from ccserver.speech import library
 from ccserver.speech.speaker import Speaker
 from ccserver.store.database import Store
-from ccserver.store.recordings import MergedFile, RecordingMerger
 from ccserver.store.writer import Told, Writer
 from ccserver.web.metrics import CenterMetrics, QueueReading, Reading
 from ccserver.web.server import site
@@ -111,7 +111,7 @@ class Service:
             on_notices=self._notices.told,
         )
         self._writer.start()
-        self._merger = self._make_merger()
+        self._archivist = self._make_archivist()
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
         self._trace = None if trace is None else Trace(trace, self._journal.run)
@@ -183,17 +183,11 @@ class Service:
             self._first_interaction = InteractionId(self._first_interaction + LOST_JOURNAL_MARGIN)
         return revived.center
 
-    def _make_merger(self) -> RecordingMerger | None:
+    def _make_archivist(self) -> Archivist | None:
         recording = self._configuration.edges.recording
         if recording is None:
             return None
-        return RecordingMerger(
-            self._store,
-            asterisk_dir=recording.asterisk_dir,
-            local_dir=recording.local_dir,
-            on_done=_recording_merged,
-            on_error=_recording_failed,
-        )
+        return Archivist(self._store, recording)
 
     def _make_ami(self) -> AmiLink:
         edge = self._configuration.edges.asterisk
@@ -306,8 +300,8 @@ class Service:
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
         self._stop_listening.extend(await self._notices.start())
-        if self._merger is not None:
-            self._merger.start()
+        if self._archivist is not None:
+            self._archivist.start()
         self._ami.start()
         self._repeat(snapshots.LOOK_EVERY_S, lambda: self._snapshots.look(self._center.seq))
         if self._manager.watchdog_s is not None:
@@ -342,8 +336,8 @@ class Service:
 
     def _put_away(self, state: CenterState) -> None:
         """On a thread: everything that waits for a disk."""
-        if self._merger is not None:
-            self._merger.close(FLUSH_S)
+        if self._archivist is not None:
+            self._archivist.close(FLUSH_S)
         self._notices.close()
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:
@@ -430,17 +424,17 @@ class Service:
     def _keep_again(self, run: str, command_id: CommandId, record: Record) -> None:
         """At the start, of inputs that an earlier run journalled; told and counted then, written once."""
         self._writer.append(run, command_id, record)
-        self._merge(record)
+        self._archive(record)
 
-    def _merge(self, record: Record) -> None:
-        if isinstance(record, RecordingRecord) and self._merger is not None:
-            self._merger.submit(record.path)
+    def _archive(self, record: Record) -> None:
+        if isinstance(record, InteractionRecord | ObjectionRecord) and self._archivist is not None:
+            self._archivist.submit(record.interaction)
 
     def _keep(self, command_id: CommandId, record: Record) -> None:
         self._writer.append(self._journal.run, command_id, record)
         self._metrics.count(record)
         narrator.tell_record(record)
-        self._merge(record)
+        self._archive(record)
 
     def _history_failed(self, error: Exception | None) -> None:
         """On the writer's thread."""
@@ -560,9 +554,9 @@ class Service:
                 "ccserver_interactions_live": ("Interactions that are not over.", len(shown.calls)),
                 "ccserver_inbox_depth": ("Events that wait to be handled.", self._driver.inbox_depth),
                 "ccserver_history_backlog_records": ("Records not in the database yet.", self._writer.backlog),
-                "ccserver_recordings_to_merge": (
-                    "Recordings whose two sides are not one file yet.",
-                    0 if self._merger is None else self._merger.backlog,
+                "ccserver_recordings_backlog": (
+                    "Interactions that are over and whose recordings are not all in the archive yet.",
+                    0 if self._archivist is None else self._archivist.backlog,
                 ),
                 "ccserver_journal_unsynced_inputs": ("Inputs not synced to the disk yet.", self._journal.unsynced_inputs),
                 "ccserver_queue_totals_difference": (
@@ -586,6 +580,7 @@ class Service:
                 "ccserver_speech_failed": ("Values that the speech engine did not speak.", self._speaker.counters.failed),
                 "ccserver_speech_late": ("Callers who went on without a value, which was not ready.", self._speaker.counters.late),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
+                **({} if self._archivist is None else self._archivist.counters()),
                 **self._notices.counters(),
                 **self._scripts.counters_read(),
             },
@@ -595,13 +590,3 @@ class Service:
 def _record_refused(told: Told, error: Exception) -> None:
     """On the writer's thread: a fault of ours; the other records go on."""
     log.error("record.refused", kind=type(told.record).__name__, seq=told.command.seq, reason=str(error))
-
-
-def _recording_merged(done: MergedFile) -> None:
-    """On the merger's thread."""
-    log.info("recording.merged", path=done.path, status=done.status.value, duration_s=round(done.duration_s, 3))
-
-
-def _recording_failed(path: str, error: Exception) -> None:
-    """On the merger's thread; it tries again."""
-    log.error("recording.merge_failed", path=path, reason=str(error))

@@ -32,6 +32,7 @@ from ccserver.lab.provide import ProgramMissing, provide
 from ccserver.lab.stack import Stack, StackFailed, StackPlan
 from ccserver.lab.switchroom import Switchroom
 from ccserver.store import schema
+from ccserver.store.archive import unfinished
 from ccserver.store.database import Store
 
 Condition = Callable[[Overview], bool]
@@ -41,7 +42,7 @@ CUSTOMER_PROCESSES = 2
 LOG_IN_S = 20.0
 WIND_DOWN_S = 40.0
 """Longer than a ring, a talk's end and the longest wrap-up together."""
-MERGED_S = 15.0
+ARCHIVED_S = 15.0
 DID = "+34910000001"
 AT_THE_DOOR = 3
 DOOR_S = 0.8
@@ -267,7 +268,7 @@ class Show:
 
     # --- the end ------------------------------------------------------------------------------------------------------
     async def _wind_down(self) -> Overview:
-        """Live calls end, agents finish their wrap-up, recordings are merged."""
+        """Live calls end, agents finish their wrap-up, recordings are archived."""
         asterisk_root.to_stderr("no new callers; ending the live calls")
         for agent in self._agents:
             agent.closing.set()
@@ -283,22 +284,22 @@ class Show:
             max(5.0, deadline - time.monotonic()),
             "the last calls to be over",
         )
-        await self._until_merged()
+        await self._until_archived()
         return seen
 
-    async def _until_merged(self) -> None:
-        """Every recording in history is a stereo file."""
+    async def _until_archived(self) -> None:
+        """Every stretch in history is in a file of its interaction."""
         store = Store(self.stack.database_url)
-        deadline = time.monotonic() + MERGED_S
+        deadline = time.monotonic() + ARCHIVED_S
         try:
             while True:
                 with store.reading() as connection:
                     told = connection.scalar(select(func.count()).select_from(schema.recordings)) or 0
                     made = connection.scalar(select(func.count()).select_from(schema.recording_files)) or 0
-                if made >= told:
+                if made >= told and not unfinished(store):
                     return
                 if time.monotonic() > deadline:
-                    raise StackFailed(f"{told - made} recordings were not merged within {MERGED_S:g} s")
+                    raise StackFailed(f"{told - made} recordings were not archived within {ARCHIVED_S:g} s")
                 await asyncio.sleep(0.1)  # between two looks
         finally:
             store.close()

@@ -195,6 +195,7 @@ class Stack:
                 "recording:",
                 f"  asterisk_dir: {base}/recordings",
                 f"  local_dir: {base}/recordings",
+                "  format: wav",  # to be played by anything
                 "metrics:",
                 "  address: 127.0.0.1",
                 f"  port: {plan.metrics_port}",

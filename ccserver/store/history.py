@@ -27,9 +27,9 @@ from ccserver.core.records import (
     VisitOutcome,
 )
 from ccserver.store import schema
+from ccserver.store.archive import FileStatus
 from ccserver.store.database import Store
 from ccserver.store.flow_reports import passage_of
-from ccserver.store.recordings import FileStatus
 from ccserver.store.survey_reports import answer_of
 
 CALLS_MAX = 1000
@@ -95,7 +95,7 @@ class PastOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRecording:
-    """`path` as Asterisk sees it, without ending. `status` None: its two sides are not merged yet."""
+    """`path` as Asterisk sees it, without ending. `status` None: nothing was made of it yet."""
 
     number: int
     agent: AgentId

@@ -58,7 +58,7 @@ def at_the_start(center: Center, runner: asyncio.Runner) -> "Held":
             await longer_than(ear, CALLER_HZ, 500)  # of less there is no sound to merge
             await caller.hangup()
             await center.agent_is("108", "ready")
-            await center.row("SELECT * FROM recording_files", deadline_s=10)
+            await center.row("SELECT * FROM archive_files WHERE state='done'", deadline_s=10)
         await asyncio.gather(*(center.ask("reload") for _ in range(30)))
         await center.quiet()
         return Held.by(center.daemon.pid)
@@ -193,13 +193,13 @@ async def test_one_call_is_followed_by_its_number(center: Center, phones: PhoneP
     await caller.hangup()
     await desk.wait("ended")
     await center.quiet()
-    await center.row("SELECT * FROM recording_files WHERE path LIKE ?", f"%/{number}-%", deadline_s=8)
+    await center.row("SELECT * FROM archive_files WHERE interaction=? AND state='done'", number, deadline_s=8)
 
     text, told = await both(center, "call", "show", str(number))
     assert not told["is_live"] and told["call"]["number"] == number and told["call"]["outcome"] == "answered"
     assert [part["kind"] for part in told["segments"]] == ["menu", "ring", "wait", "talk", "wrap_up"]
     assert [offer["agent"] for offer in told["offers"]] == ["102"] and "idle" in told["offers"][0]["why"]
-    assert told["recordings"][0]["status"] == "merged", told["recordings"]
+    assert told["recordings"][0]["status"] == "archived", told["recordings"]
     assert f"call {number} " in text and live["leg"] in text and "+34911777888" in text and "\x1b" not in text
     past = (await in_json(center, "call", "list", "--past", "--caller", "777888")).parsed
     assert [one["number"] for one in past] == [number]
@@ -575,7 +575,7 @@ class Held:
 
 
 DATABASE_USERS = 2
-"""The threads that write the history and that merge recordings."""
+"""The threads that write the history and that work on recordings."""
 
 
 async def test_many_calls_at_once(center: Center, phones: PhoneProcess) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import AGI_PORT
 from harness import tty
+from harness.archive import recording_of
 from harness.calls import call, heard, leave
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, PROMPTS_HZ, Center, Site, write_prompts
 from harness.ledger import Ledger
@@ -153,9 +154,7 @@ async def test_a_text_telephone_is_read_at_both_ends_and_in_the_recording(
     await is_read(customer_ear, agent, ANSWER, bit_ms)
     await leave(center, caller)
     await agent.wait("ended", 8)
-    (made,) = books.of("recordings", await books.only_call())
-    recording = await center.row("SELECT path FROM recording_files WHERE path LIKE ?", f"{made['path']}%")
-    stereo = Path(f"{recording['path']}.wav")
+    stereo = await recording_of(center, (await books.only_call())["interaction"])
     assert QUESTION in tty.heard(stereo, bit_ms, 0).text and ANSWER in tty.heard(stereo, bit_ms, 1).text
 
 

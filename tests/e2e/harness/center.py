@@ -140,7 +140,7 @@ class Site:
                 "prompts_local_dir": str(self.shared / "prompts"),
             },
             "database": {"url": f"sqlite:///{self.directory}/history.db"},
-            "recording": {"asterisk_dir": str(self.shared / "rec"), "local_dir": str(self.shared / "rec")},
+            "recording": {"asterisk_dir": str(self.shared / "rec"), "local_dir": str(self.shared / "rec"), "format": "wav"},
             "log": {"level": "debug"},
             "state_dir": str(self.directory / "state"),
             "control_socket": str(self.directory / "control.sock"),

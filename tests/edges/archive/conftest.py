@@ -1,0 +1,22 @@
+"""A database and a folder of recordings in a temporary directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from archive_site import Site
+
+from ccserver.store.database import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(f"sqlite:///{tmp_path}/history.db")
+    made.upgrade()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, store: Store) -> Site:
+    return Site.at(tmp_path, store)
