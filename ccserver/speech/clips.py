@@ -26,8 +26,9 @@ MAX_AGE_S = 90 * 24 * 3600.0
 _YOUNG_S = 3600.0
 """The age is told anew so often at most; what is as young as this may be about to be played, and stays."""
 _MADE_BY = "2"  # raise it when the same words shall sound different
-_KEEP_MS = 30
-"""Of the silence around a value: what is said before and after it follows at once."""
+_BEFORE_MS, _AFTER_MS = 20, 120
+"""Of the silence around a value: what stands before it and after it follows at once, but the last sound of a call must reach the phone
+before the hang-up does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Clips:
             whole = aside / "whole.wav"
             speak(self._engine, clip.words, clip.voice, clip.language, to=whole, aside=aside)
             samples, _ = read_wav(whole)
-            write_wav(new, trimmed(samples, keep_ms=_KEEP_MS) or samples)
+            write_wav(new, trimmed(samples, before_ms=_BEFORE_MS, after_ms=_AFTER_MS) or samples)
 
         self.folder.mkdir(parents=True, exist_ok=True)
         made_aside(self.folder / f"{clip.key}.wav", make)

@@ -295,7 +295,7 @@ def _heard(recording: Path) -> "array[int]":
         samples, rate_hz = read_wav(recording)
     except ValueError as fault:
         raise NoRecording(f"{recording.name}: {fault}") from None
-    heard = trimmed(to_telephone(samples, rate_hz), keep_ms=_KEEP_MS)
+    heard = trimmed(to_telephone(samples, rate_hz), before_ms=_KEEP_MS, after_ms=_KEEP_MS)
     if len(heard) < (_LEAST_SPEECH_S + 2 * _KEEP_MS / 1000) * 8000:
         raise NoRecording(f"{recording.name}: nothing is heard in it")
     return heard

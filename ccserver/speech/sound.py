@@ -49,14 +49,14 @@ def _phase(fraction: float, cutoff: float, taps: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def trimmed(samples: array[int], *, keep_ms: int) -> array[int]:
-    """8 kHz samples without the silence at both ends, but for `keep_ms` of it. All of it silent: nothing is left."""
+def trimmed(samples: array[int], *, before_ms: int, after_ms: int) -> array[int]:
+    """8 kHz samples without the silence at both ends, but for so much of it. All of it silent: nothing is left."""
     step = TELEPHONE_HZ * _STEP_MS // 1000
     loud = [at for at in range(0, len(samples), step) if max(map(abs, samples[at : at + step])) > _QUIET]
     if not loud:
         return array("h")
-    keep = TELEPHONE_HZ * keep_ms // 1000
-    return samples[max(0, loud[0] - keep) : loud[-1] + step + keep]
+    before, after = (TELEPHONE_HZ * keep_ms // 1000 for keep_ms in (before_ms, after_ms))
+    return samples[max(0, loud[0] - before) : loud[-1] + step + after]
 
 
 def read_wav(path: Path) -> tuple[array[int], int]:

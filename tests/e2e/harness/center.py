@@ -82,7 +82,6 @@ PROMPTS_HZ = {
     "cc-callback-no-number": 400,
     "cc-message-leave": 440,
     "cc-wait-about": 540,
-    "cc-wait-one-minute": 570,
     "cc-queue-position": 660,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030

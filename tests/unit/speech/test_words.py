@@ -1,5 +1,6 @@
 """How values are said: tables by language, as a native speaker would say them, and values that nobody should be able to say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_a_value_is_said_as_its_language_wants_it(kind: SpokenKind, value: str, 
 def test_the_table_says_every_kind_in_every_language() -> None:
     kinds = {SpokenKind.NUMBER, SpokenKind.MONEY, SpokenKind.DATE, SpokenKind.TIME, SpokenKind.DURATION, SpokenKind.DIGITS}
     assert {(kind, language) for kind, _, language, _ in rows()} >= {(kind, each) for kind in kinds for each in LANGUAGES}
+
+
+def test_the_examples_of_the_guide_are_what_is_said() -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "speech.md").read_text()
+    found = re.findall(r"^\| `([a-z]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", guide, re.MULTILINE)
+    assert len(found) == 7
+    for kind, value, english, spanish in found:
+        assert said(SpokenKind(kind), value, "en") == english
+        assert said(SpokenKind(kind), value, "es") == spanish
 
 
 def test_a_region_speaks_its_language_but_mexico_says_point() -> None:
