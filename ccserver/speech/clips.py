@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,12 +42,32 @@ class Clip:
     key: str
 
 
+def shared_folder(folder: Path) -> Path:
+    """The folder, made if need be: open to whom the one around it is open, so that Asterisk reads what the daemon writes, whatever
+    its umask; and the daemon's own when root has made it."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        around = folder.parent.stat()
+        folder.chmod(stat.S_IMODE(around.st_mode))
+        give_to_owner_of(folder.parent, folder)
+    return folder
+
+
+def give_to_owner_of(around: Path, *files: Path) -> None:
+    """What root makes would be in the daemon's way; others can pass on the group, where they are in it."""
+    owner = around.stat()
+    for file in files:
+        with contextlib.suppress(PermissionError):  # another group then: its mode says who reads it
+            os.chown(file, owner.st_uid if os.geteuid() == 0 else -1, owner.st_gid, follow_symlinks=False)
+
+
 def made_aside(target: Path, make: Callable[[Path, Path], None]) -> None:
     """`make(new, folder)` writes the file `new`, with `folder` for whatever it needs; then it is in place, whole."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
         new = Path(folder) / "new.wav"
         make(new, Path(folder))
         new.chmod(0o644)
+        give_to_owner_of(target.parent, new)
         new.rename(target)
 
 
@@ -94,10 +115,12 @@ class Clips:
         """The path of what was made before, which is thereby used (`now_s`: of the wall clock, as files have it)."""
         file = self.folder / f"{clip.key}.wav"
         try:
-            if file.stat().st_mtime < now_s - _YOUNG_S:
-                os.utime(file, (now_s, now_s))
+            is_aged = file.stat().st_mtime < now_s - _YOUNG_S
         except OSError:
             return None
+        if is_aged:
+            with contextlib.suppress(PermissionError):  # somebody else's: it ages, and is made anew
+                os.utime(file, (now_s, now_s))
         return f"{self._played}/{FOLDER}/{clip.key}"
 
     def make(self, clip: Clip) -> None:
@@ -109,8 +132,7 @@ class Clips:
             samples, _ = read_wav(whole)
             write_wav(new, trimmed(samples, before_ms=_BEFORE_MS, after_ms=_AFTER_MS) or samples)
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        made_aside(self.folder / f"{clip.key}.wav", make)
+        made_aside(shared_folder(self.folder) / f"{clip.key}.wav", make)
 
     def sweep(self, now_s: float) -> int:
         """Takes away what is old, or the oldest of too many, and what a killed run left; how many."""

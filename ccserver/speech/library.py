@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ccserver.config.edges import EdgeSettings, NumbersBy, PromptSource
 from ccserver.core.ids import Language, PromptId
-from ccserver.speech.clips import Clips, hashed, made_aside, speak
+from ccserver.speech.clips import Clips, give_to_owner_of, hashed, made_aside, shared_folder, speak
 from ccserver.speech.engines import Engine, EngineFailed, EngineMissing, engine_of
 from ccserver.speech.sound import duration_s, read_wav, to_telephone, trimmed, write_wav
 from ccserver.speech.words import characters_of
@@ -82,8 +82,7 @@ def render_prompts(
     the others. Raises EngineMissing if an engine is needed and not there, OSError when the folder cannot be written.
     """
     folder = edges.asterisk.prompts_local_dir
-    store = folder / _STORE
-    store.mkdir(parents=True, exist_ok=True)
+    store = shared_folder(folder / _STORE)
     wanted = [(prompt, language, source) for prompt, each in edges.prompts.items() for language, source in each.items()]
     speaking = engine_of(edges.speech) if engine is None else engine
     made = kept = by_hand = 0
@@ -139,6 +138,7 @@ def _spoken(edges: EdgeSettings) -> list[Language]:
 @contextmanager
 def _only_one(lock: Path) -> Iterator[None]:
     with lock.open("w") as file:
+        give_to_owner_of(lock.parent, lock)
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -201,7 +201,7 @@ def _recorded(file: Path) -> bytes:
 
 def _link(link: Path, target: Path) -> bool:
     """Whether the link had to be changed. It is replaced in one step: Asterisk may be about to play it."""
-    link.parent.mkdir(exist_ok=True)
+    shared_folder(link.parent)
     with _in_place_of(link):
         if _is_persons(link):  # it came while we spoke
             return False
@@ -221,9 +221,7 @@ def _point(link: Path, target: Path) -> None:
 @contextmanager
 def _in_place_of(file: Path) -> Iterator[None]:
     """A moment in which nobody else puts anything in a prompt's place: `.lock` of the renderer is held for minutes."""
-    store = file.parent.parent / _STORE
-    store.mkdir(exist_ok=True)
-    with _only_one(store / ".placing"):
+    with _only_one(shared_folder(file.parent.parent / _STORE) / ".placing"):
         yield
 
 
@@ -233,12 +231,13 @@ def keep(edges: EdgeSettings, prompt: PromptId, language: Language, recording: P
     _require(edges, prompt, language)
     samples = _heard(recording)
     file = _file(edges, prompt, language)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    shared_folder(file.parent)
     with _in_place_of(file):
         aside = file.with_name(f".{file.name}.new")
         aside.unlink(missing_ok=True)  # a link that a killed run left would lead into the store
         write_wav(aside, samples)
         aside.chmod(0o644)
+        give_to_owner_of(file.parent, aside)
         _put_away(file)
         aside.rename(file)
     return file
@@ -251,8 +250,7 @@ def remove(edges: EdgeSettings, prompt: PromptId, language: Language) -> bool:
     file = _file(edges, prompt, language)
     if not _is_persons(file):
         return False
-    store = edges.asterisk.prompts_local_dir / _STORE
-    store.mkdir(exist_ok=True)
+    store = shared_folder(edges.asterisk.prompts_local_dir / _STORE)
     with _only_one(store / ".lock"):
         target, _ = _made(store, source, source.voice or edges.voices.get(language, ""), language, engine_of(edges.speech))
         with _in_place_of(file):

@@ -325,3 +325,25 @@ def test_the_list_tells_where_each_comes_from(tmp_path: Path) -> None:
         ("tune", "en", Source.FILE, False, ""),
     ]
     assert [round(each.length_s or 0, 1) for each in listed(site)] == [0.2, 1.2, 1.0]
+
+
+def test_what_is_made_is_open_to_whom_the_folder_is(tmp_path: Path) -> None:
+    """The daemon runs with a umask that would shut Asterisk out, and root may have rendered first."""
+    site = site_with_welcome(tmp_path)
+    folder = tmp_path / "prompts"
+    folder.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(folder, 1234, 1235)
+    before = os.umask(0o077)
+    try:
+        render_prompts(dataclasses.replace(site, numbers={}))
+        keep(site, PromptId("welcome"), ES, write(tmp_path / "new.wav", tone(8000), 8000))
+    finally:
+        os.umask(before)
+    folders = [folder / name for name in (".spoken", ".values", "en", "es")]
+    assert {each.stat().st_mode & 0o777 for each in folders} == {0o755}
+    sounds = [folder / "es/welcome.wav", *(folder / ".values").glob("*.wav"), *(folder / ".spoken").glob("*.wav")]
+    assert len(sounds) > 38
+    assert {each.stat().st_mode & 0o777 for each in sounds} == {0o644}
+    made = [*folders, *sounds, folder / ".spoken/.lock", folder / ".spoken/.placing"]
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(folder.stat().st_uid, folder.stat().st_gid)}
