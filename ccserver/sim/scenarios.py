@@ -3,19 +3,23 @@
 Cast: "caller" and "second" call from outside; "ann" and "bob" are agents with the same skills, so that Ann, who logged in
 first, is rung first. The site has a menu of two questions (language, department) at `MENU`, whose department 1 is the
 queue of `STRAIGHT`, where calls need no menu; `NARROW` leads to a queue in which one caller may wait, `HASTY` to one that nobody
-serves and that gives its callers to the agents' queue after a second; in the queue of `TOGETHER` all phones ring.
+serves and that gives its callers to the agents' queue after a second; in the queue of `TOGETHER` all phones ring; the customers of
+the queue of `JUDGED` are asked to judge the talk. `ORDERS` is a flow that asks for the four digits of an order, looks it up, and lets a
+script say the rest: what the systems of the site answer stands in `TOLD`.
 """
 
 from collections.abc import Mapping
 from random import Random
 
 from ccserver.core.commands import Command
-from ccserver.core.events import Event, LoginRequested
-from ccserver.core.ids import AgentId, PhoneId, RequestId
+from ccserver.core.events import Event, LoginRequested, LookUpEnd, VerbEnd
+from ccserver.core.expressions import Value
+from ccserver.core.ids import AgentId, LookUpId, PhoneId, RequestId
 from ccserver.core.settings import Settings
 from ccserver.core.traced import TracedStep
 from ccserver.sim.day import verify
 from ccserver.sim.script import Act, Cast, Script, ScriptStep, Seen
+from ccserver.sim.systems import Answer, ScriptRun, Told
 from ccserver.sim.trace import TraceLine, unfold
 from ccserver.sim.world import World
 
@@ -25,7 +29,10 @@ BOBS = (AgentId("102"), PhoneId("PJSIP/1002"))
 PINS = {ANNS[0]: "9101", BOBS[0]: "9102"}
 FRIEND = "1008"
 """Whom agents call when they call a friend."""
-MENU, STRAIGHT, NARROW, HASTY, TOGETHER = "900", "901", "903", "904", "905"
+MENU, STRAIGHT, NARROW, HASTY, TOGETHER, JUDGED, ORDERS = "900", "901", "903", "904", "905", "906", "920"
+GOOD, SLOW, BROKEN = "4711", "5555", "6666"
+"""Orders: one of which all goes well, one that is found after a while, one whose script raises. There are no others."""
+SLOW_S = 2.5
 LOGGED_IN_S = 1.0
 OVER_AFTER_S = 60.0
 
@@ -265,7 +272,71 @@ JOINS: tuple[Script, ...] = (
 )
 """The daemon joins, parts and moves the legs."""
 
-SCENARIOS = INBOUND + JOINS
+ASKED = _at(0.1, CALLER, Act.CALL, ORDERS)
+AFTER_THE_TALK = (
+    _at(0.1, CALLER, Act.CALL, JUDGED),
+    ANN_ANSWERS,
+    _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0),
+)
+FLOWS: tuple[Script, ...] = (
+    _script("caller asks for an order by its digits", {}, ASKED, _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD)),
+    _script(
+        "caller types too few digits, then the right ones",
+        {},
+        ASKED,
+        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47#"),
+        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD, nth=2),
+    ),
+    _script(
+        "caller leaves in the middle of the digits",
+        {},
+        ASKED,
+        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47"),
+        _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.5),
+    ),
+    _script(
+        "caller waits for an order that is found slowly",
+        {},
+        ASKED,
+        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, SLOW),
+    ),
+    _script(
+        "caller whose script fails is answered by an agent",
+        ONE,
+        ASKED,
+        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, BROKEN),
+        ANN_ANSWERS,
+        CALLER_LEAVES,
+    ),
+    _script(
+        "customer judges after the talk", ONE, *AFTER_THE_TALK, _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "5", after_s=1.0)
+    ),
+    _script(
+        "customer hangs up instead of judging",
+        ONE,
+        *AFTER_THE_TALK,
+        _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.0),
+    ),
+)
+"""Callers who help themselves, and customers who are asked after the talk."""
+
+SCENARIOS = INBOUND + JOINS + FLOWS
+
+
+def _found(parameters: Mapping[str, Value]) -> Answer:
+    order = parameters["order"]
+    if order not in (GOOD, SLOW, BROKEN):
+        return Answer(end=LookUpEnd.MISSING)
+    return Answer(end=LookUpEnd.FOUND, values={"status": "sent"}, after_s=SLOW_S if order == SLOW else 0.01)
+
+
+def _ran(parameters: Mapping[str, Value]) -> ScriptRun:
+    is_good = parameters["order"] != BROKEN
+    return ScriptRun(end=VerbEnd.DONE if is_good else VerbEnd.FAILED, result="told" if is_good else "", after_s=0.5)
+
+
+TOLD = Told(look_ups={LookUpId("orders"): _found}, scripts={"shop.tell": _ran})
+"""The site's systems."""
 
 
 def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:
@@ -279,7 +350,7 @@ def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:
             step = TracedStep(seq=world.center.seq, mono_s=now.mono_s, utc_s=now.utc_s, event=event, commands=tuple(commands))
             trace.extend(unfold([step]))
 
-    world = World(settings, seed=seed, pins=PINS, watch=watch)
+    world = World(settings, seed=seed, pins=PINS, watch=watch, told=TOLD)
     cast = Cast(script, world.pbx, Random(f"{seed}/cast"))
     world.start()
     present = [who for name, who in script.agents.items() if name not in script.absent]

@@ -75,7 +75,7 @@ class Told:
     look_ups: Mapping[LookUpId, Callable[[Mapping[str, Value]], Answer]] = field(default_factory=dict)
     secrets: Mapping[LookUpId, str] = field(default_factory=dict)
     """The one that is right."""
-    scripts: Mapping[str, ScriptRun] = field(default_factory=dict)
+    scripts: Mapping[str, Callable[[Mapping[str, Value]], ScriptRun]] = field(default_factory=dict)
 
 
 NOTHING_TOLD = Told()
@@ -150,7 +150,7 @@ class VirtualSystems:
     def run(self, script: RunScript) -> ScriptRun:
         said = self._told.scripts.get(script.script)
         if said is not None:
-            return said
+            return said(script.parameters)
         chance, luck = self._chance, self._chance.random()
         after_s = chance.uniform(*SCRIPT_S)
         if luck < DONE_RATIO and after_s < script.time_limit_s:

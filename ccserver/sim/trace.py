@@ -39,6 +39,7 @@ from ccserver.core.events import (
     OwnCallDialled,
     PromptEnded,
     RingEnded,
+    ScriptEnded,
     SecretChecked,
     SessionClosed,
     TransferAsked,
@@ -183,6 +184,8 @@ def _token(said: Event | Command) -> str:
             return f"{name} {said.end.value} {said.digits}".rstrip()
         case SecretChecked():
             return f"{name} {said.is_ok}"
+        case ScriptEnded():
+            return f"{name} {said.end.value} {said.result}".rstrip()
         case NumberCollected():
             return f"{name} {said.end.value} {said.digits}".rstrip()
         case LegDigit():

@@ -51,6 +51,13 @@ EXPECTED: dict[str, tuple[list[Outcome], list[str]]] = {
     "agent asks a colleague and goes back": ([ANSWERED], ["answered", "answered"]),
     "agent asks a colleague who declines": ([ANSWERED], ["answered", "rejected"]),
     "agent's phone transfers the call": ([ANSWERED], ["answered", "answered"]),
+    "caller asks for an order by its digits": ([REFUSED], []),
+    "caller types too few digits, then the right ones": ([REFUSED], []),
+    "caller leaves in the middle of the digits": ([Outcome.LEFT_IN_MENU], []),
+    "caller waits for an order that is found slowly": ([REFUSED], []),
+    "caller whose script fails is answered by an agent": ([ANSWERED], ["answered"]),
+    "customer judges after the talk": ([ANSWERED], ["answered"]),
+    "customer hangs up instead of judging": ([ANSWERED], ["answered"]),
 }
 """Outcomes of calls and of all offers. Where two things happen in one instant, more than one is right."""
 IN_ONE_INSTANT = "caller leaves in the instant of the answer"
@@ -116,4 +123,4 @@ def test_each_story_has_a_name_and_a_recording_of_its_own() -> None:
     names = {script.name for script in SCENARIOS}
     assert names == EXPECTED.keys() | {IN_ONE_INSTANT}
     assert {script.file_name for script in SCENARIOS} | {"settings.jsonl"} == {path.name for path in TRACES.iterdir()}
-    assert len(names) == len(SCENARIOS) >= 15
+    assert len(names) == len(SCENARIOS) >= 33

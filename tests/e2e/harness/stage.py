@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RingAgent
@@ -30,11 +31,60 @@ from ccserver.core.events import (
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.traced import TracedStep, read_step
 from ccserver.lab.phones import Phone, PhoneFailed, PhoneProcess
+from ccserver.sim.scenarios import BROKEN, GOOD, SLOW, SLOW_S
 from ccserver.sim.script import START, Act, Script, ScriptStep, Seen
 from harness.center import AGENT_HZ, CALLER_HZ, Center, Site, password_of
 from harness.waiting import until
 
 SETTLED = {"logged_out", "ready", "not_ready", "unreachable", "back_off"}
+
+
+FLOWS: dict[str, Any] = {
+    "orders": {
+        "start": "ask",
+        "variables": {"order": "text", "status": "text"},
+        "exits": {"no_input": "people", "invalid": "people", "failure": "people", "operator": "people"},
+        "nodes": {
+            "ask": {
+                "collect": "department",
+                "into": "order",
+                "digits": "4",
+                "timeout_s": 3,
+                "next_timeout_s": 2,
+                "tries": 2,
+                "say_invalid": "language",
+                "next": "find",
+            },
+            "find": {"look_up": "orders", "with": {"order": "order"}, "into": {"status": "status"}, "on_found": "tell"},
+            "tell": {"script": "shop.tell", "with": {"order": "order"}, "on": {"told": "bye"}, "next": "people"},
+            "people": {"enqueue": "sales"},
+            "bye": {"hang_up": True, "say": "welcome"},
+        },
+    },
+    "judge": {
+        "start": "ask",
+        "nodes": {
+            "ask": {"survey": "csat", "say": "department", "next": "bye", "timeout_s": 3, "tries": 1},
+            "bye": {"hang_up": True, "say": "welcome"},
+        },
+    },
+}
+"""As in `ccserver.sim.scenarios`."""
+SHOP = f"""
+    import time
+
+    def order(call):
+        order = call.parameters["order"]
+        if order == "{SLOW}":
+            time.sleep({SLOW_S})
+        return {{"status": "sent"}} if order in ("{GOOD}", "{SLOW}", "{BROKEN}") else None
+
+    def tell(agi, call):
+        agi.stream_file("welcome")
+        if call.parameters["order"] == "{BROKEN}":
+            raise ValueError("no such thing")
+        return "told"
+"""
 
 
 @dataclass(kw_only=True)
@@ -46,14 +96,29 @@ class StageSite(Site):
             "narrow": {"skills": ["sales"], "max_waiting": 1, "on_full": {"hang_up": True, "say": "cc-queue-full"}},
             "hasty": {"skills": ["spare"], "max_wait_s": 1, "on_max_wait": {"queue": "sales", "say": "cc-unavailable"}},
             "together": {"skills": ["sales"], "strategy": "ring_all"},
+            "judged": {"skills": ["sales"], "survey": "judge"},
         }
     )
 
     def settings(self) -> dict[str, Any]:
         whole = super().settings()
         whole["skills"]["spare"] = "Spare"  # which nobody has
+        whole["flows"] |= FLOWS
+        whole["dids"]["920"] = {"flow": "orders", "language": "en"}
+        whole["scripts_dir"] = str(self._scripts())
+        whole["look_ups"] = {
+            "orders": {"python": "shop.order", "parameters": {"order": "text"}, "gives": {"status": "text"}, "timeout_s": 6}
+        }
         whole["direct_calls"] = {"wrap_up_s": 1, "ring_timeout_s": 5, "music": "cc-wait"}  # colleagues are reached by them
         return whole
+
+    def _scripts(self) -> Path:
+        """The folder of the site's functions in Python."""
+        folder = self.directory / "scripts"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        (folder / "shop.py").write_text(dedent(SHOP))
+        (folder / "shop.py").chmod(0o644)
+        return folder
 
 
 class Tail:

@@ -112,7 +112,7 @@ def test_a_script_gives_a_word_and_values_raises_or_takes_too_long() -> None:
 
 
 def test_a_caller_who_hangs_up_ends_the_script_without_a_result() -> None:
-    bench = Bench(told=Told(scripts={CHECK: ScriptRun(end=VerbEnd.DONE, after_s=5.0)}))
+    bench = Bench(told=Told(scripts={CHECK: lambda _: ScriptRun(end=VerbEnd.DONE, after_s=5.0)}))
     _, caller, arrived = bench.caller()
     bench.perform(script(arrived.session))
     bench.run(1.0)
@@ -123,7 +123,7 @@ def test_a_caller_who_hangs_up_ends_the_script_without_a_result() -> None:
 
 
 def test_a_newer_verb_waits_for_the_script() -> None:
-    bench = Bench(told=Told(scripts={CHECK: ScriptRun(end=VerbEnd.DONE, after_s=5.0)}))
+    bench = Bench(told=Told(scripts={CHECK: lambda _: ScriptRun(end=VerbEnd.DONE, after_s=5.0)}))
     _, _, arrived = bench.caller()
     bench.perform(script(arrived.session))
     bench.perform(EndSession(session=arrived.session, next=Next.HANG_UP))
