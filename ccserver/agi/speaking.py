@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ccserver.agi import wire
@@ -28,7 +28,11 @@ class Speaker(Protocol):
 
     def say(self, piece: Spoken, language: Language, /) -> "tuple[str, ...] | Deferred[tuple[str, ...] | None] | None":
         """The files to stream, one after the other, as Asterisk is given them; all of them are there. A Deferred while they are made,
-        bounded in time. None: it cannot say this, and what Asterisk has of its own must do."""
+        which is cancelled when the caller has waited long enough. None: it cannot say this, and what Asterisk has of its own must do."""
+
+
+PATIENCE_S = 4.0
+"""So long a caller waits in silence for a value, at most."""
 
 
 class NoSpeaker:
@@ -56,20 +60,26 @@ class Utterance:
         self._files: tuple[str, ...] | None = None
         self._is_ready = True
         self._wake: Callable[[], None] | None = None
+        self._awaited: Deferred[tuple[str, ...] | None] | None = None
         if piece.kind not in (SpokenKind.PROMPT, SpokenKind.RECORDING):
             answer = speaker.say(piece, self.language)
             if isinstance(answer, Deferred):
                 self._is_ready = False
+                self._awaited = answer
                 answer.addCallbacks(self._answered, self._faulted)
             else:
                 self._files = answer
 
     async def ready(self, conversation: Conversation, is_over: Callable[[], bool]) -> None:
         """Waits for the speaker, but not when `is_over` meanwhile: a digit was typed, a newer verb came. Raises SessionOver."""
+        deadline_s = conversation.now_s() + PATIENCE_S
         self._wake = conversation.wake
         try:
             while not self._is_ready and not is_over():
-                await conversation.idle_until(None)
+                if conversation.now_s() >= deadline_s and self._awaited is not None:
+                    self._awaited.cancel()
+                else:
+                    await conversation.idle_until(deadline_s)
         finally:
             self._wake = None
 
@@ -108,6 +118,9 @@ class Utterance:
             self._wake()
 
     def _faulted(self, failure: Failure) -> None:
+        if isinstance(failure.value, CancelledError):
+            self._answered(None)
+            return
         log.error("speaker.faulted", kind=self.piece.kind.value, traceback=failure.getTraceback())
         self._answered(None)
 

@@ -1,8 +1,8 @@
 """Answers a caller's session: which files say this value in this language?
 
-At once when they are there; else they are made on a thread, few at a time, each only once however many callers wait for it. Nobody
-waits for long: what is not ready in time is not said, and is there for the next caller. An engine that fails or is late again and again
-is left alone for a while, so that a broken one costs no caller any time.
+At once when they are there; else they are made on a thread, few at a time, each only once however many callers wait for it. A caller who
+has waited long enough cancels the answer: the value is not said, and is there for the next one. An engine that fails or hangs again and
+again is left alone for a while, so that a broken one costs no caller any time.
 """
 
 import time
@@ -26,8 +26,8 @@ from ccserver.speech.words import Part, Unspeakable, parts
 
 log = structlog.stdlib.get_logger(__name__)
 
-PATIENCE_S = 4.0
-"""So long a caller waits in silence for a value, at most."""
+HANGS_AFTER_S = 3.0
+"""When a caller gives up, an engine that has been at one value for so long counts as one that failed; else it only had much to do."""
 AT_ONCE = 2
 """Threads that speak at the same time."""
 MAX_QUEUED = 60
@@ -40,18 +40,10 @@ _BY_ASTERISK = frozenset({SpokenKind.DIGITS, SpokenKind.NUMBER, SpokenKind.SPELL
 Paths = tuple[str, ...]
 
 
-class Timer(Protocol):
-    def active(self) -> bool: ...
-
-    def cancel(self) -> None: ...
-
-
 class Clock(Protocol):
     """The part of Twisted's IReactorTime that is used here."""
 
     def seconds(self) -> float: ...
-
-    def callLater(self, delay: float, callable: Callable[..., object], /, *args: object) -> Timer: ...
 
 
 class OnThread(Protocol):
@@ -73,6 +65,8 @@ class _Rendering:
     clip: Clip
     clips: Clips
     done: list[Callable[[bool], None]] = field(default_factory=list)
+    started_s: float = 0.0
+    """When it came to a thread; 0 while it waits for one."""
 
 
 class Speaker:
@@ -89,13 +83,13 @@ class Speaker:
         self._clips: tuple[EdgeSettings, Clips] | None = None
         self._renderings: dict[tuple[Path, str], _Rendering] = {}
         self._queue: deque[_Rendering] = deque()
-        self._running = 0
+        self._running: dict[int, _Rendering] = {}
         self._failures = 0
         self._rests_until_s = 0.0
 
     def say(self, piece: Spoken, language: Language) -> "Paths | Deferred[Paths | None] | None":
-        """The files for a value, as Asterisk is given them, in order; a Deferred that never fails while they are made; None when we
-        cannot say it, and what Asterisk has of its own must do."""
+        """The files for a value, as Asterisk is given them, in order; a Deferred while they are made, which may be cancelled; None
+        when we cannot say it, and what Asterisk has of its own must do."""
         edges = self._edges()
         if piece.kind in _BY_ASTERISK and edges.numbers.get(language, NumbersBy.SPEECH) is NumbersBy.ASTERISK:
             return None
@@ -112,7 +106,7 @@ class Speaker:
         missing = {each.key: each for each in found if isinstance(each, Clip)}
         if self._clock.seconds() < self._rests_until_s or len(self._queue) + len(missing) > MAX_QUEUED:
             return None
-        return _Awaited(self, clips, found, missing, self._clock).answer
+        return _Awaited(self, clips, found, missing).answer
 
     def _clips_of(self, edges: EdgeSettings) -> Clips:
         if self._clips is None or self._clips[0] is not edges:
@@ -141,9 +135,10 @@ class Speaker:
         self._work()
 
     def _work(self) -> None:
-        while self._queue and self._running < AT_ONCE:
+        while self._queue and len(self._running) < AT_ONCE:
             rendering = self._queue.popleft()
-            self._running += 1
+            rendering.started_s = self._clock.seconds()
+            self._running[id(rendering)] = rendering
             made = self._on_thread(partial(rendering.clips.make, rendering.clip))
             made.addCallbacks(partial(self._made, rendering), partial(self._failed, rendering))
             made.addErrback(lambda failure: log.error("speech.faulted", reason=failure.getTraceback()))
@@ -170,16 +165,17 @@ class Speaker:
         self._end(rendering, is_made=False)
 
     def _end(self, rendering: _Rendering, *, is_made: bool) -> None:
-        self._running -= 1
+        self._running.pop(id(rendering), None)
         del self._renderings[(rendering.clips.folder, rendering.clip.key)]
         for done in rendering.done:
             done(is_made)
         self._work()
 
-    def late(self) -> None:
+    def given_up(self) -> None:
         """A caller has waited long enough."""
         self.counters.late += 1
-        self._count_failure()
+        if any(self._clock.seconds() - each.started_s >= HANGS_AFTER_S for each in self._running.values()):
+            self._count_failure()
 
     def _count_failure(self) -> None:
         self._failures += 1
@@ -187,39 +183,34 @@ class Speaker:
             self._rests_until_s = self._clock.seconds() + REST_S
             self._failures = FAILURES_BEFORE_REST - 1  # afterwards one is enough
             log.error("speech.rests", rest_s=REST_S, mend="run `ccserver doctor`")
+            waiting, self._queue = self._queue, deque()
+            for rendering in waiting:
+                self._end(rendering, is_made=False)
 
 
 class _Awaited:
-    """The answer to one caller: all files, or None at the first that fails or when time is up."""
+    """The answer to one caller: all files, or None at the first that fails or when it is cancelled."""
 
-    def __init__(self, speaker: Speaker, clips: Clips, found: list[str | Clip], missing: dict[str, Clip], clock: Clock) -> None:
-        self.answer: Deferred[Paths | None] = Deferred()
+    def __init__(self, speaker: Speaker, clips: Clips, found: list[str | Clip], missing: dict[str, Clip]) -> None:
+        self.answer: Deferred[Paths | None] = Deferred(self._cancelled)
         self._speaker = speaker
         self._clips = clips
         self._found = found
         self._left = len(missing)
-        self._is_over = False
-        self._timer = clock.callLater(PATIENCE_S, self._late)
         for clip in missing.values():
             speaker.render(clips, clip, self._rendered)
 
     def _rendered(self, is_made: bool) -> None:
         self._left -= 1
-        if self._is_over:
+        if self.answer.called:
             return
         if not is_made:
-            self._give(None)
+            self.answer.callback(None)
         elif self._left == 0:
             paths = [each if isinstance(each, str) else self._speaker.path(self._clips, each) for each in self._found]
-            self._give(tuple(path for path in paths if path is not None) if None not in paths else None)
+            self.answer.callback(tuple(path for path in paths if path is not None) if None not in paths else None)
 
-    def _late(self) -> None:
-        if not self._is_over:
-            self._speaker.late()
-            self._give(None)
-
-    def _give(self, paths: Paths | None) -> None:
-        self._is_over = True
-        if self._timer.active():
-            self._timer.cancel()
-        self.answer.callback(paths)
+    def _cancelled(self, answer: "Deferred[Paths | None]") -> None:
+        self._speaker.given_up()
+        if not answer.called:  # a rest that began just now has answered it
+            answer.callback(None)

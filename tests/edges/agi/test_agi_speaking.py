@@ -138,6 +138,26 @@ def test_a_newer_verb_does_not_wait_for_a_value(desk: Desk, studio: Studio) -> N
     assert (peer.asked(), desk.take_events()) == ([], [])
 
 
+@pytest.mark.parametrize("is_ami_there", [True, False])
+def test_nobody_waits_long_for_a_value(desk: Desk, studio: Studio, is_ami_there: bool) -> None:
+    """The time counts from where the value should be said, not from where it was asked for."""
+    desk.server.ami_listens(is_ami_there)
+    made = studio.will_make("2026-12-25")
+    peer = desk.call()
+    command = peer.perform(Say(session=peer.session, say=(WELCOME, DATE, WELCOME), language=EN))
+    desk.clock.advance(60)
+    peer.answer('STREAM FILE "/prompts/en/welcome" ""')
+    for _ in range(4):
+        assert not made.called
+        assert peer.asked() == ([] if is_ami_there else ["WAIT FOR DIGIT 1000"])
+        desk.clock.advance(1)
+        if not is_ami_there:
+            peer.reply()
+    assert made.called
+    peer.answer('STREAM FILE "/prompts/en/welcome" ""')
+    assert desk.take_events() == ended(peer, command, VerbEnd.FAILED)
+
+
 def test_what_comes_too_late_disturbs_no_later_verb(desk: Desk, studio: Studio) -> None:
     made = studio.will_make("2026-12-25")
     peer = desk.call()

@@ -17,7 +17,7 @@ from ccserver.core.settings import Spoken, SpokenKind
 from ccserver.speech import speaker as module
 from ccserver.speech.clips import MAX_AGE_S, Clips
 from ccserver.speech.sound import read_wav, write_wav
-from ccserver.speech.speaker import AT_ONCE, FAILURES_BEFORE_REST, MAX_QUEUED, PATIENCE_S, REST_S, Paths, Speaker
+from ccserver.speech.speaker import AT_ONCE, FAILURES_BEFORE_REST, HANGS_AFTER_S, MAX_QUEUED, REST_S, Paths, Speaker
 
 EN, ES = Language("en"), Language("es")
 
@@ -150,17 +150,46 @@ def test_after_a_rest_one_failure_is_enough(studio: Studio) -> None:
     assert studio.ask(SpokenKind.TEXT, "good") == [None]
 
 
-def test_nobody_waits_for_a_slow_engine_and_the_next_caller_has_it(studio: Studio) -> None:
-    answers = studio.ask(SpokenKind.TEXT, "Ana")
-    studio.clock.advance(PATIENCE_S)
+def test_who_gives_up_is_answered_and_the_next_caller_has_it(studio: Studio) -> None:
+    answer = studio.speaker.say(Spoken(SpokenKind.TEXT, "Ana"), EN)
+    assert isinstance(answer, Deferred)
+    answers: list[Paths | None] = []
+    answer.addCallback(answers.append)
+    answer.cancel()
     assert answers == [None]
     studio.finish_threads()
     assert answers == [None]
     (paths,) = studio.ask(SpokenKind.TEXT, "Ana")
     assert paths is not None
     assert studio.speaker.counters.late == 1
-    studio.clock.advance(60)
-    assert studio.clock.getDelayedCalls() == []
+
+
+def give_up(studio: Studio, text: str) -> None:
+    answer = studio.speaker.say(Spoken(SpokenKind.TEXT, text), EN)
+    if isinstance(answer, Deferred):
+        answer.cancel()
+
+
+def test_an_engine_that_hangs_is_left_alone_and_what_waits_for_it_is_answered(studio: Studio) -> None:
+    waiting = [studio.ask(SpokenKind.TEXT, f"waits {number}") for number in range(AT_ONCE + 1)]
+    studio.clock.advance(HANGS_AFTER_S)
+    for number in range(FAILURES_BEFORE_REST):
+        assert waiting[-1] == []
+        give_up(studio, f"given up {number}")
+    assert waiting[-1] == [None]
+    assert studio.ask(SpokenKind.TEXT, "good") == [None]
+    assert len(studio.threads) == AT_ONCE
+    studio.finish_threads()
+    assert waiting[0] != [None]
+
+
+def test_an_engine_that_only_has_much_to_do_is_not_left_alone(studio: Studio) -> None:
+    studio.ask(SpokenKind.TEXT, "at work")
+    studio.clock.advance(HANGS_AFTER_S - 1)
+    for number in range(2 * FAILURES_BEFORE_REST):
+        give_up(studio, f"given up {number}")
+    assert studio.ask(SpokenKind.TEXT, "good") == []
+    assert studio.speaker.counters.late == 2 * FAILURES_BEFORE_REST
 
 
 def test_few_threads_speak_at_once_and_few_values_wait(studio: Studio) -> None:
