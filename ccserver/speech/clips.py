@@ -8,6 +8,8 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +18,9 @@ from pathlib import Path
 from ccserver.config.edges import EdgeSettings
 from ccserver.config.sound_files import FORMATS
 from ccserver.core.ids import Language
+from ccserver.speech import sound
 from ccserver.speech.engines import Engine, EngineFailed, engine_of
-from ccserver.speech.sound import read_wav, to_telephone, trimmed, write_wav
+from ccserver.speech.sound import read_wav, to_telephone, write_wav
 from ccserver.speech.words import Part
 
 FOLDER = ".values"
@@ -88,6 +91,9 @@ def hashed(*of: object) -> str:
     return hashlib.sha256(repr((_MADE_BY, *of)).encode()).hexdigest()[:32]
 
 
+_CONVERT_S = 30.0
+
+
 class Clips:
     """The values of one site: `edges` as it is now. Finding is quick; making blocks."""
 
@@ -127,10 +133,17 @@ class Clips:
         """Raises EngineFailed, OSError."""
 
         def make(new: Path, aside: Path) -> None:
-            whole = aside / "whole.wav"
-            speak(self._engine, clip.words, clip.voice, clip.language, to=whole, aside=aside)
-            samples, _ = read_wav(whole)
-            write_wav(new, trimmed(samples, before_ms=_BEFORE_MS, after_ms=_AFTER_MS) or samples)
+            raw = aside / "raw.wav"
+            self._engine.speak(clip.words, clip.voice, clip.language, raw)
+            # Beside us, not in this thread: the event loop of the daemon would get its turn late.
+            command = [sys.executable, "-m", sound.__name__, str(raw), str(new), str(_BEFORE_MS), str(_AFTER_MS)]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=_CONVERT_S, check=False)
+            except subprocess.TimeoutExpired:
+                raise EngineFailed(f"the sound of the speech engine was not made ready within {_CONVERT_S:g} s") from None
+            if done.returncode != 0:
+                why = " ".join(done.stderr.split())[-200:]
+                raise EngineFailed(f"the speech engine wrote {why} (it must write a WAV file with sound)")
 
         made_aside(shared_folder(self.folder) / f"{clip.key}.wav", make)
 

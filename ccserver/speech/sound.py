@@ -1,4 +1,8 @@
-"""Recordings and spoken texts to the form of telephones (8 kHz, mono, 16 bit), in pure Python: a polyphase windowed-sinc filter."""
+"""Recordings and spoken texts to the form of telephones (8 kHz, mono, 16 bit), in pure Python: a polyphase windowed-sinc filter.
+
+A second of speech takes a tenth of a second. `python -m ccserver.speech.sound IN OUT BEFORE_MS AFTER_MS` does it in a process of its own,
+so that a daemon's threads are not held up.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def to_telephone(samples: array[int], rate_hz: int) -> array[int]:
     up, down = TELEPHONE_HZ // common, rate_hz // common
     taps = 2 * math.ceil(_TAPS_MS * rate_hz / 2000)
     phases = [_phase(index / up, min(_CUTOFF_HZ / rate_hz, 0.45), taps) for index in range(up)]
-    padded = array("h", repeat(0, taps // 2 - 1)) + samples + array("h", repeat(0, taps))
+    padded = [*repeat(0.0, taps // 2 - 1), *map(float, samples), *repeat(0.0, taps)]
     result = array("h")
     for index in range(len(samples) * up // down):
         start, phase = divmod(index * down, up)
@@ -116,3 +120,20 @@ def duration_s(path: Path) -> float | None:
             return file.getnframes() / file.getframerate() if file.getframerate() else None
     except (wave.Error, EOFError):
         return None
+
+
+def main(given: Path, to: Path, before_ms: int, after_ms: int) -> str:
+    """Writes a WAV file of any rate for telephones, without the silence around it; what is wrong, "" when nothing is."""
+    try:
+        samples, rate_hz = read_wav(given)
+    except ValueError as fault:
+        return str(fault)
+    if not samples:
+        return "a file without sound"
+    heard = to_telephone(samples, rate_hz)
+    write_wav(to, trimmed(heard, before_ms=before_ms, after_ms=after_ms) or heard)
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])) or 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 import voices
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -216,6 +217,15 @@ def test_a_fault_of_ours_is_an_answer_too(studio: Studio, monkeypatch: pytest.Mo
     answers = studio.ask(SpokenKind.NUMBER, "12")
     studio.finish_threads()
     assert answers == [None]
+
+
+def test_an_engine_that_writes_something_else_says_so_in_the_log(studio: Studio) -> None:
+    with structlog.testing.capture_logs() as logs:
+        answers = studio.ask(SpokenKind.TEXT, "noise")
+        studio.finish_threads()
+    assert answers == [None]
+    assert "the speech engine wrote not a WAV file" in logs[0]["reason"]
+    assert not list(studio.folder.glob(".values/*"))
 
 
 # --- what is kept -----------------------------------------------------------------------------------------------------
