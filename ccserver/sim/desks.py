@@ -12,6 +12,7 @@ from random import Random
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret, Say
 from ccserver.core.hearing import KEYS as MESSAGE_KEYS
 from ccserver.core.ids import AgentId, PhoneId
+from ccserver.core.office import ASKED_CODE
 from ccserver.core.settings import PhoneKind, SpokenKind
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
@@ -65,6 +66,8 @@ class AgentHabits:
     """Of the agents: work on a line that stays."""
     line_drops_every_s: float = 0.0
     """A headset's line breaks; 0: never."""
+    office_every_s: float = 0.0
+    """A supervisor closes hours, opens them, or records a prompt, by phone; 0: never."""
     accepts_ratio: float = 0.85
     """At an external phone: presses 1; else it is a voicemail that has answered."""
 
@@ -123,6 +126,8 @@ class AgentAtDesk:
         self._again(self._habits.own_call_every_s, self._call_a_friend)
         self._again(self._habits.moves_every_s, self._move)
         self._again(self._habits.line_drops_every_s, self._drop_line)
+        if self._pbx.settings.agents[self.agent].is_supervisor:
+            self._again(self._habits.office_every_s, self._do_office)
 
     def _again(self, mean_s: float, action: Callable[[], None]) -> None:
         if mean_s > 0:
@@ -173,6 +178,13 @@ class AgentAtDesk:
             self._pbx.lose_line(self._line)
         if self._is_at_work:
             self._again(self._habits.line_drops_every_s, self._drop_line)
+
+    def _do_office(self) -> None:
+        """With the code of something there is, of something else, or without one."""
+        if self._is_at_work:
+            errand = self._chance.choice((self._codes.close_hours, self._codes.record_prompt))
+            self.plan(errand + self._chance.choice(("1", "1", "9", "")))
+            self._again(self._habits.office_every_s, self._do_office)
 
     # --- feature codes ------------------------------------------------------------------------------------------------
     def plan(self, digits: str) -> None:
@@ -233,11 +245,11 @@ class AgentAtDesk:
         elif isinstance(verb, Collect) and verb.complete == MESSAGE_KEYS:
             self._after_message(channel, delay_s)
         elif isinstance(verb, Collect):
-            self._answer_question(channel, delay_s)
+            self._answer_question(channel, verb, delay_s)
         elif isinstance(verb, Say) and any(piece.kind is SpokenKind.RECORDING for piece in verb.say):
             self._hear_message(channel)
 
-    def _answer_question(self, channel: Channel, delay_s: float) -> None:
+    def _answer_question(self, channel: Channel, verb: Collect, delay_s: float) -> None:
         chance, press = self._chance, self._pbx.press
         if channel.place is Place.DESK and self._typing:
             digits, self._typing = self._typing, ""
@@ -245,8 +257,11 @@ class AgentAtDesk:
         elif channel.place is Place.DESK and self._phone.kind is PhoneKind.EXTERNAL:
             if chance.random() < self._habits.accepts_ratio:
                 self._agenda.after(delay_s, press, channel, "1")
+        elif channel.place is Place.FEATURE and verb.complete:
+            self._agenda.after(delay_s, press, channel, chance.choice(verb.complete))
         elif channel.place is Place.FEATURE:
-            self._agenda.after(delay_s, press, channel, self.agent + "#")
+            is_code = any(piece.value in ASKED_CODE.values() for piece in verb.say)
+            self._agenda.after(delay_s, press, channel, ("1" if is_code else self.agent) + "#")
         elif self._dispositions and chance.random() < self._habits.disposition_ratio:
             self._agenda.after(delay_s, press, channel, chance.choice(self._dispositions) + "#")
         elif chance.random() < 0.5 and channel is not self._line:

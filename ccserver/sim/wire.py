@@ -25,7 +25,7 @@ class Faults:
     late_ratio: float = 0.0
     late_up_to_s: float = 2.0
     unanswered_ratio: float = 0.0
-    """AMI actions that are performed, or not, and never answered."""
+    """AMI actions that are performed, or not, and never answered; look-ups of which nothing is heard."""
     action_timeout_s: float = 5.0
     failed_ratio: float = 0.0
     """Verbs of AGI sessions that cannot be done: a prompt is missing, say."""

@@ -13,6 +13,7 @@ from ccserver.core.events import (
     HangUpRequested,
     LoginRequested,
     LogoutRequested,
+    LookedUp,
     OpenHoursRequested,
     PauseRequested,
     SettingsLoaded,
@@ -257,6 +258,9 @@ class Walk:
 
     def _watch(self, world: World, event: Event, commands: list[Command]) -> None:
         verify(world, event, commands)
+        if isinstance(event, LookedUp):
+            awaited = {it.look_up for it in world.center.snapshot().interactions.values()}
+            assert event.command not in awaited, "a look-up that has ended is still awaited"
         if hasattr(event, "command"):
             self.told.append(event)
         for command in commands:
@@ -289,7 +293,8 @@ class Walk:
                 surveys[record.interaction].append(record)
             elif isinstance(record, SegmentRecord) and record.kind is SegmentKind.MENU:
                 in_menu[record.interaction] += record.duration_s
-        for number, passages in flows.items():
+        for number in in_menu.keys() | flows.keys():
+            passages = flows[number]
             assert [record.number for record in passages] == list(range(len(passages)))
             told_s, menu_s = sum(record.duration_s for record in passages), in_menu[number]
             assert abs(told_s - menu_s) < 0.001, f"{told_s} s in flows, {menu_s} s in the segments"

@@ -5,10 +5,11 @@ waits, hangs up, and lets everything fail that can: prompts, look-ups, scripts, 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from flow_walk import Input, Story, Walk
@@ -17,16 +18,23 @@ from hypothesis import strategies as st
 from random_flows import MAIN, flows
 from written_flows import DID, HASTY_DID, Checked, checked
 
+from ccserver.core.center import StepFailed
+from ccserver.core.flows import Flows
 from ccserver.core.ids import FlowId
+from ccserver.core.ledger import Ledger
+from ccserver.core.records import FlowEnd
 from ccserver.core.settings import Flow, Node, Settings
+from ccserver.core.state import Interaction
+from ccserver.sim.day import Unsound
 from ccserver.sim.wire import NO_FAULTS, Faults
 
-EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "200"))
 FLOWS = 400
 FAULTY = Faults(
     lost_ratio=0.02, doubled_ratio=0.05, late_ratio=0.05, unanswered_ratio=0.02, action_timeout_s=2.0, failed_ratio=0.1
 )
 FAILING = Faults(failed_ratio=0.3)
+SILENT = Faults(unanswered_ratio=0.5, action_timeout_s=2.0)
 
 
 def written(seed: int) -> Mapping[FlowId, Flow]:
@@ -81,7 +89,7 @@ STORIES = st.builds(
     did=st.sampled_from([*[DID] * 7, HASTY_DID]),
     number=st.sampled_from(["+34911222333", None]),
     staff=st.sampled_from(["none", "away", "ready"]),
-    faults=st.sampled_from([NO_FAULTS, NO_FAULTS, FAILING, FAULTY]),
+    faults=st.sampled_from([NO_FAULTS, NO_FAULTS, FAILING, SILENT, FAULTY]),
     inputs=st.one_of(st.lists(INPUT, max_size=10), st.lists(INPUT, min_size=10, max_size=30)).map(tuple),
 )
 WALKED = settings(
@@ -101,7 +109,7 @@ def test_every_walk_ends_in_a_defined_exit(story: Story) -> None:
     assert walk.world.replay() == walk.books.digest(), "the journal gives other commands"
 
 
-@settings(WALKED, max_examples=max(1, EXAMPLES // 6))
+@settings(WALKED, max_examples=max(1, EXAMPLES // 10))
 @given(STORIES)
 def test_the_same_walk_gives_the_same_commands(story: Story) -> None:
     digests = set()
@@ -134,3 +142,65 @@ def test_every_kind_of_node_is_among_them(some: list[Checked]) -> None:
     kinds = {type(node) for every in read for flow in every.values() for node in flow.nodes.values()}
     assert kinds == set(Node.__args__)  # type: ignore[attr-defined]
     assert any(len(every[MAIN].nodes) > 8 for every in read)
+
+
+# --- whether the walks would find a mistake -----------------------------------------------------------------------------
+def nothing(*_: Any, **__: Any) -> None:
+    """Forget to do it."""
+
+
+def never_count_tries(self: Flows, interaction: Interaction, *_: Any) -> bool:
+    return True
+
+
+def forget_the_passage(self: Ledger, interaction: Interaction, end: FlowEnd) -> Interaction:
+    return interaction
+
+
+def resume_nowhere(self: Flows, interaction: Interaction) -> None:
+    """The caller is back in a new session, and nothing is done."""
+
+
+MISTAKES: dict[str, tuple[type, str, Callable[..., Any]]] = {
+    "the end of a script means nothing": (Flows, "script_ended", nothing),
+    "the end of a look-up means nothing": (Flows, "looked_up", nothing),
+    "a look-up that says nothing is awaited for ever": (Flows, "look_up_due", nothing),
+    "the end of a secret means nothing": (Flows, "secret_checked", nothing),
+    "what is typed means nothing": (Flows, "digits_collected", nothing),
+    "tries are not counted": (Flows, "_tried", never_count_tries),
+    "a passage is not told": (Ledger, "passage_over", forget_the_passage),
+    "a new session begins nothing": (Flows, "resume", resume_nowhere),
+}
+
+
+def fixed_stories() -> Iterator[Story]:
+    """Callers who answer, are silent, or lose their session; whose look-ups and scripts end in every way, or not at all."""
+    for seed in range(80):
+        site = passed(seed)
+        ways = (Input("kill", 10.0), Input("leave_session"), Input("wait", 6.0))
+        inputs = [Input("answer", luck) for luck in range(seed % 7)] + [ways[seed % 3]]
+        yield Story(
+            settings=site,
+            others=site,
+            did=DID,
+            number=None,
+            staff="none",
+            faults=SILENT if seed % 4 == 0 else NO_FAULTS,
+            seed=seed,
+            inputs=tuple(inputs),
+        )
+
+
+def test_the_fixed_stories_end_well() -> None:
+    for story in fixed_stories():
+        Walk(story).run()
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_flows_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, method, mistake = MISTAKES[name]
+    assert callable(getattr(owner, method))
+    monkeypatch.setattr(owner, method, mistake)
+    with pytest.raises((Unsound, StepFailed, AssertionError)):
+        for story in fixed_stories():
+            Walk(story).run()

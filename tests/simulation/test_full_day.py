@@ -25,6 +25,7 @@ HABITS = AgentHabits(
     moves_every_s=1200.0,
     headset_ratio=0.4,
     line_drops_every_s=900.0,
+    office_every_s=300.0,
     in_talk={
         InTalk.TRANSFER: 0.12,
         InTalk.CONSULT: 0.25,
