@@ -94,9 +94,12 @@ class VirtualSystems:
         self._under_way: dict[CommandId, Entry] = {}
 
     def perform(self, command_id: CommandId, command: LookUp | KeepPrompt) -> None:
-        """Ends in `LookedUp` or `PromptKept`, unless the daemon dies before."""
+        """Ends in `LookedUp` or `PromptKept`, unless the daemon dies before, or a fault keeps the end of a look-up back."""
         match command:
             case LookUp():
+                ratio = self._wire.faults.unanswered_ratio
+                if ratio and self._chance.random() < ratio:
+                    return
                 answer = self.look_up(command.look_up, command.parameters)
                 ended = LookedUp(command=command_id, end=answer.end, values=answer.values)
                 self._answer_after(answer.after_s, command_id, ended)
