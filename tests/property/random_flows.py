@@ -23,6 +23,7 @@ from ccserver.core.settings import (
     CallNode,
     Case,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExtensionNode,
@@ -86,7 +87,7 @@ ENGLISH, SPANISH = Language("en"), Language("es")
 KEYS = ("1", "2", "3", "9", "0", "*", "#", "12", "21")
 STAYING = (
     *("say", "menu", "collect", "secret", "branch", "hours", "look_up", "set", "call", "script", "survey") * 2,
-    *("language", "choose_language", "message"),
+    *("language", "choose_language", "message", "consent"),
 )
 LEADING = ("enqueue", "callback", "agent", "number", "message", "return", "extension", "hang_up")
 """Kinds of nodes: with which the caller stays in the flow, and which lead out of it."""
@@ -142,6 +143,14 @@ class _Author:
             "script": self._script,
             "survey": lambda: SurveyNode(
                 kind=self.pick(tuple(SurveyKind)), say=self.speech(), next=self.on(), tries=self.pick((1, 2))
+            ),
+            "consent": lambda: ConsentNode(
+                say=self.speech(),
+                next=self.on(),
+                asks=self.luck(),
+                on_refused=self.on() if self.luck() else None,
+                timeout_s=2.0,
+                tries=self.pick((1, 2)),
             ),
             "message": lambda: MessageNode(
                 queue=self.pick(QUEUES),
@@ -323,6 +332,7 @@ class _Author:
             priority=self.pick((None, 0, 10)),
             variables=self.values({name: VARIABLES[name] for name in named}),
             data=self.values({"order": self.pick(tuple(ValueType))}),
+            serves=self.luck(0.3),
         )
 
     def _call(self) -> Node:

@@ -19,6 +19,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExtensionNode,
@@ -256,6 +257,7 @@ def _set(node: SetNode) -> dict[str, Any]:
         "priority": node.priority,
         "variables": _with(node.variables) or None,
         "data": _with(node.data) or None,
+        "serves": node.serves or None,
     }
     return {"set": {key: value for key, value in given.items() if value is not None}, "next": node.next}
 
@@ -319,6 +321,14 @@ _NODES: Mapping[type[Any], Callable[[Any], dict[str, Any]]] = {
         "survey": node.kind.value,
         "say": _said(node.say),
         "next": node.next,
+        "timeout_s": node.timeout_s,
+        "tries": node.tries,
+    },
+    ConsentNode: lambda node: {
+        "consent": "ask" if node.asks else "announce",
+        "say": _said(node.say),
+        "next": node.next,
+        "on_refused": node.on_refused,
         "timeout_s": node.timeout_s,
         "tries": node.tries,
     },
