@@ -44,6 +44,7 @@ def write(target: Path, content: Iterable[bytes], *, check: Callable[[], None] |
     Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: whatever an earlier process left half-done, or still writes, is not this file.
+    remove(drafts(target))
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     digest, size = hashlib.sha256(), 0
     try:
@@ -63,6 +64,11 @@ def write(target: Path, content: Iterable[bytes], *, check: Callable[[], None] |
         raise
     sync_folder(target.parent)
     return size, digest.hexdigest()
+
+
+def drafts(target: Path) -> list[Path]:
+    """What is left of attempts to write it that were killed."""
+    return list(target.parent.glob(f".{target.name}.*.new")) if target.parent.is_dir() else []
 
 
 def blocks(path: Path) -> Iterator[bytes]:

@@ -275,8 +275,6 @@ class Archiving:
         source, target = self._shelf.work_path(file, Coding(file.coding)), self._shelf.path(file)
         if not source.exists() or files.sha256(files.blocks(source)) != file.sha256:
             return None
-        if target.parent.is_dir():  # drafts that a kill left
-            files.remove(target.parent.glob(f".{target.name}.*.new"))
         content = files.blocks(source)
         if file.key_id:
             key = self._edge.key
@@ -308,7 +306,7 @@ class Archiving:
         if not self._shelf.path(file).exists():
             raise NotTrue(f"{self._shelf.path(file)} has gone; what it was made of stays")
         originals = [side for stretch in file.stretches for side in self._shelf.sides(stretch)]
-        files.remove([*originals, *(self._shelf.work_path(file, coding) for coding in Coding)])
+        files.remove([*originals, *self._shelf.work_of(file)])
         done = replace(file, state=FileState.DONE, at=datetime.now(UTC))
         archive.put_file(self._store, done)
         return done

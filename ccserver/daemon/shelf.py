@@ -53,6 +53,16 @@ class Shelf:
         name = files.name_of(file.interaction, file.kind, file.part)
         return self.edge.local_dir / files.WORK / f"{name}.{coding.value}"
 
+    def made_of(self, file: ArchiveFile) -> list[Path]:
+        """Everything that was made of its stretches, half-done things too."""
+        kept = [self.path(file), self.manifest_path(file)]
+        return [*(path for each in kept for path in (each, *files.drafts(each))), *self.work_of(file)]
+
+    def work_of(self, file: ArchiveFile) -> list[Path]:
+        """What is in the folder of work for it; also what an encoder wrote that outlived us."""
+        name = files.name_of(file.interaction, file.kind, file.part)
+        return list((self.edge.local_dir / files.WORK).glob(f"{name}.*"))
+
     def sides(self, path: str) -> tuple[Path, Path]:
         """Of a stretch. Raises Unreadable for a path outside the folder."""
         return files.stretch_sides(path, asterisk_dir=self.edge.asterisk_dir, local_dir=self.edge.local_dir)
@@ -125,7 +135,7 @@ class Shelf:
 
     def leave(self, file: ArchiveFile) -> None:
         """Of one that is noted as leaving."""
-        paths = [self.path(file), self.manifest_path(file), *(self.work_path(file, coding) for coding in Coding)]
+        paths = self.made_of(file)
         for stretch in file.stretches:
             paths += self.sides(stretch)
         files.remove(paths)
@@ -167,7 +177,7 @@ class Shelf:
                 gone += 1
             elif file.state is not FileState.GONE:  # its stretches are there, and go by themselves
                 archive.drop_file(self.store, file)
-                files.remove(self.work_path(file, coding) for coding in Coding)
+                files.remove(self.made_of(file))
         for stretch in case.stretches:
             gone += self.remove_stretch(interaction, stretch, why, by)
         return gone
