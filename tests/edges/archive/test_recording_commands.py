@@ -90,7 +90,7 @@ class Desk:
 
     def run(self, *words: str) -> Result:
         given = ["--config", str(self.file)] if words[:2] != ("recording", "new-key") else []
-        return CliRunner().invoke(root.root, [*words, *given], catch_exceptions=False)
+        return CliRunner().invoke(root, [*words, *given], catch_exceptions=False)
 
     def told(self, *words: str, code: int = 0) -> Any:
         result = self.run("recording", *words, "--json")
