@@ -20,10 +20,10 @@ from ccserver.config.script_files import ScriptKind
 from ccserver.core.commands import RunScript
 from ccserver.core.events import VerbEnd
 from ccserver.core.expressions import Value
-from ccserver.scripts.call import BadResult, Call, Given, read_answer, read_result
-from ccserver.scripts.commands import Command
+from ccserver.scripts.call import BadResult, Call, read_answer, read_result
 from ccserver.scripts.folder import NoSuchScript, ScriptFolder
 from ccserver.scripts.line import ScriptAgi
+from ccserver.scripts.outcome import CallRun, Outcome, ScriptFailed
 from ccserver.scripts.output import Diversion, failure_line, told_traceback, where
 from ccserver.scripts.run import ScriptRun, ScriptStopped, Work
 
@@ -39,7 +39,6 @@ SWITCH_S = 0.0005
 """How long Python lets a thread compute while another waits for its turn. Measured with eight threads that only compute: the loop answers
 in 26 ms (median; 141 ms at most), with Python's own 5 ms in 101 ms (774 ms at most)."""
 
-Ended = tuple[VerbEnd, str, Mapping[str, Value]]
 Reading = tuple[str, float]
 
 
@@ -53,10 +52,6 @@ class Clock(Protocol):
 
     def seconds(self) -> float: ...
     def callLater(self, delay: float, callable: Callable[..., object], /, *args: object) -> Timer: ...
-
-
-class ScriptFailed(Exception):
-    """A function gave no answer: it raised, took too long, or there is no place or no such function. The text says which; the log why."""
 
 
 @dataclass(slots=True)
@@ -137,7 +132,7 @@ class ScriptRunner:
         environment: Mapping[str, str],
         find_prompt: Callable[[str], str | None],
         changed: Callable[[], None],
-    ) -> "CallRun":
+    ) -> CallRun:
         """A function with the call of a session. `environment`: what pyst2 calls `agi.env`. `changed` is called when the run has a
         command to be answered, and when it is over."""
         call = Call.of(verb.parameters, verb.facts, verb.language)
@@ -162,7 +157,7 @@ class ScriptRunner:
         call = Call.of(parameters, facts, language)
         answer: Deferred[Mapping[str, object] | None] = Deferred(lambda _: self._give_up(run))
 
-        def over(outcome: "_Outcome") -> None:
+        def over(outcome: Outcome) -> None:
             if answer.called:
                 return
             if outcome.end is VerbEnd.DONE:
@@ -185,7 +180,7 @@ class ScriptRunner:
         time_limit_s: float,
         *,
         changed: Callable[[], None],
-        over: Callable[["_Outcome"], None],
+        over: Callable[[Outcome], None],
         is_pure: bool = False,
     ) -> ScriptRun | None:
         """None: there was no place, and `over` has been told."""
@@ -194,7 +189,7 @@ class ScriptRunner:
             self.counters.refused += 1
             mend = "look for script.hung above and give what it waits for a time limit; a restart of ccserver ends hung threads"
             about.error("script.refused", running=len(self._threads), hung=len(self._hung), mend=mend)
-            over(_Outcome(VerbEnd.FAILED, reason="too many scripts are running"))
+            over(Outcome(VerbEnd.FAILED, reason="too many scripts are running"))
             return None
         self.counters.started += 1
         began_s = self._clock.seconds()
@@ -204,7 +199,7 @@ class ScriptRunner:
             about.warning("script.timed_out", time_limit_s=time_limit_s)
             run.stop()
             self._clock.callLater(FIRST_INTERRUPT_S, self._end_thread, run, self._clock.seconds())
-            over(_Outcome(VerbEnd.TIMEOUT, reason=f"it took longer than {time_limit_s:g} s"))
+            over(Outcome(VerbEnd.TIMEOUT, reason=f"it took longer than {time_limit_s:g} s"))
 
         def ended(_: ScriptRun) -> None:
             self._threads.pop(run)
@@ -236,33 +231,33 @@ class ScriptRunner:
             limit.cancel()
             self.counters.refused += 1
             about.error("script.refused", reason=str(fault), mend="raise the limit on threads (TasksMax in ccserver.service)")
-            over(_Outcome(VerbEnd.FAILED, reason="no more threads"))
+            over(Outcome(VerbEnd.FAILED, reason="no more threads"))
             return None
         return run
 
-    def _judge(self, run: ScriptRun, about: structlog.stdlib.BoundLogger, *, is_pure: bool) -> "_Outcome":
+    def _judge(self, run: ScriptRun, about: structlog.stdlib.BoundLogger, *, is_pure: bool) -> Outcome:
         """What became of a run that has ended by itself."""
         error = run.raised
         if isinstance(error, SystemExit) and error.code in (None, 0):
             error = None
         try:
             if error is None and is_pure:
-                return _Outcome(VerbEnd.DONE, answer=read_answer(run.returned))
+                return Outcome(VerbEnd.DONE, answer=read_answer(run.returned))
             if error is None:
-                return _Outcome(VerbEnd.DONE, given=read_result(run.returned))
+                return Outcome(VerbEnd.DONE, given=read_result(run.returned))
         except BadResult as fault:
             error = fault
         if isinstance(error, ScriptStopped | AGIHangup):
             about.info("script.left", reason="the caller hung up, or the call goes on elsewhere")
-            return _Outcome(VerbEnd.FAILED, reason="the caller hung up")
+            return Outcome(VerbEnd.FAILED, reason="the caller hung up")
         self.counters.failed += 1
         directory = self._directory()
         if isinstance(error, NoSuchScript | BadResult):
             about.error("script.failed", reason=str(error))
-            return _Outcome(VerbEnd.FAILED, reason=str(error))
+            return Outcome(VerbEnd.FAILED, reason=str(error))
         reason, place = failure_line(error), where(error, directory)
         about.error("script.failed", reason=reason, where=place or None, traceback=told_traceback(error, directory))
-        return _Outcome(VerbEnd.FAILED, reason=f"{place}: {reason}" if place else reason)
+        return Outcome(VerbEnd.FAILED, reason=f"{place}: {reason}" if place else reason)
 
     def _give_up(self, run: ScriptRun | None) -> None:
         """Nobody waits for it any more."""
@@ -301,49 +296,3 @@ class ScriptRunner:
             "ccserver_scripts_refused": ("Those for which there was no place.", counted.refused),
             "ccserver_scripts_hung_ever": ("Those that did not end though their time was over.", counted.hung),
         }
-
-
-_NOTHING = Given()
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    end: VerbEnd
-    given: Given = _NOTHING
-    answer: Mapping[str, object] | None = None
-    reason: str = ""
-
-
-class CallRun:
-    """A function with a call, as the session sees it. Everything here is called on the loop's thread."""
-
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self.run: ScriptRun | None = None
-        self._changed = changed
-        self._ended: Ended | None = None
-
-    def ended(self) -> Ended | None:
-        """How it ended, with its word and its values; None: it runs."""
-        return self._ended
-
-    def asked(self) -> Command | None:
-        """The command whose answer it waits for."""
-        return None if self.run is None else self.run.asked()
-
-    def answer(self, reply: str) -> None:
-        if self.run is not None:
-            self.run.answer(reply)
-
-    def hang_up(self) -> None:
-        """The session is over, or does something else: the function sees a caller who has hung up, and has the rest of its time."""
-        if self.run is not None and not self.run.is_ended:
-            self.run.hang_up()
-
-    # --- for the runner -----------------------------------------------------------------------------------------------
-    def thread_changed(self) -> None:
-        self._changed()
-
-    def over(self, outcome: _Outcome) -> None:
-        if self._ended is None:
-            self._ended = (outcome.end, outcome.given.word, outcome.given.values)
-            self._changed()

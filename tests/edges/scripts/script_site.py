@@ -14,7 +14,8 @@ from ccserver.core.commands import RunScript
 from ccserver.core.events import VerbEnd
 from ccserver.core.expressions import Value
 from ccserver.core.ids import Language, SessionId
-from ccserver.scripts.runner import CallRun, Ended, ScriptRunner
+from ccserver.scripts.outcome import CallRun, Ended
+from ccserver.scripts.runner import ScriptRunner
 
 DEADLINE_S = 5.0
 ENVIRONMENT = {"agi_channel": "PJSIP/trunk-0000002a", "agi_language": "en", "agi_uniqueid": "1700000000.1"}

@@ -14,8 +14,9 @@ from script_site import ScriptSite
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from ccserver.core.events import VerbEnd
+from ccserver.scripts.outcome import ScriptFailed
 from ccserver.scripts.output import LINES_MAX
-from ccserver.scripts.runner import HUNG_AFTER_S, SWITCH_S, ScriptFailed
+from ccserver.scripts.runner import HUNG_AFTER_S, SWITCH_S
 
 
 @pytest.fixture
