@@ -9,7 +9,7 @@ from twisted.internet.defer import fail, succeed
 from ccserver.config import load
 from ccserver.core import codec
 from ccserver.core.center import CallCenter
-from ccserver.core.commands import Command, HangUpLeg, Say, Store
+from ccserver.core.commands import Command, HangUpLeg, KeepPrompt, Say, Store
 from ccserver.core.events import (
     CallArrived,
     CenterStarted,
@@ -20,10 +20,11 @@ from ccserver.core.events import (
     LoginRequested,
     PbxObserved,
     PromptEnded,
+    PromptKept,
     SettingsLoaded,
     VerbEnd,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId, PhoneId, RequestId, SessionId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId, PhoneId, PromptId, RequestId, SessionId
 from ccserver.core.moment import Moment
 from ccserver.core.records import Record
 from ccserver.core.settings import Settings
@@ -202,6 +203,8 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer = Performer(
         sessions=BrokenEdge(),
         legs=BrokenEdge(),
+        look_up=BrokenEdge().perform,
+        keep_prompt=BrokenEdge().perform,
         keep=lambda number, record: None,
         reply=lambda reply: None,
         post=posted.append,
@@ -209,8 +212,10 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     )
     performer.perform(CommandId(3, 0), HangUpLeg(leg=LEG))
     performer.perform(CommandId(3, 1), Say(session=SessionId("1-1"), say=(), language=Language("en")))
+    performer.perform(CommandId(3, 2), KeepPrompt(path="/rec/1.wav", prompt=PromptId("welcome"), language=Language("en")))
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
+        PromptKept(command=CommandId(3, 2), is_ok=False),
     ]
-    assert len(faults) == 2
+    assert len(faults) == 3
