@@ -206,6 +206,8 @@ def _control_recording(control: ControlRecording) -> ActionFields:
         case RecordingStep.PAUSE | RecordingStep.RESUME:
             state = "1" if control.what is RecordingStep.PAUSE else "0"
             return (("Action", "MixMonitorMute"), channel, ("Direction", "both"), ("State", state))
+        case RecordingStep.STOP:
+            return (("Action", "StopMixMonitor"), channel)
         case _:
             assert_never(control.what)
 

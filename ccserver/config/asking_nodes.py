@@ -1,6 +1,7 @@
-"""Nodes of flows that speak and ask: say, menu, choose_language, collect, secret, survey."""
+"""Nodes of flows that speak and ask: say, menu, choose_language, collect, secret, survey, consent."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 
 from ccserver.config import kinds
 from ccserver.config.expression_kind import ExpressionText, variable, variable_name
@@ -12,6 +13,7 @@ from ccserver.core.expressions import Expression
 from ccserver.core.ids import Language, LookUpId, NodeId
 from ccserver.core.settings import (
     CollectNode,
+    ConsentNode,
     LanguageChoiceNode,
     MenuNode,
     SayNode,
@@ -83,6 +85,15 @@ def _secret_rule(look_up: LookUpId, hash: str, token: str, **given: Values) -> S
 
 def _survey(survey: SurveyKind, say: tuple[Spoken, ...], next: NodeId, timeout_s: float, tries: int) -> FlowNode:
     return SurveyNode(kind=survey, say=say, next=next, timeout_s=timeout_s, tries=tries)
+
+
+class _Consent(Enum):
+    ANNOUNCE = "announce"
+    ASK = "ask"
+
+
+def _consent_node(consent: _Consent, **given: object) -> FlowNode:
+    return ConsentNode(asks=consent is _Consent.ASK, **given)  # type: ignore[arg-type]
 
 
 def _digits(text: str) -> tuple[int, int]:
@@ -194,6 +205,27 @@ secret = node(
         _invalid,
         Field("on_failure", kinds.node_name, "The node when the check failed; without it `exits.failure`.", default=None),
         _say_again("say_invalid", "wrong digits", _USUAL),
+    ],
+)
+consent = node(
+    "a consent node",
+    _consent_node,
+    [
+        Field(
+            "consent",
+            Choice(_Consent),
+            "announce: the caller is told of the recording; ask: 1 is yes, 2 is no. It is on record.",
+        ),
+        Field("say", question, "What is said or asked."),
+        next_node,
+        Field(
+            "on_refused",
+            kinds.node_name,
+            "The node of callers who say no, or nothing; they are not recorded. Without it `next`.",
+            default=None,
+        ),
+        Field("timeout_s", duration(0.5, 60, "6"), "Seconds to wait for the answer; without it 6.", default=6.0),
+        Field("tries", whole(1, 10, "2"), "How often it is asked; without it twice.", default=2),
     ],
 )
 survey = node(

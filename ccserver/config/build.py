@@ -22,7 +22,7 @@ from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
 from ccserver.config.speech_section import numbers_by, speech_edge
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, Settings
+from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, RecordingRules, Settings
 
 _MAX_EXTENDS = 4
 _MAX_SECRET_BYTES = 4096
@@ -288,6 +288,7 @@ def _agent(section: AgentSection) -> AgentSettings:
         shift=section.shift,
         min_rest_s=section.min_rest_s,
         share=section.share,
+        record=section.record,
         capacity=section.capacity,
     )
 
@@ -332,6 +333,7 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> 
         "trunk": trunk,
         "timezone": document.timezone,
         "limits": document.limits,
+        "recording": document.recording.rules if document.recording else RecordingRules(),
         "recording_dir": str(document.recording.asterisk_dir) if document.recording else "",
     }
     return Settings(content_hash=content_hash(values), **values)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExitKind,
@@ -101,6 +102,8 @@ def _onward(node: Node, queues: Queues) -> list[NodeId]:
             return [*(case.then for case in node.cases), node.otherwise]
         case HoursNode():
             return [node.on_open, node.on_closed, *_optional(node.on_holiday)]
+        case ConsentNode():
+            return [node.next, *_optional(node.on_refused)]
         case LookUpNode():
             return [node.on_found, *_optional(node.on_missing)]
         case ScriptNode():

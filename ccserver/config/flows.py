@@ -20,6 +20,7 @@ flow_node: OneOf[FlowNode] = OneOf(
         "secret": asking_nodes.secret,
         "choose_language": asking_nodes.choose_language,
         "survey": asking_nodes.survey,
+        "consent": asking_nodes.consent,
         "branch": deciding_nodes.branch,
         "hours": deciding_nodes.hours,
         "language": deciding_nodes.language,

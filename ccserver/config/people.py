@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ccserver.config import kinds, ways
 from ccserver.config.edges import NumbersBy
 from ccserver.config.kinds import NAME_PATTERN, duration, shown_name, whole
+from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, SetOf, Text
 from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, SkillId, TeamId
 from ccserver.core.settings import (
@@ -22,6 +23,7 @@ from ccserver.core.settings import (
     OfferRules,
     PhoneKind,
     ReasonSettings,
+    RecordingPolicy,
     WithheldPolicy,
 )
 
@@ -46,6 +48,7 @@ class AgentSection:
     shift: HoursId | None = None
     min_rest_s: float = 0.0
     share: int = 1
+    record: RecordingPolicy | None = None
     capacity: Mapping[str, int] | None = None
 
 
@@ -104,6 +107,7 @@ agent = Group(
         Field("shift", kinds.hours_name, "The agent is logged out when these hours end; without it never."),
         Field("min_rest_s", duration(0, 3600, "10"), "At least so long between two calls, after wrap-up."),
         Field("share", whole(1, 100, "1"), "With weighted_random: the agent's share of the calls."),
+        Field("record", recording_policy, "Which of the agent's talks are recorded; without it as the queue says.", default=None),
         Field("capacity", capacity, "How many interactions at once by kind, if not as `capacity` of the center."),
     ],
     wrong={
@@ -216,8 +220,9 @@ KEYS: Mapping[str, str] = {
     "transfer": "Transfer: the customer waits, and the number of the target is typed. In a consultation: hand the customer over.",
     "consult": "Consult: the customer waits, and the number of the colleague is typed.",
     "conference": "In a consultation: all three talk.",
-    "record": "Record from here on, where the queue does not.",
+    "record": "Record from here on, where it is done on demand; or keep what was recorded from the start.",
     "pause_recording": "Pause the recording; again: go on.",
+    "objection": "The customer objects: nothing more is recorded, and what was recorded of the call is deleted.",
     "help": "Call for help: whoever watches the events is told.",
     "malicious": "Mark the call as malicious.",
     "send_to_flow": "Send the customer into a flow and get them back: its code and # follow.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ccserver.config import kinds, ways
 from ccserver.config.kinds import duration, shown_name, whole
 from ccserver.config.positions import Node, PathInFile, quoted
+from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.schema import Choice, Field, Flag, Group, ListOf, Number, Reader, Reference, Text, hinted, nearest
 from ccserver.core.ids import DispositionId
 from ccserver.core.settings import (
@@ -215,7 +216,7 @@ _FIELDS = [
         kinds.flow,
         "The flow that customers go through whose agent ends the talk; without it they are released.",
     ),
-    Field("record", Flag(), "Whether talks are recorded (if there is a section `recording`)."),
+    Field("record", recording_policy, "Which talks are recorded (if there is a section `recording`): always, on_demand, never, or a table."),
     Field("dispositions", ListOf(_disposition, 50), "What agents may enter in wrap-up; without it nothing is asked."),
     Field("headset_notice", Choice(HeadsetNotice), "What an agent on a headset hears before the customer."),
     Field("name_prompt", kinds.prompt, "The queue's name as said to an agent on a headset; needed for `headset_notice: name`."),

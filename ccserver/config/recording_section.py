@@ -8,8 +8,10 @@ from ccserver.config import kinds
 from ccserver.config.edges import RecordingEdge, RecordingFormat
 from ccserver.config.key_files import MasterKey
 from ccserver.config.kinds import whole
-from ccserver.config.schema import Choice, Field, FilePath, Group, ListOf, MapOf
+from ccserver.config.recording_policy import policy
+from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, ListOf, MapOf
 from ccserver.core.ids import QueueId
+from ccserver.core.settings import RecordingPolicy, RecordingRules
 
 DAYS_MAX = 36_500
 
@@ -32,6 +34,14 @@ class RecordingSection:
     retention_days: int | None = None
     queue_retention_days: Mapping[QueueId, int] = field(default_factory=dict)
     work: WorkSection = WorkSection()
+    inbound: RecordingPolicy | None = None
+    outbound: RecordingPolicy | None = None
+    consultations: bool = False
+
+    @property
+    def rules(self) -> RecordingRules:
+        """What the core goes by."""
+        return RecordingRules(inbound=self.inbound, outbound=self.outbound, consultations=self.consultations)
 
 
 _key_file = FilePath("the path of a key file")
@@ -60,6 +70,13 @@ recording = Group(
             Choice(RecordingFormat),
             "How they are kept. auto: Opus where its encoder is installed, else FLAC, else WAV. With opus or flac, recordings wait as WAV "
             "until the encoder is there.",
+        ),
+        Field("inbound", policy, "Which calls of customers are recorded; without it as the queue says.", default=None),
+        Field("outbound", policy, "Which calls to customers are recorded; without it as the queue says.", default=None),
+        Field(
+            "consultations",
+            Flag(),
+            "Whether an agent's talk with a colleague about a customer is recorded, in a file of its own.",
         ),
         Field(
             "key_file",

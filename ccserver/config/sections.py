@@ -16,6 +16,7 @@ from ccserver.config.look_up_sections import database as look_up_database
 from ccserver.config.look_up_sections import look_up as look_up_kind
 from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
+from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.recording_section import RecordingSection, recording
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
 from ccserver.config.speech_section import SpeechSection, speech
@@ -290,6 +291,7 @@ did = Group(
         Field("language", kinds.language, "Spoken until the flow chooses another.", hint="for example en"),
         Field("requires", ways.requirement, "Required of the agent, beside the queue's conditions."),
         Field("priority", ways.priority, "The priority of these calls; without it the queue's."),
+        Field("record", recording_policy, "Which of these calls are recorded; without it as the queue says.", default=None),
         Field("hours", kinds.hours_name, "The hours that a node with `hours: {did: true}` goes by; without it always open."),
     ],
 )

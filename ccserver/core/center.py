@@ -69,6 +69,7 @@ from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
 from ccserver.core.prospects import Prospects
 from ccserver.core.queueing import Queueing
+from ccserver.core.recorder import Recorder
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, Settings, WorkMode, WrapUpKind
@@ -153,8 +154,9 @@ class CallCenter:
         self._closing = Closing(step, self._queueing)
         self._callbacks = Callbacks(step, ledger, callers, self._queueing, self._offers)
         self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, flows=self._flows)
+        recorder = Recorder(step, ledger, self._talks)
         self._handovers = Handovers(
-            Holding(step, ledger, self._talks, self._join),
+            Holding(step, ledger, self._talks, recorder, self._join),
             Ways(
                 enqueue=self._queueing.enqueue,
                 refusal=self._queueing.refusal,
@@ -216,6 +218,7 @@ class CallCenter:
             ev.ScriptEnded: self._script_ended,
             ev.LookedUp: self._flows.looked_up,
             ev.PromptKept: self._features.office.prompt_kept,
+            ev.RecordingRequested: recorder.requested,
             ev.CloseHoursRequested: self._closing.close_hours,
             ev.OpenHoursRequested: self._closing.open_hours,
             ev.LoginRequested: self._live.log_in,

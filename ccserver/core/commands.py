@@ -260,6 +260,7 @@ class RecordingStep(Enum):
     START = "start"
     PAUSE = "pause"  # silence is written: the length stays right
     RESUME = "resume"
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

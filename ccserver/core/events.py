@@ -518,6 +518,25 @@ class OpenQueueRequested:
     by: str = ""
 
 
+class RecordingAct(Enum):
+    """What is asked of the recording of a talk that goes on."""
+
+    RECORD = "record"  # on demand
+    PAUSE = "pause"
+    RESUME = "resume"
+    OBJECT = "object"  # the customer does not want it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRequested:
+    """For everybody's part in the talk."""
+
+    request: RequestId
+    interaction: InteractionId
+    act: RecordingAct
+    by: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseHoursRequested:
     """An exceptional closing: opening hours are closed until `until_utc_s` (None: until they are opened by hand), for everything that
@@ -640,6 +659,7 @@ Event = (
     | PickRequested
     | CloseQueueRequested
     | OpenQueueRequested
+    | RecordingRequested
     | CloseHoursRequested
     | OpenHoursRequested
     | MarkNumberRequested

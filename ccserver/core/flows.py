@@ -21,12 +21,13 @@ from ccserver.core.flow_facts import FlowFacts
 from ccserver.core.ids import FlowId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.queueing import Queueing
-from ccserver.core.records import FlowEnd, Outcome, StepHow, SurveyRecord
+from ccserver.core.records import ConsentKind, ConsentRecord, FlowEnd, Outcome, StepHow, SurveyRecord
 from ccserver.core.settings import (
     DIRECT,
     AgentNode,
     CallbackNode,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExtensionNode,
@@ -66,12 +67,13 @@ WITH_THE_CALLER = (
     LookUpNode,
     ScriptNode,
     SurveyNode,
+    ConsentNode,
     MessageNode,
     ReturnNode,
 )
 """What a flow does without leading to somebody else, or to the end."""
 
-Asking = MenuNode | LanguageChoiceNode | CollectNode | SurveyNode
+Asking = MenuNode | LanguageChoiceNode | CollectNode | SurveyNode | ConsentNode
 N = TypeVar("N", bound=Node)
 
 
@@ -100,6 +102,7 @@ class Flows:
             LanguageChoiceNode: lambda it, node: self._ask(it, node, _languages(node)),
             CollectNode: lambda it, node: self._ask(it, node, node.say),
             SurveyNode: lambda it, node: self._ask(it, node, node.say),
+            ConsentNode: self._consent,
             SecretNode: lambda it, node: self._ask_secret(it, node, node.say),
             LookUpNode: self._look_up,
             ScriptNode: self._run_script,
@@ -119,6 +122,7 @@ class Flows:
             LanguageChoiceNode: self._language_chosen,
             CollectNode: self._collected,
             SurveyNode: self._judged,
+            ConsentNode: self._agreed,
         }
 
     # --- the way through ----------------------------------------------------------------------------------------------
@@ -522,6 +526,42 @@ class Flows:
         else:
             self._ask(self.ledger.put(replace(interaction, tries=interaction.tries + 1)), node, node.say)
 
+    # --- consent to being recorded ------------------------------------------------------------------------------------
+    def _consent(self, interaction: Interaction, node: ConsentNode) -> None:
+        if node.asks:
+            self._ask(interaction, node, node.say)
+            return
+        interaction = self._on_record(interaction, ConsentKind.ANNOUNCED)
+        self.callers.say(interaction, self.spoken(interaction, node.say), After(kind=AfterKind.NODE, target=node.next))
+
+    def _agreed(self, interaction: Interaction, node: ConsentNode, digits: str) -> None:
+        if digits == YES:
+            self.go_on(self._on_record(interaction, ConsentKind.GRANTED), node.next)
+        elif digits == AGAIN:
+            self.go_on(self._on_record(interaction, ConsentKind.REFUSED), node.on_refused or node.next)
+        elif interaction.tries + 1 < node.tries:
+            self._ask(self.ledger.put(replace(interaction, tries=interaction.tries + 1)), node, node.say)
+        else:
+            how = StepHow.INVALID if digits else StepHow.NO_INPUT
+            self.go_on(self._on_record(interaction, ConsentKind.UNANSWERED), node.on_refused or node.next, how)
+
+    def _on_record(self, interaction: Interaction, kind: ConsentKind) -> Interaction:
+        """What the caller was told, or has answered. An announcement that is heard again, in a new session, is no news."""
+        if interaction.consent is kind and kind is ConsentKind.ANNOUNCED:
+            return interaction
+        assert interaction.flow is not None and interaction.node is not None
+        self.step.store(
+            ConsentRecord(
+                interaction=interaction.id,
+                kind=kind,
+                language=interaction.language,
+                flow=interaction.flow,
+                node=interaction.node,
+                at_utc_s=self.step.now.utc_s,
+            )
+        )
+        return self.ledger.put(replace(interaction, consent=kind))
+
     # --- the ways out of the flows ------------------------------------------------------------------------------------
     def _callback(self, interaction: Interaction, node: CallbackNode) -> None:
         """Into the queue, where the place is kept, and asked for the number."""
@@ -573,9 +613,11 @@ class Flows:
         self.callers.say(interaction, (prompt("cc-error"),), After(kind=AfterKind.LEAVE))
 
 
-def _choices(node: MenuNode | LanguageChoiceNode | SurveyNode, key: str) -> Mapping[str, object]:
+def _choices(node: MenuNode | LanguageChoiceNode | SurveyNode | ConsentNode, key: str) -> Mapping[str, object]:
     if isinstance(node, SurveyNode):
         return ivr.ANSWERS[node.kind]
+    if isinstance(node, ConsentNode):
+        return {YES: "", AGAIN: ""}
     return {**node.choices, key: ""} if key else node.choices
 
 

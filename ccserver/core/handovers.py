@@ -10,7 +10,7 @@ of the queue in which they were served.
 from collections.abc import Callable, Mapping
 
 from ccserver.core.change import replace
-from ccserver.core.commands import CollectNumber, Move, Place, RecordingStep, RedirectLegs
+from ccserver.core.commands import CollectNumber, Move, Place, RedirectLegs
 from ccserver.core.conferences import Conferences
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
@@ -22,7 +22,6 @@ from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, PromptId
 from ccserver.core.joins import JOIN_S
 from ccserver.core.keys import KEY_S, CallKey, read
 from ccserver.core.offers import RETURN_S
-from ccserver.core.recording import path
 from ccserver.core.records import EndedBy, MarkRecord, NoticeKind, TransferKind, TransferOutcome
 from ccserver.core.settings import NumberKind
 from ccserver.core.state import (
@@ -74,14 +73,19 @@ class Handovers:
         self.errands = Errands(holding)
         self._verb_ended = verb_ended
         self._returned = returned
-        marks: Mapping[CallKey, Act] = {CallKey.HELP: self._help, CallKey.MALICIOUS: self._malicious}
+        recorder = holding.recorder
+        marks: Mapping[CallKey, Act] = {
+            CallKey.HELP: self._help,
+            CallKey.MALICIOUS: self._malicious,
+            CallKey.OBJECTION: lambda it, talk, _: recorder.object(it, talk.agent),
+            CallKey.PAUSE_RECORDING: lambda it, talk, _: recorder.toggle(it, talk),
+            CallKey.RECORD: self._record,
+        }
         self._in_talk: Mapping[CallKey, Act] = {
             **marks,
             CallKey.RELEASE: self._release,
             CallKey.TRANSFER: self._ask(TransferKind.BLIND),
             CallKey.CONSULT: self._ask(TransferKind.CONSULT),
-            CallKey.RECORD: self._record,
-            CallKey.PAUSE_RECORDING: self._pause,
             CallKey.SEND_TO_FLOW: lambda it, talk, code: self.errands.send(it, code),
         }
         self._in_room: Mapping[CallKey, Act] = {
@@ -90,7 +94,8 @@ class Handovers:
             CallKey.BACK: lambda it, talk, _: self.conferences.others_out(it),
         }
         self._in_consult: Mapping[CallKey, Act] = {
-            **marks,
+            CallKey.HELP: self._help,
+            CallKey.MALICIOUS: self._malicious,
             CallKey.TRANSFER: lambda it, talk, _: self.consults.complete(it),
             CallKey.BACK: lambda it, talk, _: self.consults.back(it),
             CallKey.CONFERENCE: lambda it, talk, _: self.conferences.begin(it),
@@ -138,26 +143,18 @@ class Handovers:
     def _release(self, interaction: Interaction, talk: Talk, argument: str) -> None:
         interaction = self.ledger.put(replace(interaction, talk=replace(talk, is_released=True)))
         customer = self.step.legs.get(interaction.leg)
-        if customer is not None and not interaction.room and self.step.queue_settings(talk.queue, interaction).survey is not None:
+        if (
+            customer is not None
+            and not interaction.room
+            and self.step.queue_settings(talk.queue, interaction).survey is not None
+        ):
             # Out of the bridge, and asked how it was; the agent's leg comes out by itself.
             self.step.order(RedirectLegs(moves=(Move(leg=customer.id, channel=customer.channel, place=Place.LOOP),)))
         else:
             self.step.hang_up(interaction.leg)
 
     def _record(self, interaction: Interaction, talk: Talk, argument: str) -> None:
-        directory = self.step.settings.recording_dir
-        if talk.recording or talk.leg is None or not directory:
-            return
-        kept = path(directory, interaction.id, talk.leg, self.step.now.utc_s, interaction.recordings)
-        talk = replace(talk, recording=kept, recorded_since=self.step.now, is_paused=False)
-        self.ledger.put(replace(interaction, talk=talk))
-        self.holding.control(talk, RecordingStep.START, kept)
-        self._mark(interaction, talk.agent, "record")
-
-    def _pause(self, interaction: Interaction, talk: Talk, argument: str) -> None:
-        if talk.recording:
-            self.holding.control(talk, RecordingStep.RESUME if talk.is_paused else RecordingStep.PAUSE)
-            self.ledger.put(replace(interaction, talk=replace(talk, is_paused=not talk.is_paused)))
+        self.holding.recorder.demand(interaction, talk)
 
     def _help(self, interaction: Interaction, talk: Talk, argument: str) -> None:
         self.ledger.notice(interaction, NoticeKind.HELP_WANTED, agent=talk.agent)

@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 from ccserver.core import recording
 from ccserver.core.change import replace
-from ccserver.core.commands import ControlRecording, Move, Place, RecordingStep, RedirectLegs, Say, WaitUntil
+from ccserver.core.commands import Move, Place, RecordingStep, RedirectLegs, Say, WaitUntil
 from ccserver.core.facts import TalkHeld
 from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId
 from ccserver.core.ledger import Ledger
+from ccserver.core.recorder import Recorder
 from ccserver.core.records import EndedBy, NoticeKind, SegmentKind, TransferKind, TransferOutcome, TransferRecord
-from ccserver.core.settings import QueueSettings, Spoken, SpokenKind
+from ccserver.core.settings import QueueSettings, RecordingMode, Spoken, SpokenKind
 from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Role, Talk
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
@@ -40,10 +41,11 @@ Join = Callable[[Interaction, LegId, str, float], object]
 class Holding:
     """What all handovers share."""
 
-    def __init__(self, step: Step, ledger: Ledger, talks: Talks, join: Join) -> None:
+    def __init__(self, step: Step, ledger: Ledger, talks: Talks, recorder: Recorder, join: Join) -> None:
         self.step = step
         self.ledger = ledger
         self.talks = talks
+        self.recorder = recorder
         self._join = join
 
     # --- apart ----------------------------------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ class Holding:
         leg_id, kept, config = self.party(interaction), "", self._queue(interaction, interaction.handover)
         talk = interaction.talk
         assert leg_id is not None
-        if talk is not None and (talk.is_recorded or config.record):
+        if talk is not None and self._is_recorded(interaction, talk, config):
             directory = self.step.settings.recording_dir
             kept = recording.path(directory, interaction.id, leg_id, self.step.now.utc_s, interaction.recordings)
             interaction = self.ledger.put(replace(interaction, talk=replace(talk, recording=kept)))
@@ -134,6 +136,11 @@ class Holding:
             interaction = self.at(interaction, HandoverStage.BACK)
         self._join(interaction, leg_id, kept, config.max_talk_s + MAX_TALK_GUARD_S)
         return self.step.interactions[interaction.id]
+
+    def _is_recorded(self, interaction: Interaction, talk: Talk, config: QueueSettings) -> bool:
+        """Whether the talk that goes on is recorded: it was before, or is by the policy of who has the customer now."""
+        holds = recording.policy(self.step.settings, interaction, config, talk.agent)
+        return recording.begins(holds, interaction) or (talk.is_recorded and holds.mode is not RecordingMode.NEVER)
 
     def party(self, interaction: Interaction) -> LegId | None:
         """Whose leg is to be joined with the customer."""
@@ -154,11 +161,17 @@ class Holding:
             interaction = self.transferred(interaction, TransferOutcome.DONE)
         since = step.now
         if talk is not None:
-            talk = replace(talk, recorded_since=step.now if talk.recording else None)
+            is_paused = talk.paused_since is not None and bool(talk.recording)
+            talk = replace(
+                talk,
+                recorded_since=step.now if talk.recording else None,
+                pauses=(),
+                paused_since=step.now if is_paused else None,
+            )
             since = talk.since
             step.tell(TalkHeld(interaction.id, talk.agent, False))
-            if talk.is_paused and talk.recording and talk.leg is not None:
-                self.control(talk, RecordingStep.PAUSE)
+            if is_paused and talk.leg is not None:
+                self.recorder.control(talk, RecordingStep.PAUSE)
         if interaction.guest is not None:
             interaction = replace(interaction, guest=replace(interaction.guest, since=step.now))
         state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
@@ -169,11 +182,6 @@ class Holding:
         longest_s = since.mono_s - step.now.mono_s + self._queue(interaction, handover).max_talk_s
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max(longest_s, 1.0))
         return interaction
-
-    def control(self, talk: Talk, what: RecordingStep, path: str = "") -> None:
-        assert talk.leg is not None
-        channel = self.step.legs[talk.leg].channel
-        self.step.emit(ControlRecording(leg=talk.leg, channel=channel, what=what, recording=path))
 
     # --- the agent's part ends ------------------------------------------------------------------------------------------
     def hold_over(self, interaction: Interaction) -> Interaction:

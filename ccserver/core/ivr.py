@@ -22,6 +22,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConsentNode,
     DoneNode,
     EnqueueNode,
     ExtensionNode,
@@ -78,6 +79,7 @@ Stop = (
     | NumberNode
     | ScriptNode
     | SurveyNode
+    | ConsentNode
     | DoneNode
     | ReturnNode
     | ExtensionNode
@@ -239,7 +241,7 @@ def complete_choices(choices: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(sorted(c for c in choices if not any(o != c and o.startswith(c) for o in choices)))
 
 
-def operator_key(flow: Flow, node: MenuNode | CollectNode | SurveyNode | LanguageChoiceNode) -> str:
+def operator_key(flow: Flow, node: MenuNode | CollectNode | SurveyNode | ConsentNode | LanguageChoiceNode) -> str:
     """The key that leads to a person from this node; empty: there is none, or the node uses it itself."""
     key = flow.exits.operator_key if flow.exits.operator is not None else ""
     if isinstance(node, MenuNode):

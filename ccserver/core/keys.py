@@ -23,6 +23,7 @@ class CallKey(Enum):
     CONFERENCE = "conference"
     RECORD = "record"
     PAUSE_RECORDING = "pause_recording"
+    OBJECTION = "objection"
     HELP = "help"
     MALICIOUS = "malicious"
     SEND_TO_FLOW = "send_to_flow"

@@ -19,7 +19,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome
 from ccserver.core.settings import PhoneKind, Strategy
-from ccserver.core.state import MESSAGE, DeadlineKind, Interaction, Leg, Offer, Role
+from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role
 from ccserver.core.step import Step
 from ccserver.core.transitions import (
     INTERACTION,
@@ -126,7 +126,8 @@ class Offers:
         if visit is None:
             raise IllegalTransition(f"Interaction: {interaction.state.value} in no queue, it cannot be offered")
         config, directory = step.queue_settings(visit.queue, interaction), step.settings.recording_dir
-        is_recorded = config.record and interaction.kind != MESSAGE
+        holds = recording.policy(step.settings, interaction, config, agent)
+        is_recorded = recording.begins(holds, interaction)
         offer = Offer(
             number=interaction.offers_made,
             agent=agent,

@@ -1,8 +1,60 @@
-"""Where recordings go: one stretch for each leg of an agent, named so that no caller can choose a character of it."""
+"""What is recorded, and where it goes: one stretch for each leg of an agent, named so that no caller can choose a character of it.
+
+Which rule wins: the customer's objection, or no to the question; then whatever says never; then the most specific policy. Pure.
+"""
 
 from datetime import UTC, datetime
 
-from ccserver.core.ids import InteractionId, Language, LegId, PromptId
+from ccserver.core.change import replace
+from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PromptId
+from ccserver.core.records import ConsentKind
+from ccserver.core.settings import QueueSettings, RecordingMode, RecordingPolicy, Settings
+from ccserver.core.state import CALLBACK, CONSULT, MESSAGE, Interaction
+
+NOT_AT_ALL = RecordingPolicy(mode=RecordingMode.NEVER)
+AGREED = (ConsentKind.ANNOUNCED, ConsentKind.GRANTED)
+REFUSED = (ConsentKind.REFUSED, ConsentKind.UNANSWERED)
+
+
+def policy(settings: Settings, interaction: Interaction, queue: QueueSettings, agent: AgentId) -> RecordingPolicy:
+    """What holds for the talk of an agent with this customer now."""
+    if interaction.kind == MESSAGE or interaction.has_objected or interaction.consent in REFUSED:
+        return NOT_AT_ALL
+    if interaction.kind == CONSULT:
+        return RecordingPolicy() if settings.recording.consultations else NOT_AT_ALL
+    config, did = settings.agents.get(agent), settings.did(interaction.did)
+    direction = settings.recording.outbound if interaction.kind == CALLBACK else settings.recording.inbound
+    given = [config.record if config else None, did.record if did else None, direction, queue.record]
+    several = [each for each in given if each is not None]
+    needs_consent = any(each.needs_consent for each in several)
+    is_never = any(each.mode is RecordingMode.NEVER for each in several)
+    if is_never or (needs_consent and interaction.consent not in AGREED):
+        return NOT_AT_ALL
+    return replace(several[0], needs_consent=needs_consent)
+
+
+def begins(holds: RecordingPolicy, interaction: Interaction) -> bool:
+    """Whether a talk is recorded from its start."""
+    match holds.mode:
+        case RecordingMode.ALWAYS:
+            return True
+        case RecordingMode.SHARE:
+            return _drawn(interaction.id) < holds.percent / 100.0
+        case RecordingMode.ON_DEMAND:
+            return holds.keeps_start
+        case RecordingMode.NEVER:
+            return False
+
+
+def is_provisional(holds: RecordingPolicy) -> bool:
+    """Whether a recording is thrown away unless somebody asks for it."""
+    return holds.mode is RecordingMode.ON_DEMAND and holds.keeps_start
+
+
+def _drawn(interaction: InteractionId) -> float:
+    """0 to 1, spread evenly over the numbers of interactions, and the same for one interaction whoever talks in it: multiplicative hashing
+    (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
+    return (interaction * 2_654_435_761 % 2**32) / 2**32
 
 
 def message_path(directory: str, interaction: InteractionId, utc_s: float, before: int = 0) -> str:

@@ -216,9 +216,18 @@ class AgentStateRecord:
     interaction: InteractionId | None = None
 
 
+class RecordingKind(Enum):
+    TALK = "talk"
+    CONSULT = "consult"  # an agent with a colleague: a segment of its own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRecord:
-    """One recorded stretch: the two files Asterisk writes are `<path>-caller.wav` and `<path>-agent.wav`."""
+    """One recorded stretch: the two files Asterisk writes are `<path>-caller.wav` and `<path>-agent.wav`.
+
+    `is_provisional`: to be thrown away after the call unless a mark `record` asked for it. `pauses` are from and to, in seconds within
+    the stretch, where silence was written on purpose.
+    """
 
     interaction: InteractionId
     number: int
@@ -227,6 +236,41 @@ class RecordingRecord:
     path: str
     started_utc_s: float
     duration_s: float
+    kind: RecordingKind = RecordingKind.TALK
+    queue: QueueId | None = None
+    is_provisional: bool = False
+    pauses: tuple[tuple[float, float], ...] = ()
+
+
+class ConsentKind(Enum):
+    """What a customer was told or answered about being recorded."""
+
+    ANNOUNCED = "announced"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"  # asked, and said nothing: not recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRecord:
+    """`node` is where the flow asked."""
+
+    interaction: InteractionId
+    kind: ConsentKind
+    language: Language
+    flow: FlowId
+    node: NodeId
+    at_utc_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectionRecord:
+    """The customer did not want to be recorded: whatever was recorded of the interaction so far is deleted, and nothing more is recorded.
+    `agent` is who was told."""
+
+    interaction: InteractionId
+    agent: AgentId
+    at_utc_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +396,7 @@ class NoticeKind(Enum):
     ANSWERED = "answered"
     TRANSFERRED = "transferred"
     HELD_TOO_LONG = "held_too_long"
+    OBJECTED = "objected"  # to being recorded
     HELP_WANTED = "help_wanted"
     MALICIOUS = "malicious"
     EMERGENCY = "emergency"  # somebody dialled an emergency number
@@ -458,4 +503,6 @@ Record = (
     | NoticeRecord
     | FlowRecord
     | SurveyRecord
+    | ConsentRecord
+    | ObjectionRecord
 )

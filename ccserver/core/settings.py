@@ -138,6 +138,39 @@ class OpeningHours:
     """Typed by a supervisor who closes them by phone; None: not by phone."""
 
 
+# --- recording --------------------------------------------------------------------------------------------------------
+class RecordingMode(Enum):
+    ALWAYS = "always"
+    SHARE = "share"  # `percent` of the interactions
+    ON_DEMAND = "on_demand"  # when the agent or a supervisor asks for it
+    NEVER = "never"  # not even then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPolicy:
+    """Which talks are recorded. Where several hold for one talk, `NEVER` of any of them wins; else that of the agent, the called number,
+    the direction, the queue, in this order; and consent is needed if one of them needs it."""
+
+    mode: RecordingMode = RecordingMode.ALWAYS
+    percent: float = 100.0
+    """0 to 100, for SHARE."""
+    keeps_start: bool = False
+    """For ON_DEMAND: recorded from the start, and thrown away after the call unless somebody asked for it."""
+    needs_consent: bool = False
+    """Only of customers who were told, or have agreed, before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRules:
+    """The site's own. An agent's talk with a colleague about a customer is a consultation. Not recorded in any case: calls that phones
+    make by themselves, and what a customer goes on to talk with somebody outside after the last agent has left."""
+
+    inbound: RecordingPolicy | None = None
+    outbound: RecordingPolicy | None = None
+    """Of customers who are called: callbacks."""
+    consultations: bool = False
+
+
 # --- IVR flows ----------------------------------------------------------------------------------------------------------
 # A way out of a node that is None is that of the flow's `exits`; where one is needed, one of the two is there.
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +407,19 @@ class ScriptNode:
     time_limit_s: float = 30.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentNode:
+    """Says that the call may be recorded, or (`asks`) asks whether it may: 1 yes, 2 no. What the customer was told or answered is on
+    record. Who says no, or nothing, is not recorded, and goes on with `on_refused` (None: with `next`)."""
+
+    say: tuple[Spoken, ...]
+    next: NodeId
+    asks: bool = False
+    on_refused: NodeId | None = None
+    timeout_s: float = 6.0
+    tries: int = 2
+
+
 class SurveyKind(Enum):
     CSAT = "csat"  # 1 to 5; 4 and 5 are positive, 1 and 2 negative
     NPS = "nps"  # 0 to 10; 9 and 10 promote, 0 to 6 detract
@@ -434,6 +480,7 @@ Node = (
     | DoneNode
     | ScriptNode
     | SurveyNode
+    | ConsentNode
     | ReturnNode
     | ExtensionNode
     | HangUpNode
@@ -496,6 +543,7 @@ class DidSettings:
     """None: that of the queue."""
     hours: HoursId | None = None
     """What an hours node of the flow may go by."""
+    record: RecordingPolicy | None = None
 
 
 # --- queues ---------------------------------------------------------------------------------------------------------
@@ -675,7 +723,7 @@ class QueueSettings:
     on_deserted: Exit | None = None
     """For callers who wait when the last of the staff is gone. None: they wait on."""
     stays_while: StaffRules = StaffRules()
-    record: bool = True
+    record: RecordingPolicy = RecordingPolicy()
     dispositions: tuple[DispositionId, ...] = ()
     """Those an agent may enter; none: wrap-up ends by time or code only."""
     headset_notice: HeadsetNotice = HeadsetNotice.BEEP
@@ -746,6 +794,7 @@ class AgentSettings:
     """At least so long between two interactions, after wrap-up."""
     share: int = 1
     """For WEIGHTED_RANDOM."""
+    record: RecordingPolicy | None = None
     capacity: Mapping[str, int] | None = None
     """Interactions at once by kind, if not as `Settings.capacity` says."""
 
@@ -850,6 +899,8 @@ class CallKeys:
     help: str = "*6"
     malicious: str = "*7"
     send_to_flow: str = "*8"
+    objection: str = "*#5"
+    """The customer does not want to be recorded: stopped, and what was recorded of this call is deleted."""
     back: str = "*9"
     """Out of a consultation, back to the customer."""
 
@@ -947,6 +998,7 @@ class Settings:
     """The PJSIP endpoint of the outside lines."""
     timezone: str = "UTC"
     """The site's: where a new day begins in the agents' figures."""
+    recording: RecordingRules = RecordingRules()
     recording_dir: str = ""
     """Where Asterisk writes the segments (an absolute path as Asterisk sees it); empty: nothing is recorded."""
 

@@ -31,6 +31,7 @@ from ccserver.core.ids import (
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
     CallbackOutcome,
+    ConsentKind,
     EndedBy,
     FlowStep,
     OfferOutcome,
@@ -264,8 +265,10 @@ class Talk:
     recording: str
     recorded_since: Moment | None = None
     """When the recording began, if not with the talk."""
-    is_paused: bool = False
-    """The recording is: silence is written."""
+    paused_since: Moment | None = None
+    """Since when the recording is paused: silence is written."""
+    pauses: tuple[tuple[float, float], ...] = ()
+    """Of the stretch that is being recorded: from and to, in seconds from its beginning."""
     is_recorded: bool = False
     """It was before the customer was put on hold, and will be again."""
     is_released: bool = False
@@ -441,6 +444,9 @@ class Interaction:
     is_served: bool = False
     answers: int = 0
     """Of surveys."""
+    consent: ConsentKind | None = None
+    has_objected: bool = False
+    """To being recorded: nothing more is."""
     needs: tuple[SkillId, ...] = ()
     """Skills that its own choices require, beside those of the queue."""
     requires: Requirement = EVERYBODY
@@ -848,7 +854,7 @@ class CenterState:
     """As last ordered."""
 
 
-FORMAT = 2
+FORMAT = 3
 SPOKEN_TO_MAX = 20_000
 
 

@@ -3,13 +3,22 @@
 How a talk ended is a fact that the center carries on to the agent and to the interaction.
 """
 
-from ccserver.core import expected_wait
+from ccserver.core import expected_wait, recording
 from ccserver.core.change import replace
 from ccserver.core.facts import AgentLegOver, TalkBegan, TalkHeld, TalkOver
 from ccserver.core.ledger import Ledger
+from ccserver.core.moment import Moment
 from ccserver.core.offers import RETURN_S, Offers
-from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, RecordingRecord, SegmentKind, VisitOutcome
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, QueueCounters, Role, Talk, Wrapping
+from ccserver.core.records import (
+    EndedBy,
+    NoticeKind,
+    OfferOutcome,
+    RecordingKind,
+    RecordingRecord,
+    SegmentKind,
+    VisitOutcome,
+)
+from ccserver.core.state import CONSULT, DeadlineKind, Interaction, Leg, Offer, QueueCounters, Role, Talk, Wrapping
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
@@ -134,7 +143,8 @@ class Talks:
         """The stretch that was being recorded is complete."""
         if not talk.recording or talk.leg is None:
             return interaction
-        since = talk.recorded_since or talk.since
+        since, now = recorded_from(talk), self.step.now
+        holds = recording.policy(self.step.settings, interaction, self.step.queue_settings(talk.queue, interaction), talk.agent)
         self.step.store(
             RecordingRecord(
                 interaction=interaction.id,
@@ -143,7 +153,11 @@ class Talks:
                 leg=talk.leg,
                 path=talk.recording,
                 started_utc_s=since.utc_s,
-                duration_s=self.step.now.mono_s - since.mono_s,
+                duration_s=now.mono_s - since.mono_s,
+                kind=RecordingKind.CONSULT if interaction.kind == CONSULT else RecordingKind.TALK,
+                queue=talk.queue,
+                is_provisional=recording.is_provisional(holds),
+                pauses=paused_until(talk, now).pauses,
             )
         )
         return self.ledger.put(replace(interaction, recordings=interaction.recordings + 1))
@@ -180,3 +194,17 @@ class Talks:
             leg = self.step.legs.get(interaction.talk.leg)
             is_line = leg is not None and leg.role is Role.HEADSET
             self.step.hang_up(interaction.leg if is_line else interaction.talk.leg)
+
+
+def recorded_from(talk: Talk) -> Moment:
+    """When the stretch that is being recorded began."""
+    return talk.recorded_since or talk.since
+
+
+def paused_until(talk: Talk, now: Moment) -> Talk:
+    """The talk with its present pause over, if it has one."""
+    if talk.paused_since is None:
+        return talk
+    start_s = recorded_from(talk).mono_s
+    pause = (max(0.0, talk.paused_since.mono_s - start_s), now.mono_s - start_s)
+    return replace(talk, paused_since=None, pauses=(*talk.pauses, pause))

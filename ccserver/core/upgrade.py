@@ -3,6 +3,7 @@
 | from | what changed                                                                                                     |
 |------|------------------------------------------------------------------------------------------------------------------|
 | 1    | an interaction may have several offers and several agents who wrap it up; a visit's skills became a requirement  |
+| 2    | what a queue records became a policy; a talk keeps since when its recording is paused                            |
 
 Fields that only came in need nothing here: they have defaults. Inputs of the journal are never brought up to date: they are
 replayed by the core that wrote them, or not at all.
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from ccserver.core.codec import CodecError, Json, decode, encode, parse
 from ccserver.core.requirements import all_of
-from ccserver.core.settings import HasSkill, Requirement
+from ccserver.core.settings import HasSkill, RecordingMode, RecordingPolicy, Requirement
 from ccserver.core.state import FORMAT, CenterState
 
 Fields = dict[str, Json]
@@ -61,7 +62,43 @@ def _visit_from_1(given: Fields) -> Fields:
     return old
 
 
-_UPGRADES: Mapping[int, Callable[[Fields], Fields]] = {1: _from_1}
+def _from_2(state: Fields) -> Fields:
+    """A recording that was paused goes on as paused, as of now."""
+    moment = _fields(state["moment"], "a moment")
+    versions = {
+        name: _settings_from_2(_fields(one, "settings")) for name, one in _fields(state["versions"], "the settings").items()
+    }
+    pairs: list[Json] = [
+        [number, _parts_from_2(_fields(one, "an interaction"), moment)] for number, one in _pairs(state["interactions"])
+    ]
+    return {**state, "versions": versions, "interactions": pairs}
+
+
+def _settings_from_2(given: Fields) -> Json:
+    queues: Fields = {}
+    for name, one in _fields(given["queues"], "the queues").items():
+        queue = _fields(one, "a queue")
+        mode = RecordingMode.ALWAYS if queue.get("record", True) else RecordingMode.ON_DEMAND
+        queues[name] = {**queue, "record": encode(RecordingPolicy(mode=mode), RecordingPolicy)}
+    return {**given, "queues": queues}
+
+
+def _parts_from_2(given: Fields, moment: Fields) -> Json:
+    def part(talk: Json) -> Json:
+        if not isinstance(talk, dict):
+            return talk
+        new = {name: value for name, value in talk.items() if name != "is_paused"}
+        return {**new, "paused_since": moment} if talk.get("is_paused") else new
+
+    others = given.get("others")
+    return {
+        **given,
+        "talk": part(given.get("talk")),
+        "others": [part(one) for one in others] if isinstance(others, list) else [],
+    }
+
+
+_UPGRADES: Mapping[int, Callable[[Fields], Fields]] = {1: _from_1, 2: _from_2}
 
 
 def _fields(given: object, what: str) -> Fields:

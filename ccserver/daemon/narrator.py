@@ -16,12 +16,14 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConsentRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
     NoticeRecord,
+    ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
     Record,
@@ -177,6 +179,10 @@ def tell_record(record: Record) -> None:
                 queue=record.queue,
                 agent=record.agent,
             )
+        case ConsentRecord():
+            log.info("consent.told", interaction=record.interaction, answer=record.kind.value)
+        case ObjectionRecord():
+            log.info("recording.objected", interaction=record.interaction, agent=record.agent)
         case NoticeRecord():
             log.debug("notice", interaction=record.interaction, kind=record.kind.value)
         case _:

@@ -28,6 +28,8 @@ from ccserver.core.settings import (
     PhoneSettings,
     Preference,
     QueueSettings,
+    RecordingMode,
+    RecordingPolicy,
     Relaxation,
     ReturnNode,
     Spoken,
@@ -155,7 +157,7 @@ def _queues(plain: Mapping[QueueId, QueueSettings], strategy: Strategy, wrap_up_
             max_wait_s=60.0,
             on_max_wait=Exit(kind=ExitKind.QUEUE, target=SALES),
         ),
-        POST: QueueSettings(name="Post", skills=(), wrap_up=WrapUpKind.NONE, record=False),
+        POST: QueueSettings(name="Post", skills=(), wrap_up=WrapUpKind.NONE, record=RecordingPolicy(mode=RecordingMode.NEVER)),
     }
 
 

@@ -33,6 +33,8 @@ from ccserver.core.settings import (
     PhoneSettings,
     QueueSettings,
     ReasonSettings,
+    RecordingMode,
+    RecordingPolicy,
     SayNode,
     Settings,
     Spoken,
@@ -120,7 +122,7 @@ def _queues(wrap_up_s: float) -> dict[QueueId, QueueSettings]:
             wrap_up_s=wrap_up_s * 0.5,
             ring_timeout_s=15.0,
             on_unstaffed=Exit(kind=ExitKind.HANG_UP, prompt=PromptId("cc-closed")),
-            record=False,
+            record=RecordingPolicy(mode=RecordingMode.ON_DEMAND),
         ),
     }
 

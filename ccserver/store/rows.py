@@ -11,12 +11,14 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConsentRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
     NoticeRecord,
+    ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
     Record,
@@ -134,8 +136,25 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "path": text(record.path),
                 "started_at": utc(record.started_utc_s),
                 "duration_s": record.duration_s,
+                "kind": record.kind.value,
+                "queue": text(record.queue),
+                "is_provisional": record.is_provisional,
+                "pauses": json.dumps(record.pauses),
             }
             return schema.recordings, row
+        case ConsentRecord():
+            row |= {
+                "interaction": record.interaction,
+                "kind": record.kind.value,
+                "language": text(record.language),
+                "flow": text(record.flow),
+                "node": text(record.node),
+                "at": utc(record.at_utc_s),
+            }
+            return schema.consents, row
+        case ObjectionRecord():
+            row |= {"interaction": record.interaction, "agent": text(record.agent), "at": utc(record.at_utc_s)}
+            return schema.objections, row
         case RepairRecord():
             row |= {
                 "kind": record.kind.value,

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 REVISION = "0004"
@@ -174,6 +175,29 @@ recordings = _history(
     _required("path", Text),
     _required("started_at", UtcTime()),
     _required("duration_s", Float),
+    Column("kind", Text, nullable=False, server_default="talk"),
+    _optional("queue", Text),
+    Column("is_provisional", Boolean, nullable=False, server_default=false()),
+    Column("pauses", Text, nullable=False, server_default="[]"),
+    Index(None, "interaction"),
+)
+
+consents = _history(
+    "consents",
+    _required("interaction", BigInteger),
+    _required("kind", Text),
+    _required("language", Text),
+    _required("flow", Text),
+    _required("node", Text),
+    _required("at", UtcTime()),
+    Index(None, "interaction"),
+)
+
+objections = _history(
+    "objections",
+    _required("interaction", BigInteger),
+    _required("agent", Text),
+    _required("at", UtcTime()),
     Index(None, "interaction"),
 )
 
@@ -408,4 +432,6 @@ HISTORY = (
     notices,
     flow_passages,
     survey_answers,
+    consents,
+    objections,
 )

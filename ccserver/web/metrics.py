@@ -18,12 +18,14 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConsentRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
     MarkRecord,
     MessageRecord,
     NoticeRecord,
+    ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
     Record,
@@ -31,8 +33,8 @@ from ccserver.core.records import (
     RepairRecord,
     SegmentKind,
     SegmentRecord,
-    SurveyRecord,
     ShownState,
+    SurveyRecord,
     TransferRecord,
     VisitOutcome,
     VisitRecord,
@@ -152,6 +154,9 @@ class CenterMetrics:
         self._flows = Counter(
             "ccserver_flow_passages", "Callers who went through a flow, by how it ended.", ["flow", "end"], registry=registry
         )
+        self._consents = Counter(
+            "ccserver_recording_consents", "Customers who were told or asked about recording.", ["answer"], registry=registry
+        )
         self._surveys = Counter(
             "ccserver_survey_answers", "Answers of customers after the call.", ["queue", "kind", "score"], registry=registry
         )
@@ -211,7 +216,9 @@ class CenterMetrics:
                 self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
             case SurveyRecord():
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
-            case AuditRecord() | MarkRecord():
+            case ConsentRecord():
+                self._consents.labels(record.kind.value).inc()
+            case AuditRecord() | MarkRecord() | ObjectionRecord():
                 pass
             case _:
                 assert_never(record)

@@ -105,6 +105,7 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "result": TEXT,
     "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
     "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
+    "act": st.sampled_from(ev.RecordingAct),
     "until_utc_s": st.none() | st.floats(1_767_600_000.0, 1_767_700_000.0),
 }
 SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {

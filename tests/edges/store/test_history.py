@@ -13,8 +13,8 @@ from sqlalchemy import insert
 from ccserver.core.ids import AgentId, CommandId, InteractionId, QueueId, ReasonId
 from ccserver.core.records import Outcome, Record, SegmentKind, ShownState, VisitOutcome, VisitRecord
 from ccserver.store import history, reports, schema
-from ccserver.store.database import Store
 from ccserver.store.archive import FileStatus
+from ccserver.store.database import Store
 from ccserver.store.writer import Writer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from ccserver.core.records import (
     TransferRecord,
     VisitRecord,
 )
-from ccserver.core.settings import HeadsetNotice, NumberKind
+from ccserver.core.settings import HeadsetNotice, NumberKind, RecordingMode, RecordingPolicy
 
 
 def outcomes(desk: HandoverDesk) -> list[tuple[TransferKind, str, TransferOutcome]]:
@@ -305,7 +305,7 @@ def test_release_lets_the_customer_go_and_says_who_did() -> None:
 
 
 def test_recording_on_demand_and_paused() -> None:
-    desk = HandoverDesk(sales=a_queue(record=False))
+    desk = HandoverDesk(sales=a_queue(record=RecordingPolicy(mode=RecordingMode.ON_DEMAND)))
     customer, offer = desk.talk()
     desk.now_s += 5.0
     desk.keys(offer.leg, "*5")

@@ -1,4 +1,4 @@
-"""Recordings as an archive, consent, supervision, the chained audit log, persons whose fields are sealed, quality of talks."""
+"""Recordings as an archive; consent of customers, and their objections."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,43 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    _consent()
     _archive()
+
+
+def _consent() -> None:
+    with op.batch_alter_table("recordings") as table:
+        table.add_column(sa.Column("kind", sa.Text(), nullable=False, server_default="talk"))
+        table.add_column(sa.Column("queue", sa.Text(), nullable=True))
+        table.add_column(sa.Column("is_provisional", sa.Boolean(), nullable=False, server_default=sa.false()))
+        table.add_column(sa.Column("pauses", sa.Text(), nullable=False, server_default="[]"))
+    op.create_table(
+        "consents",
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("command_index", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("interaction", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("flow", sa.Text(), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("run", "seq", "command_index", name="pk_consents"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_consents_interaction", "consents", ["interaction"])
+    op.create_table(
+        "objections",
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("command_index", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("interaction", sa.BigInteger(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("run", "seq", "command_index", name="pk_objections"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_objections_interaction", "objections", ["interaction"])
 
 
 def _archive() -> None:

@@ -1,0 +1,179 @@
+"""Which talks are recorded, and what is done to a recording while the talk goes on."""
+
+from dataclasses import replace
+
+import pytest
+from desk import Desk, a_queue, spoken
+from flow_desk import FlowDesk, a_flow
+from handover_desk import HandoverDesk
+from rules import obey
+
+from ccserver.core import commands as c
+from ccserver.core import events as ev
+from ccserver.core.records import (
+    AuditRecord,
+    ConsentKind,
+    ConsentRecord,
+    MarkRecord,
+    NoticeKind,
+    NoticeRecord,
+    ObjectionRecord,
+    RecordingRecord,
+)
+from ccserver.core.settings import ConsentNode, DidSettings, RecordingMode, RecordingPolicy, RecordingRules
+
+ALWAYS, NEVER = RecordingPolicy(), RecordingPolicy(mode=RecordingMode.NEVER)
+ON_DEMAND = RecordingPolicy(mode=RecordingMode.ON_DEMAND)
+FROM_THE_START = RecordingPolicy(mode=RecordingMode.ON_DEMAND, keeps_start=True)
+
+
+def is_recorded(desk: Desk) -> bool:
+    desk.call()
+    return bool(desk.ring().recording)
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(ALWAYS, True), (NEVER, False), (ON_DEMAND, False), (FROM_THE_START, True)])
+def test_a_queue_says_what_is_recorded(policy: RecordingPolicy, expected: bool) -> None:
+    assert is_recorded(Desk(sales=a_queue(record=policy))) is expected
+
+
+def test_a_share_is_drawn_evenly_and_stays_the_same_for_one_call() -> None:
+    desk = Desk(agents=1, sales=a_queue(record=RecordingPolicy(mode=RecordingMode.SHARE, percent=25.0)))
+    drawn = []
+    for _ in range(200):
+        caller = desk.call()
+        drawn.append(bool(desk.ring().recording))
+        desk.hangs_up(caller)
+        desk.hangs_up(desk.told(c.HangUpLeg)[0].leg)
+    assert 40 <= sum(drawn) <= 60
+
+
+def test_never_wins_and_then_the_agent_before_the_number_before_the_direction_before_the_queue() -> None:
+    desk = Desk(agents=1, sales=a_queue(record=ON_DEMAND))
+    agent, did = desk.settings.agents["101"], desk.settings.dids["901"]
+    obey(desk, recording=RecordingRules(inbound=ALWAYS))
+    assert is_recorded(desk)
+    for changes, expected in (
+        ({"dids": {"901": replace(did, record=ON_DEMAND)}}, False),
+        ({"agents": {"101": replace(agent, record=ALWAYS)}}, True),
+        ({"recording": RecordingRules(inbound=NEVER)}, False),
+    ):
+        other = Desk(agents=1, sales=a_queue(record=ON_DEMAND))
+        obey(other, recording=RecordingRules(inbound=ALWAYS))
+        obey(other, dids={"901": replace(did, record=ON_DEMAND)})
+        obey(other, **changes)
+        assert is_recorded(other) is expected, changes
+
+
+def test_what_is_kept_from_the_start_is_provisional_until_somebody_asks() -> None:
+    desk = HandoverDesk(sales=a_queue(record=FROM_THE_START))
+    customer, offer = desk.talk()
+    desk.keys(offer.leg, "*4")
+    assert not desk.ever(c.ControlRecording) and [m.what for m in desk.kept(MarkRecord)] == ["record"]
+    desk.hangs_up(customer)
+    assert desk.kept(RecordingRecord)[0].is_provisional
+
+
+def test_pauses_stand_in_the_record_as_from_and_to() -> None:
+    desk = HandoverDesk()
+    customer, offer = desk.talk()
+    desk.now_s += 5.0
+    desk.keys(offer.leg, "*5")
+    desk.now_s += 3.0
+    desk.keys(offer.leg, "*5")
+    desk.now_s += 2.0
+    desk.keys(offer.leg, "*5")
+    desk.now_s += 4.0
+    desk.hangs_up(customer)
+    (kept,) = desk.kept(RecordingRecord)
+    assert kept.pauses == (pytest.approx((5.0, 8.0)), pytest.approx((10.0, 14.0))) and kept.queue == "sales"
+
+
+# --- an objection ---------------------------------------------------------------------------------------------------------------
+def test_an_objection_stops_the_recording_for_good_and_is_on_record() -> None:
+    desk = HandoverDesk()
+    _, offer = desk.talk()
+    desk.now_s += 5.0
+    desk.keys(offer.leg, "*#5")
+    assert [s.what for s in desk.told(c.ControlRecording)] == [c.RecordingStep.STOP]
+    assert [(o.interaction, o.agent) for o in desk.kept(ObjectionRecord)] == [(1, "101")]
+    assert desk.kept(RecordingRecord)[0].duration_s == pytest.approx(5.0)
+    assert desk.kept(NoticeRecord)[-1].kind is NoticeKind.OBJECTED
+    desk.keys(offer.leg, "*4")
+    desk.keys(offer.leg, "*#5")
+    assert len(desk.ever(c.ControlRecording)) == 1 and len(desk.kept(ObjectionRecord)) == 1
+
+
+# --- from outside ---------------------------------------------------------------------------------------------------------------
+def ask(desk: Desk, act: ev.RecordingAct, interaction: int = 1) -> c.Reply:
+    desk.tell(ev.RecordingRequested(request=5, interaction=interaction, act=act, by="crm"))
+    (reply,) = desk.told(c.Reply)
+    return reply
+
+
+def test_a_system_pauses_for_card_data_and_each_act_is_on_record() -> None:
+    desk = Desk()
+    desk.talk()
+    assert ask(desk, ev.RecordingAct.PAUSE).is_ok and ask(desk, ev.RecordingAct.RESUME).is_ok
+    assert not ask(desk, ev.RecordingAct.RESUME).is_ok
+    assert ask(desk, ev.RecordingAct.OBJECT).is_ok and not ask(desk, ev.RecordingAct.RECORD).is_ok
+    assert ask(desk, ev.RecordingAct.PAUSE, 9).text == "call 9 is no talk that goes on"
+    assert [(a.by, a.act, a.is_done) for a in desk.kept(AuditRecord)] == [
+        ("crm", "recording_pause", True),
+        ("crm", "recording_resume", True),
+        ("crm", "recording_resume", False),
+        ("crm", "recording_object", True),
+        ("crm", "recording_record", False),
+        ("crm", "recording_pause", False),
+    ]
+
+
+# --- consent --------------------------------------------------------------------------------------------------------------------
+def consenting(node: ConsentNode, policy: RecordingPolicy = ALWAYS) -> FlowDesk:
+    return FlowDesk(a_flow(start=node), queues={"sales": a_queue(record=policy)})
+
+
+QUESTION = ConsentNode(say=spoken("may we"), asks=True, next="people", tries=2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "expected"),
+    [(["1"], ConsentKind.GRANTED, True), (["2"], ConsentKind.REFUSED, False), (["", "7"], ConsentKind.UNANSWERED, False)],
+)
+def test_what_a_customer_answers_is_on_record_and_decides(typed: list[str], kind: ConsentKind, expected: bool) -> None:
+    desk = consenting(QUESTION)
+    caller = desk.dial()
+    for digits in typed:
+        desk.types(caller, digits)
+    assert bool(desk.ring().recording) is expected
+    assert [(r.kind, r.language, r.node) for r in desk.kept(ConsentRecord)] == [(kind, "en", "start")]
+
+
+def test_who_refuses_may_be_led_elsewhere() -> None:
+    desk = consenting(replace(QUESTION, on_refused="bye"))
+    desk.types(desk.dial(), "2")
+    assert desk.said == ["bye"]
+
+
+def test_an_announcement_is_on_record_once() -> None:
+    desk = consenting(ConsentNode(say=spoken("recorded"), next="people"), RecordingPolicy(needs_consent=True))
+    caller = desk.dial()
+    desk.closes(caller)
+    desk.prompt_ends(caller)
+    assert desk.ring().recording
+    assert [r.kind for r in desk.kept(ConsentRecord)] == [ConsentKind.ANNOUNCED]
+
+
+def test_without_consent_nothing_is_recorded_where_it_is_needed_not_even_on_demand() -> None:
+    desk = HandoverDesk(sales=a_queue(record=RecordingPolicy(needs_consent=True)))
+    _, offer = desk.talk()
+    assert offer.recording == ""
+    desk.keys(offer.leg, "*4")
+    assert not desk.ever(c.ControlRecording)
+
+
+def test_a_number_may_need_consent_that_its_queue_does_not() -> None:
+    desk = FlowDesk(a_flow(start=replace(QUESTION)), queues={"sales": a_queue()})
+    obey(desk, dids={"800": DidSettings(flow="flow", language="en", record=RecordingPolicy(needs_consent=True))})
+    desk.types(desk.dial(), "1")
+    assert desk.ring().recording
