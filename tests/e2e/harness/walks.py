@@ -1,0 +1,149 @@
+"""Callers who walk through spoken flows and listen: each types when the prompt is heard, and all that was heard is recorded.
+
+Prompts are named by language and name (`en/welcome`), values by language and what was said (`en/Ana`).
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from ccserver.config.build import load
+from ccserver.config.edges import NumbersBy
+from ccserver.core.ids import Language
+from ccserver.core.settings import Spoken, SpokenKind
+from ccserver.lab import audio
+from ccserver.lab.phones import Phone
+from ccserver.speech.clips import Clips
+from ccserver.speech.library import render_prompts
+from ccserver.speech.words import parts
+from harness import recognition
+from harness.recognition import Heard
+
+LOOK_S = 0.15
+GAP_MS = 1500
+"""Who hears nothing for longer thinks that the line is dead."""
+UNKNOWN_MS = 400
+"""A sound of this length that is none of the expected prompts is one too many."""
+
+
+class Library:
+    """Prompts of a site as files: those with these names are made, in every language of the site."""
+
+    def __init__(self, config: Path, names: Iterable[str]) -> None:
+        edges = load(config).edges
+        self._clips = Clips(edges)
+        self._folder = edges.asterisk.prompts_local_dir
+        # All of the system's prompts and characters would take a minute; a walk has a few, and characters are made when they are said.
+        few = {prompt: spoken for prompt, spoken in edges.prompts.items() if prompt in set(names)}
+        rendered = render_prompts(replace(edges, prompts=few, numbers=dict.fromkeys(edges.voices, NumbersBy.ASTERISK)))
+        assert not rendered.faults, rendered.faults
+
+    def prompts(self) -> dict[str, Path]:
+        return {f"{path.parent.name}/{path.stem}": path for path in sorted(self._folder.glob("[a-z][a-z]/*.wav"))}
+
+    def value(self, kind: SpokenKind, value: str, language: str) -> dict[str, Path]:
+        """What is said for a value; it may be made only when it is said first."""
+        found = parts(Spoken(kind, value), Language(language))
+        return {
+            f"{language}/{part.words}": self._clips.folder / f"{self._clips.clip(part, Language(language)).key}.wav"
+            for part in found
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hear:
+    """Wait until so much of the prompt was heard."""
+
+    prompt: str
+    part: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    digits: str
+
+
+Move = Hear | Type
+
+
+@dataclass(kw_only=True)
+class Walker:
+    """One caller. `files`: what may be heard."""
+
+    phone: Phone
+    ear: Path
+    files: Mapping[str, Path]
+    typed_at: list[float] = field(default_factory=list)
+    _from_ms: int = 0
+
+    async def walk(self, did: str, moves: Iterable[Move]) -> None:
+        """The whole call, up to the end that the center puts."""
+        await self.phone.call(f"sip:{did}@127.0.0.1")
+        await self.phone.wait("up", 10)
+        for move in moves:
+            match move:
+                case Hear():
+                    await self.hears(move.prompt, move.part)
+                case Type():
+                    self.typed_at.append(time.monotonic())
+                    await self.phone.dtmf(move.digits)
+        await self.phone.wait("ended", 40)
+
+    async def hears(self, prompt: str, part: float = 0.2, deadline_s: float = 25.0) -> Heard:
+        """The next time that so much of this prompt was heard, after the last one waited for."""
+        deadline = time.monotonic() + deadline_s
+        while True:
+            for found in self._heard_since(prompt):
+                if found.part >= part:
+                    self._from_ms = found.start_ms + 100
+                    return found
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{prompt} was not heard within {deadline_s} s; heard: {recognition.names(self.heard())}")
+            await asyncio.sleep(LOOK_S)  # the pace of listening
+
+    def _heard_since(self, prompt: str) -> list[Heard]:
+        if not self.ear.exists() or not self.files[prompt].exists():
+            return []
+        _, (samples, *_) = audio.read(self.ear)
+        begin = self._from_ms * recognition.RATE // 1000
+        found = recognition.in_samples(
+            recognition.as_samples(samples[begin:]), {prompt: recognition.speech(self.files[prompt])}
+        )
+        return [
+            Heard(prompt=h.prompt, start_ms=h.start_ms + self._from_ms, end_ms=h.end_ms + self._from_ms, part=h.part)
+            for h in found
+        ]
+
+    def keys_ms(self) -> list[int]:
+        """When each key or number was begun, in the time of the recording."""
+        (begun,) = [float(str(event["at"])) for event in self.phone.seen if event["event"] == "recording"]
+        return [round((at - begun) * 1000) for at in self.typed_at]
+
+    @cached_property
+    def whole(self) -> list[Heard]:
+        """All that was heard, once the call is over."""
+        assert self.phone.has("ended")
+        return self.heard()
+
+    def heard(self) -> list[Heard]:
+        return recognition.heard(self.ear, {name: path for name, path in self.files.items() if path.exists()})
+
+
+def story(walker: Walker, *, questions: Sequence[str], music_hz: int = 0) -> list[str]:
+    """What the caller heard, in order. Fails for a sound that is none of the prompts, and for a silence that is longer than people bear,
+    but behind a question, where it is the caller's turn."""
+    found = walker.whole
+    told = recognition.names(found)
+    for before, after in zip((None, *found), found, strict=False):
+        end_ms = before.end_ms if before is not None else 0
+        is_turn = before is not None and before.prompt in questions
+        assert is_turn or after.start_ms - end_ms <= GAP_MS, f"{after.start_ms - end_ms} ms of silence before {after}\n{told}"
+    music = audio.heard(walker.ear, [music_hz])[music_hz] if music_hz else []
+    known = [(span.start_ms, span.end_ms) for span in (*found, *music)]
+    for span in audio.loud(walker.ear):
+        left = [ms for ms in range(span.start_ms, span.end_ms, 50) if not any(a - 150 <= ms <= b + 150 for a, b in known)]
+        assert len(left) * 50 < UNKNOWN_MS, f"an unknown sound of {len(left) * 50} ms at {left[0]} ms\n{told}"
+    return told
