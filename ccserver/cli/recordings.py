@@ -20,7 +20,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from ccserver.archive import files
 from ccserver.archive.manifest import NoManifest
 from ccserver.cli.root import root
-from ccserver.cli.shared import NOT_DONE, REFUSED, Place, as_json, as_utc, at_a_place, fail, safe, shown_time, table
+from ccserver.cli.shared import (
+    NOT_DONE,
+    REFUSED,
+    Place,
+    as_json,
+    as_utc,
+    at_a_place,
+    fail,
+    json_option,
+    safe,
+    shown_time,
+    table,
+)
 from ccserver.config.key_files import NoKey, new_key
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, QueueId
 from ccserver.daemon.shelf import TROUBLES, Due, Shelf
@@ -343,14 +355,15 @@ def release(place: Place, call: int) -> None:
 
 # --- keys ---------------------------------------------------------------------------------------------------------------
 @recording.command("new-key")
+@json_option
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def make_key(file: Path) -> None:
+def make_key(file: Path, is_json: bool) -> None:
     """Make a master key in FILE, for `recording.key_file`. Keep a copy elsewhere: nothing else opens what is sealed with it."""
     try:
         made = new_key(file)
     except (NoKey, OSError) as error:
         fail(str(error), NOT_DONE)
-    click.echo(f"key {made.id} in {file}")
+    click.echo(as_json({"key": made.id, "file": str(file)}) if is_json else f"key {made.id} in {file}")
 
 
 @recording.command("rotate-key")

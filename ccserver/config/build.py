@@ -185,7 +185,6 @@ class _Secrets:
             self._reader.warn(path, f"expected a file for ccserver only, got one that everybody may use (chmod 600 {file})")
         return secret
 
-
     def key(self, path: tuple[str, ...], file: Path) -> MasterKey | None:
         """The master key; None after a problem or warning was told."""
         try:

@@ -75,7 +75,11 @@ language = Group(
     LanguageSection,
     [
         Field("skill", kinds.skill, "The skill an agent needs for callers who chose this language; without it none."),
-        Field("voice", kinds.voice, "The voice of spoken texts and values, as the speech engine names it; without it the language's own."),
+        Field(
+            "voice",
+            kinds.voice,
+            "The voice of spoken texts and values, as the speech engine names it; without it the language's own.",
+        ),
         Field(
             "numbers",
             Choice(NumbersBy),
@@ -107,7 +111,9 @@ agent = Group(
         Field("shift", kinds.hours_name, "The agent is logged out when these hours end; without it never."),
         Field("min_rest_s", duration(0, 3600, "10"), "At least so long between two calls, after wrap-up."),
         Field("share", whole(1, 100, "1"), "With weighted_random: the agent's share of the calls."),
-        Field("record", recording_policy, "Which of the agent's talks are recorded; without it as the queue says.", default=None),
+        Field(
+            "record", recording_policy, "Which of the agent's talks are recorded; without it as the queue says.", default=None
+        ),
         Field("capacity", capacity, "How many interactions at once by kind, if not as `capacity` of the center."),
     ],
     wrong={

@@ -216,7 +216,11 @@ _FIELDS = [
         kinds.flow,
         "The flow that customers go through whose agent ends the talk; without it they are released.",
     ),
-    Field("record", recording_policy, "Which talks are recorded (if there is a section `recording`): always, on_demand, never, or a table."),
+    Field(
+        "record",
+        recording_policy,
+        "Which talks are recorded, if there is a section `recording`.",
+    ),
     Field("dispositions", ListOf(_disposition, 50), "What agents may enter in wrap-up; without it nothing is asked."),
     Field("headset_notice", Choice(HeadsetNotice), "What an agent on a headset hears before the customer."),
     Field("name_prompt", kinds.prompt, "The queue's name as said to an agent on a headset; needed for `headset_notice: name`."),

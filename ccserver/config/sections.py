@@ -413,7 +413,12 @@ top = Group(
             "The rules of calls to one agent: by a flow, an exit, a transfer or a colleague. Without it there are none.",
             default=None,
         ),
-        Field("flows", _table("a flow", "main", FlowId, flows.flow, "flows", max_items=500), "What callers go through.", default={}),
+        Field(
+            "flows",
+            _table("a flow", "main", FlowId, flows.flow, "flows", max_items=500),
+            "What callers go through.",
+            default={},
+        ),
         Field(
             "look_ups",
             _table("a look-up", "orders", LookUpId, look_up_kind, "look-ups", max_items=200),

@@ -578,7 +578,10 @@ class Service:
                 "ccserver_history_rows_refused": ("Records that no database would take.", self._writer.refused_rows),
                 "ccserver_speech_made": ("Values that were spoken for callers and kept.", self._speaker.counters.made),
                 "ccserver_speech_failed": ("Values that the speech engine did not speak.", self._speaker.counters.failed),
-                "ccserver_speech_late": ("Callers who went on without a value, which was not ready.", self._speaker.counters.late),
+                "ccserver_speech_late": (
+                    "Callers who went on without a value, which was not ready.",
+                    self._speaker.counters.late,
+                ),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
                 **({} if self._archivist is None else self._archivist.counters()),
                 **self._notices.counters(),

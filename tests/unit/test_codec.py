@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccserver.core import codec
+from ccserver.core import expressions as e
 from ccserver.core.codec import CodecError, UnsupportedType
 from ccserver.core.commands import Command, RingAgent
 from ccserver.core.events import CenterStarted, Event, LegEnded, LegStarted, LinkUp, PbxObserved, SettingsLoaded
@@ -20,9 +21,27 @@ from ccserver.core.moment import Moment
 from ccserver.core.records import PhoneState, Record
 from ccserver.core.settings import Node, SayNode, Settings, Spoken, SpokenKind
 
+VALUES = st.text(max_size=12) | st.booleans() | st.floats(allow_nan=False)
+EXPRESSIONS: st.SearchStrategy = st.recursive(
+    st.builds(e.Literal, VALUES) | st.builds(e.Name, st.text(max_size=12)),
+    lambda part: st.one_of(
+        st.builds(e.Not, part),
+        st.builds(e.Both, st.lists(part, max_size=2).map(tuple)),
+        st.builds(e.Either, st.lists(part, max_size=2).map(tuple)),
+        st.builds(e.Compare, st.sampled_from(e.Comparison), part, part),
+        st.builds(e.OneOf, part, st.lists(part, max_size=2).map(tuple)),
+        st.builds(e.Compute, st.sampled_from(e.Arithmetic), part, part),
+        st.builds(e.Apply, st.sampled_from(e.Function), st.lists(part, max_size=2).map(tuple)),
+    ),
+    max_leaves=4,
+)
+"""Each holds others in every member: drawn by annotations alone they would not end."""
+
 
 def values(type_: object) -> st.SearchStrategy:
     """Any value of an annotation, hostile text included."""
+    if type_ == e.Expression:
+        return EXPRESSIONS
     while isinstance(type_, typing.NewType):
         type_ = type_.__supertype__
     origin, arguments = typing.get_origin(type_), typing.get_args(type_)

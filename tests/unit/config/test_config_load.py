@@ -281,7 +281,7 @@ def test_the_difference_is_told_in_words(center: Path) -> None:
         "agents.102: new",
         "queues.sales.wrap_up_s: 20 -> 30",
         "queues.sales.on_closed: queue second -> extension 500, saying cc-closed",
-        "queues.sales.record: true -> false",
+        "queues.sales.record.mode: always -> on_demand",
         "queues.sales.dispositions: [sold] -> []",
     )
 

@@ -19,9 +19,10 @@ def typed(digits: str, keys: CallKeys = KEYS) -> list[Typed]:
 
 @pytest.mark.parametrize("key", [key for key in CallKey if key is not CallKey.SEND_TO_FLOW])
 def test_each_key_is_found_by_its_digits(key: CallKey) -> None:
-    first, second = typed(getattr(KEYS, key.value))
-    assert first == Typed("*")
-    assert second == Typed("", key)
+    digits = getattr(KEYS, key.value)
+    *before, last = typed(digits)
+    assert before == [Typed(digits[:length]) for length in range(1, len(digits))]
+    assert last == Typed("", key)
 
 
 def test_an_argument_ends_with_hash() -> None:
