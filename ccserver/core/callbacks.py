@@ -189,34 +189,12 @@ class Callbacks:
     ) -> Interaction:
         step = self.step
         assert call.queue is not None
-        new = InteractionId(step.clockwork.next_interaction)
-        step.clockwork = replace(step.clockwork, next_interaction=new + 1)
-        request = Interaction(
-            id=new,
-            kind=CALLBACK,
-            state=InteractionState.WAITING,
-            leg=None,
-            did=call.did,
-            caller_number=number,
-            caller_name=call.caller_name,
-            language=call.language,
-            version=call.version,
-            arrived=step.now,
-            menu_since=step.now,
-            needs=call.needs,
-            requires=call.requires,
-            priority=call.priority,
-            owner=call.owner,
-            is_vip=call.is_vip,
-            parent=call.id,
-            data=call.data,
-            is_answered=True,
-            callback=CallbackRequest(call=call.id, number=number, confirmed_by=keys, asked=step.now),
-        )
+        asked = CallbackRequest(call=call.id, number=number, confirmed_by=keys, asked=step.now)
+        request = replace(self.ledger.left_to_do(call, CALLBACK), caller_number=number, callback=asked)
         self.ledger.put(request)
         self.queueing.enqueue(request, call.queue, rank=queue_rank, waiting_since_s=waiting_since_s, only=only)
-        self._await(step.interactions[new])
-        return step.interactions[new]
+        self._await(step.interactions[request.id])
+        return step.interactions[request.id]
 
     def _request_of(self, number: str) -> Interaction | None:
         """The request for a number whose customer has not been reached."""

@@ -11,7 +11,7 @@ from ccserver.core.commands import WaitUntil
 from ccserver.core.facts import WorkMoved
 from ccserver.core.guests import Guests
 from ccserver.core.holding import Holding
-from ccserver.core.ids import InteractionId, SessionId
+from ccserver.core.ids import SessionId
 from ccserver.core.keys import first_digits
 from ccserver.core.records import EndedBy, Outcome, SegmentKind, TransferOutcome
 from ccserver.core.state import (
@@ -51,8 +51,7 @@ class Consults:
         """Call whom the agent has named."""
         step, handover, talk = self.step, parent.handover, parent.talk
         assert handover is not None and talk is not None
-        number = InteractionId(step.clockwork.next_interaction)
-        step.clockwork = replace(step.clockwork, next_interaction=number + 1)
+        number = step.next_number()
         child = Interaction(
             id=number,
             kind=CONSULT,

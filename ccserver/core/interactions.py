@@ -91,8 +91,7 @@ class Interactions:
 
     def _begin(self, event: CallArrived) -> None:
         step, settings = self.step, self.step.settings
-        number = InteractionId(step.clockwork.next_interaction)
-        step.clockwork = replace(step.clockwork, next_interaction=number + 1)
+        number = step.next_number()
         step.about = number
         leg = Leg(
             id=event.leg,

@@ -64,6 +64,31 @@ class Ledger:
         self.step.put_interaction(interaction)
         return interaction
 
+    def left_to_do(self, call: Interaction, kind: str) -> Interaction:
+        """What a call leaves to be done for the same customer: it waits on no line, for whoever the call was for."""
+        now = self.step.now
+        return Interaction(
+            id=self.step.next_number(),
+            kind=kind,
+            state=InteractionState.WAITING,
+            leg=None,
+            did=call.did,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            language=call.language,
+            version=call.version,
+            arrived=now,
+            menu_since=now,
+            needs=call.needs,
+            requires=call.requires,
+            priority=call.priority,
+            owner=call.owner,
+            is_vip=call.is_vip,
+            parent=call.id,
+            data=call.data,
+            is_answered=True,
+        )
+
     def notice(
         self,
         interaction: Interaction,

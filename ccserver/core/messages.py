@@ -16,7 +16,7 @@ third fault: the record of the message and its file stay.
 from ccserver.core.callers import LEAVE_S
 from ccserver.core.change import replace
 from ccserver.core.facts import AgentLegOver
-from ccserver.core.ids import InteractionId, LegId
+from ccserver.core.ids import LegId
 from ccserver.core.opening import Opening
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, OfferOutcome, Outcome, VisitOutcome
@@ -60,32 +60,10 @@ class Messages:
         version = call.version if call.version in step.versions else step.settings.content_hash
         if queue not in step.settings.queues and queue not in step.versions[version].queues:
             return
-        number = InteractionId(step.clockwork.next_interaction)
-        step.clockwork = replace(step.clockwork, next_interaction=number + 1)
-        interaction = Interaction(
-            id=number,
-            kind=MESSAGE,
-            state=InteractionState.WAITING,
-            leg=None,
-            did=call.did,
-            caller_number=call.caller_number,
-            caller_name=call.caller_name,
-            language=call.language,
-            version=version,
-            arrived=step.now,
-            menu_since=step.now,
-            needs=call.needs,
-            requires=call.requires,
-            priority=call.priority,
-            owner=call.owner,
-            is_vip=call.is_vip,
-            parent=call.id,
-            data=call.data,
-            is_answered=True,
-            message=LeftMessage(path=message.path, duration_s=duration_s, left=step.now, only=message.only),
-        )
+        kept = LeftMessage(path=message.path, duration_s=duration_s, left=step.now, only=message.only)
+        interaction = replace(self.ledger.left_to_do(call, MESSAGE), version=version, message=kept)
         self.queueing.enqueue(self.ledger.put(interaction), queue, only=message.only)
-        self.look(step.interactions[number])
+        self.look(step.interactions[interaction.id])
 
     def look(self, interaction: Interaction) -> None:
         """Whether it may be offered, by the hours of its queue; and see to it that this is asked again."""

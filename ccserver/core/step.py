@@ -208,6 +208,12 @@ class Step:
         self.interactions.put(interaction.id, interaction)
         self.touched_interactions[interaction.id] = None
 
+    def next_number(self) -> InteractionId:
+        """Of a new interaction; no other one ever has it."""
+        number = InteractionId(self.clockwork.next_interaction)
+        self.clockwork = replace(self.clockwork, next_interaction=number + 1)
+        return number
+
     def let_go(self, leg_id: LegId | None) -> None:
         """An agent's leg is not needed for what it does now: a headset's line is sent back to where it parks, any other is ended."""
         leg = self.legs.get(leg_id)

@@ -12,7 +12,7 @@ from ccserver.core.change import replace
 from ccserver.core.commands import Reply
 from ccserver.core.events import WorkAccepted, WorkFinished, WorkRequested
 from ccserver.core.facts import TalkBegan
-from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId, RequestId
+from ccserver.core.ids import AgentId, PhoneId, QueueId, RequestId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import Offers
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome, Outcome, VisitOutcome
@@ -41,8 +41,7 @@ class WorkWithoutLine:
             self._reply(event.request, False, refusal)
             return
         step, settings = self._step, self._step.settings
-        number = InteractionId(step.clockwork.next_interaction)
-        step.clockwork = replace(step.clockwork, next_interaction=number + 1)
+        number = step.next_number()
         step.about = number
         interaction = Interaction(
             id=number,
