@@ -25,6 +25,7 @@ from ccserver.core.commands import (
     SetLamp,
 )
 from ccserver.core.ids import CommandId, LegId
+from ccserver.core.records import RecordingSide
 
 AmiCommand = RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg | ControlRecording | SetLamp
 ActionFields = tuple[tuple[str, str], ...]
@@ -86,7 +87,7 @@ def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
         case JoinLeg():
             return tuple(_join(command))
         case RedirectLegs():
-            return (tuple(_redirect(command.moves)),)
+            return (*_room_recordings(command.moves), tuple(_redirect(command.moves)))
         case HangUpLeg():
             # A channel's name may be its id, known before the channel exists. A leading slash would be a pattern.
             return ((("Action", "Hangup"), ("Channel", _uniqueid(command.leg)), ("Cause", str(_cause(command.cause)))),)
@@ -185,6 +186,18 @@ def _redirect(moves: tuple[Move, ...]) -> Iterator[tuple[str, str]]:
         yield f"{prefix}Priority", "1"
 
 
+def _room_recordings(moves: tuple[Move, ...]) -> Iterator[ActionFields]:
+    """What `cc-conference` records of each leg; set in any case, for a leg may come there more than once."""
+    for move in moves:
+        if move.place is Place.CONFERENCE:
+            recorded = _side_file(move.recording, move.side) if move.recording else ""
+            yield _set_variable("CC_ROOM_REC", recorded, _uniqueid(move.leg))
+
+
+def _side_file(path: str, side: RecordingSide) -> str:
+    return f"{_recording(path)}-{'caller' if side is RecordingSide.CUSTOMER else 'agent'}.wav"
+
+
 def _goal(move: Move) -> tuple[str, str]:
     if move.place is Place.CONFERENCE:
         return CONFERENCE_CONTEXT, f"room-{_matching(_ROOM, 'room', move.room)}"
@@ -200,8 +213,9 @@ def _control_recording(control: ControlRecording) -> ActionFields:
             path = _recording(control.recording)
             if not path:
                 raise ActionRefused("recording names no path")
-            # As the dialplan does it: two files kept in step, only while bridged.
-            options = f"bt({path}-caller.wav)r({path}-agent.wav)"
+            # As the dialplan does it: two files kept in step, only while bridged; in a conference one for each leg.
+            both = f"bt({path}-caller.wav)r({path}-agent.wav)"
+            options = both if control.side is RecordingSide.BOTH else f"br({_side_file(path, control.side)})"
             return (("Action", "MixMonitor"), channel, ("Options", options))
         case RecordingStep.PAUSE | RecordingStep.RESUME:
             state = "1" if control.what is RecordingStep.PAUSE else "0"

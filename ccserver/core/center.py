@@ -95,6 +95,7 @@ from ccserver.core.state import (
 )
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
+from ccserver.core.tracks import Tracks
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
 from ccserver.core.ways import Ways
 from ccserver.core.work import WorkWithoutLine
@@ -136,7 +137,7 @@ class CallCenter:
         ledger = Ledger(step)
         self._joins = Joins(step)
         self._offers = Offers(step, ledger, self._joins)
-        self._talks = Talks(step, ledger, self._offers)
+        self._talks = Talks(step, ledger, self._offers, Tracks(step, ledger))
         self._callers = callers = Callers(step, ledger)
         staffing = Staffing(step, there=self.pairing.there, shown=self._agents.shown)
         forecast = Forecast(step, self.pairing)

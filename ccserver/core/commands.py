@@ -26,7 +26,7 @@ from ccserver.core.ids import (
     RequestId,
     SessionId,
 )
-from ccserver.core.records import Record
+from ccserver.core.records import Record, RecordingSide
 from ccserver.core.settings import Spoken
 
 
@@ -235,12 +235,15 @@ class JoinLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """`room` is the conference's name, for Place.CONFERENCE."""
+    """`room` is the conference's name, for Place.CONFERENCE; `recording` the path without ending of what the leg says there, "" for none,
+    and `side` whose side of the recording that is."""
 
     leg: LegId
     channel: str
     place: Place
     room: str = ""
+    recording: str = ""
+    side: RecordingSide = RecordingSide.AGENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,12 +268,14 @@ class RecordingStep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRecording:
-    """Of an agent's leg. `recording` is the path without ending, for START."""
+    """Of one leg. For START `recording` is the path without ending, and `side` what is recorded: of an agent's leg in a talk of two both
+    sides, in a conference of each leg what it says."""
 
     leg: LegId
     channel: str
     what: RecordingStep
     recording: str = ""
+    side: RecordingSide = RecordingSide.BOTH
 
 
 class LampState(Enum):

@@ -25,6 +25,7 @@ class Conferences:
         self.step = holding.step
         self.ledger = holding.ledger
         self.talks = holding.talks
+        self.tracks = holding.talks.tracks
         self.holding = holding
         self.consults = consults
         self.guests = guests
@@ -37,6 +38,7 @@ class Conferences:
         parent = self.ledger.put(replace(parent, handover=handover, room=f"cc-{parent.id}"))
         parent = self.consults.take_over(parent, child)
         parent = self.holding.at(parent, HandoverStage.MEETING)
+        parent = self.tracks.prepare(parent)
         self._move(parent, *self._members(parent))
 
     def moved(self, interaction: Interaction) -> None:
@@ -46,8 +48,9 @@ class Conferences:
             self.ledger.put(replace(interaction, handover=replace(handover, step=2)))
             self._move(interaction, interaction.leg)
 
-    def entered(self, interaction: Interaction) -> None:
+    def entered(self, interaction: Interaction, leg: LegId) -> None:
         """Somebody came into the room. With the customer and one more in it, they talk."""
+        interaction = self.tracks.entered(interaction, leg)
         handover = interaction.handover
         caller = self.step.legs.get(interaction.leg)
         if handover is None or handover.stage is not HandoverStage.MEETING or caller is None or caller.bridge is None:
@@ -59,10 +62,23 @@ class Conferences:
             interaction = self.ledger.put(replace(interaction, handover=replace(handover, to="")))
             self.holding.joined(interaction)
 
+    def entered_late(self, interaction: Interaction, leg: LegId) -> None:
+        """The others talk already."""
+        self.tracks.entered(interaction, leg)
+
     def undone(self, interaction: Interaction) -> None:
         """It did not come about in time: the agent back to the customer, the colleague let go."""
-        interaction = self._let_others_go(interaction)
-        self.holding.back(self.ledger.put(replace(interaction, room="")))
+        self.given_up(self._let_others_go(interaction))
+
+    def given_up(self, interaction: Interaction) -> None:
+        """Out of the room, and to the customer as before."""
+        for part in interaction.talks():
+            interaction = self.talks.recording_over(interaction, part)
+        first = interaction.talk
+        if first is not None:
+            is_recorded = first.is_recorded or bool(first.recording)
+            first = replace(first, recording="", recorded_since=None, is_recorded=is_recorded, is_apart=False)
+        self.holding.back(self.ledger.put(replace(interaction, room="", talk=first)))
 
     def others_out(self, interaction: Interaction) -> None:
         """The agent goes on alone with the customer."""
@@ -72,7 +88,14 @@ class Conferences:
         for talk in interaction.others:
             interaction = self.talks.part_over(interaction, talk, EndedBy.AGENT)
             self.step.let_go(talk.leg)
-        return self.guests.hang_up(interaction)
+        return self.guests.hang_up(self.guest_out(interaction))
+
+    def guest_out(self, interaction: Interaction) -> Interaction:
+        """What the guest says is not recorded any more."""
+        guest, talk = interaction.guest, interaction.talk
+        if guest is None or talk is None or not interaction.tracks:
+            return interaction
+        return self.tracks.over(interaction, talk.agent, talk.queue, guest.leg)
 
     def agent_left(self, interaction: Interaction, leg: Leg, by: EndedBy) -> None:
         """One agent's leg is over or out of the room; somebody else still talks with the customer."""
@@ -115,5 +138,9 @@ class Conferences:
 
     def _move(self, interaction: Interaction, *legs: LegId) -> None:
         known = [leg for leg in map(self.step.legs.get, legs) if leg is not None]
-        moves = tuple(Move(leg=g.id, channel=g.channel, place=Place.CONFERENCE, room=interaction.room) for g in known)
-        self.step.order(RedirectLegs(moves=moves))
+        self.step.order(RedirectLegs(moves=tuple(self._into_room(interaction, leg) for leg in known)))
+
+    def _into_room(self, interaction: Interaction, leg: Leg) -> Move:
+        path, side = self.tracks.file_of(interaction, leg.id)
+        place, room = Place.CONFERENCE, interaction.room
+        return Move(leg=leg.id, channel=leg.channel, place=place, room=room, recording=path, side=side)

@@ -363,7 +363,9 @@ class Handovers:
             return
         handover = interaction.handover
         if handover is not None and handover.stage is HandoverStage.MEETING:
-            self.conferences.entered(interaction)
+            self.conferences.entered(interaction, leg.id)
+        elif interaction.room and interaction.state is InteractionState.TALKING:
+            self.conferences.entered_late(interaction, leg.id)
         elif handover is not None and handover.stage is HandoverStage.CONSULTING and leg.role is not Role.CALLER:
             child = self.consults.child(interaction)
             for offer in child.offers if child is not None else ():
@@ -466,7 +468,7 @@ class Handovers:
         interaction = self.step.interactions[interaction.id]
         if interaction.state is InteractionState.HELD:
             # Nobody is in the room with the customer yet: who is left goes to them.
-            self.holding.back(self.ledger.put(replace(interaction, room="")))
+            self.conferences.given_up(interaction)
 
     def _agent_gone(self, interaction: Interaction, by: EndedBy) -> None:
         """The agent's leg has ended while the customer is on hold or in a flow."""
@@ -504,7 +506,8 @@ class Handovers:
                 elif not is_pbx:
                     self._returned(interaction)
             case InteractionState.TALKING:
-                self.ledger.put(replace(self.guests.talked(interaction, by or EndedBy.AGENT), guest=None))
+                interaction = self.guests.talked(self.conferences.guest_out(interaction), by or EndedBy.AGENT)
+                self.ledger.put(replace(interaction, guest=None))
             case InteractionState.HELD if interaction.kind == CONSULT and not is_pbx:
                 self.consults.failed(self.ledger.put(replace(interaction, guest=None)))
             case InteractionState.HELD if is_alone and interaction.handover is None:
@@ -665,7 +668,7 @@ class Handovers:
         legs += [interaction.guest.leg] if interaction.guest is not None else []
         for leg in legs:
             self.step.let_go(leg)
-        self.ledger.put(replace(interaction, others=(), guest=None, room="", handover=None))
+        self.ledger.put(replace(interaction, others=(), guest=None, room="", tracks=(), handover=None))
 
     # --- inside -----------------------------------------------------------------------------------------------------------
     def _at(self, session: Session) -> Interaction | None:

@@ -56,7 +56,9 @@ class Holding:
         agent, customer = step.legs[talk.leg], step.legs[interaction.leg]
         self.ledger.hold_segment(interaction, talk)
         interaction = self.talks.recording_over(step.interactions[interaction.id], talk)
-        talk = replace(talk, held_since=None, is_recorded=bool(talk.recording), recording="", recorded_since=None)
+        talk = replace(
+            talk, held_since=None, is_recorded=bool(talk.recording), recording="", recorded_since=None, is_apart=False
+        )
         state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
         handover = Handover(stage=stage, kind=kind, agent=talk.agent, queue=talk.queue, since=step.now)
         step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
@@ -131,7 +133,7 @@ class Holding:
         if talk is not None and self._is_recorded(interaction, talk, config):
             directory = self.step.settings.recording_dir
             kept = recording.path(directory, interaction.id, leg_id, self.step.now.utc_s, interaction.recordings)
-            interaction = self.ledger.put(replace(interaction, talk=replace(talk, recording=kept)))
+            interaction = self.ledger.put(replace(interaction, talk=replace(talk, recording=kept, is_apart=False)))
         if not is_again:
             interaction = self.at(interaction, HandoverStage.BACK)
         self._join(interaction, leg_id, kept, config.max_talk_s + MAX_TALK_GUARD_S)
@@ -161,17 +163,10 @@ class Holding:
             interaction = self.transferred(interaction, TransferOutcome.DONE)
         since = step.now
         if talk is not None:
-            is_paused = talk.paused_since is not None and bool(talk.recording)
-            talk = replace(
-                talk,
-                recorded_since=step.now if talk.recording else None,
-                pauses=(),
-                paused_since=step.now if is_paused else None,
-            )
+            if not talk.is_apart:
+                talk = self._recorded_again(talk)
             since = talk.since
             step.tell(TalkHeld(interaction.id, talk.agent, False))
-            if is_paused and talk.leg is not None:
-                self.recorder.control(talk, RecordingStep.PAUSE)
         if interaction.guest is not None:
             interaction = replace(interaction, guest=replace(interaction.guest, since=step.now))
         state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
@@ -182,6 +177,15 @@ class Holding:
         longest_s = since.mono_s - step.now.mono_s + self._queue(interaction, handover).max_talk_s
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max(longest_s, 1.0))
         return interaction
+
+    def _recorded_again(self, talk: Talk) -> Talk:
+        """The stretch begins with the talk; what was paused before it stays so."""
+        now = self.step.now
+        is_paused = talk.paused_since is not None and bool(talk.recording)
+        if is_paused and talk.leg is not None:
+            self.recorder.control(talk, RecordingStep.PAUSE)
+        since, paused_since = now if talk.recording else None, now if is_paused else None
+        return replace(talk, recorded_since=since, pauses=(), paused_since=paused_since)
 
     # --- the agent's part ends ------------------------------------------------------------------------------------------
     def hold_over(self, interaction: Interaction) -> Interaction:

@@ -223,6 +223,8 @@ def _handover(it: Interaction, name: str) -> Iterator[str]:
         yield f"{name} is in a menu with an agent's talk"
     if it.room and it.state not in (InteractionState.TALKING, InteractionState.HELD):
         yield f"{name} is in the room {it.room}"
+    if it.tracks and not (it.room and any(talk.is_apart and talk.recording for talk in it.talks())):
+        yield f"{name} has tracks of a conference that is not recorded"
 
 
 def _gone(it: Interaction, name: str) -> Iterator[str]:

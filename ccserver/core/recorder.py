@@ -1,6 +1,7 @@
 """What is done to a recording while the talk goes on: asked for, paused, gone on with, and given up when the customer objects.
 
-The agent's leg is what is recorded, so each act is for one agent's part; a request from outside is for everybody's. A pause writes
+The agent's leg is what is recorded, so each act is for one agent's part; a request from outside, and in a conference any, is for
+everybody's. A pause writes
 silence, and stands in the record of the stretch as from and to. An objection ends the recording at once, and whoever keeps the files
 deletes what there is; nothing of this interaction is recorded from then on, whoever takes the customer.
 """
@@ -32,7 +33,10 @@ class Recorder:
         holds = recording.policy(step.settings, interaction, config, talk.agent)
         if not directory or talk.leg is None or holds.mode is RecordingMode.NEVER:
             return False
-        if not talk.recording:
+        if interaction.room:
+            if not self._talks.tracks.demand(interaction):
+                return False
+        elif not talk.recording:
             kept = recording.path(directory, interaction.id, talk.leg, step.now.utc_s, interaction.recordings)
             talk = replace(talk, recording=kept, recorded_since=step.now, paused_since=None, pauses=())
             self._put(interaction, talk)
@@ -41,6 +45,8 @@ class Recorder:
         return True
 
     def pause(self, interaction: Interaction, talk: Talk) -> bool:
+        if interaction.room:
+            return self._talks.tracks.pause(interaction)
         if not talk.recording or talk.paused_since is not None:
             return False
         self.control(talk, RecordingStep.PAUSE)
@@ -48,6 +54,8 @@ class Recorder:
         return True
 
     def resume(self, interaction: Interaction, talk: Talk) -> bool:
+        if interaction.room:
+            return self._talks.tracks.resume(interaction)
         if not talk.recording or talk.paused_since is None:
             return False
         self.control(talk, RecordingStep.RESUME)

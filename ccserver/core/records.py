@@ -221,9 +221,19 @@ class RecordingKind(Enum):
     CONSULT = "consult"  # an agent with a colleague: a segment of its own
 
 
+class RecordingSide(Enum):
+    """Which files Asterisk writes of a stretch."""
+
+    BOTH = "both"
+    CUSTOMER = "customer"  # what the customer says, in a conference
+    AGENTS = "agents"  # what an agent, or somebody outside whom one has called, says in a conference
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRecord:
-    """One recorded stretch: the two files Asterisk writes are `<path>-caller.wav` and `<path>-agent.wav`.
+    """One recorded stretch: the two files Asterisk writes are `<path>-caller.wav` and `<path>-agent.wav`, or the one of its `side`.
+
+    `agent` is whose talk it is; for the customer's side of a conference, and for somebody outside, that of an agent who is in it.
 
     `is_provisional`: to be thrown away after the call unless a mark `record` asked for it. `pauses` are from and to, in seconds within
     the stretch, where silence was written on purpose.
@@ -240,6 +250,7 @@ class RecordingRecord:
     queue: QueueId | None = None
     is_provisional: bool = False
     pauses: tuple[tuple[float, float], ...] = ()
+    side: RecordingSide = RecordingSide.BOTH
 
 
 class ConsentKind(Enum):

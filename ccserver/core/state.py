@@ -271,6 +271,8 @@ class Talk:
     """Of the stretch that is being recorded: from and to, in seconds from its beginning."""
     is_recorded: bool = False
     """It was before the customer was put on hold, and will be again."""
+    is_apart: bool = False
+    """In a conference each leg is recorded by itself: here what the agent says, and no more."""
     is_released: bool = False
     """The agent let the customer go."""
     counted_from_s: float | None = None
@@ -285,6 +287,17 @@ class Guest:
     leg: LegId
     number: str
     since: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """What somebody who is no agent says in a conference, while that is recorded: the customer, or a guest."""
+
+    leg: LegId
+    recording: str
+    since: Moment
+    paused_since: Moment | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 class HandoverStage(Enum):
@@ -476,6 +489,8 @@ class Interaction:
     message: LeftMessage | None = None
     room: str = ""
     """The conference in which they talk."""
+    tracks: tuple[Track, ...] = ()
+    """Of that conference."""
     handover: Handover | None = None
     wrapping: tuple[Wrapping, ...] = ()
     queue: QueueId | None = None

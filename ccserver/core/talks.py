@@ -15,11 +15,13 @@ from ccserver.core.records import (
     OfferOutcome,
     RecordingKind,
     RecordingRecord,
+    RecordingSide,
     SegmentKind,
     VisitOutcome,
 )
 from ccserver.core.state import CONSULT, DeadlineKind, Interaction, Leg, Offer, QueueCounters, Role, Talk, Wrapping
 from ccserver.core.step import Step
+from ccserver.core.tracks import Tracks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 
 NORMAL_CAUSES = frozenset({0, 16, 31})
@@ -29,10 +31,11 @@ NORMAL_CAUSES = frozenset({0, 16, 31})
 class Talks:
     """Notices the join and the end."""
 
-    def __init__(self, step: Step, ledger: Ledger, offers: Offers) -> None:
+    def __init__(self, step: Step, ledger: Ledger, offers: Offers, tracks: Tracks) -> None:
         self.step = step
         self.ledger = ledger
         self.offers = offers
+        self.tracks = tracks
 
     def entered_bridge(self, leg: Leg) -> None:
         """One leg is in a bridge; when the other is in the same one, the talk has begun."""
@@ -158,9 +161,11 @@ class Talks:
                 queue=talk.queue,
                 is_provisional=recording.is_provisional(holds),
                 pauses=paused_until(talk, now).pauses,
+                side=RecordingSide.AGENTS if talk.is_apart else RecordingSide.BOTH,
             )
         )
-        return self.ledger.put(replace(interaction, recordings=interaction.recordings + 1))
+        interaction = self.ledger.put(replace(interaction, recordings=interaction.recordings + 1))
+        return self.tracks.talk_over(interaction, talk) if interaction.tracks else interaction
 
     def agent_leg_ended(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
         """`by` is given when it is known otherwise (the PBX is gone)."""

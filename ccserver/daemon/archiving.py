@@ -22,6 +22,7 @@ from ccserver.archive.sound import Sound, Unreadable, look_at
 from ccserver.archive.timeline import Stretch as Part
 from ccserver.config.edges import RecordingFormat
 from ccserver.core.ids import InteractionId
+from ccserver.core.records import RecordingSide
 from ccserver.daemon.shelf import OURSELVES, Shelf
 from ccserver.store import archive
 from ccserver.store.archive import ArchiveFile, Dossier, FileState, FileStatus, Noted, Stretch
@@ -128,7 +129,7 @@ class Archiving:
             return
         for each in stretches:
             try:
-                sounds = [look_at(side) for side in self._shelf.sides(each.path)]
+                sounds = [look_at(side) for side in self._told_sides(each)]
             except Unreadable:
                 continue
             if not all(sound is not None and sound.is_complete for sound in sounds):
@@ -206,13 +207,27 @@ class Archiving:
         archive.put_file(self._store, file)
         return file
 
+    def _told_sides(self, stretch: Stretch) -> tuple[Path, ...]:
+        """The files that Asterisk was told to write. Raises Unreadable."""
+        caller, agent = self._shelf.sides(stretch.path)
+        match stretch.side:
+            case RecordingSide.CUSTOMER:
+                return (caller,)
+            case RecordingSide.AGENTS:
+                return (agent,)
+            case RecordingSide.BOTH:
+                return (caller, agent)
+
     def _coding(self) -> Coding:
         wanted = self._edge.format
         return encoders.best() if wanted is RecordingFormat.AUTO else Coding(wanted.value)
 
     def _lacks(self, found: _Found) -> list[str]:
         said = []
+        told = self._told_sides(found.stretch)
         for path, sound in zip(self._shelf.sides(found.stretch.path), (found.caller, found.agent), strict=True):
+            if sound is None and path not in told:
+                continue
             if sound is None:
                 said.append(f"{path.name} is missing")
             elif not sound.is_complete:
@@ -287,15 +302,16 @@ class Archiving:
         if files.sha256(self._shelf.content(kept)) != kept.sha256:
             raise NotTrue(f"{target} does not read back as it was written")
         manifest.write(self._shelf.manifest_path(kept), self._told(case, kept))
-        archive.put_file(self._store, kept, [self._noted(path, kept) for path in kept.stretches])
+        archive.put_file(self._store, kept, [self._noted(each, kept) for each in case.stretches if each.path in kept.stretches])
         return kept
 
-    def _noted(self, path: str, file: ArchiveFile) -> Noted:
-        caller, agent = (look_at(side) for side in self._shelf.sides(path))
-        lengths = [sound.frames / sound.rate for sound in (caller, agent) if sound is not None]
+    def _noted(self, stretch: Stretch, file: ArchiveFile) -> Noted:
+        told = self._told_sides(stretch)
+        sounds = [look_at(side) for side in told]
+        lengths = [sound.frames / sound.rate for sound in sounds if sound is not None]
         return Noted(
-            path=path,
-            status=FileStatus.ARCHIVED if len(lengths) == 2 else FileStatus.ONE_SIDED,
+            path=stretch.path,
+            status=FileStatus.ARCHIVED if len(lengths) == len(told) else FileStatus.ONE_SIDED,
             duration_s=max(lengths, default=0.0),
             bytes=file.bytes,
             sha256=file.sha256,

@@ -160,7 +160,7 @@ class VirtualAmi:
         if is_possible:
             for channel, move in there:
                 if move.place is c.Place.CONFERENCE:
-                    channel.digits = move.room
+                    channel.digits, channel.recording = move.room, move.recording
             self._dialplan.send(*((channel, PLACES[move.place]) for channel, move in there))
 
     def _hang_up(self, command_id: CommandId, command: c.Command, is_told: bool) -> None:

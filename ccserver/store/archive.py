@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.ids import AgentId, InteractionId, QueueId
+from ccserver.core.records import RecordingSide
 from ccserver.store import schema
 from ccserver.store.database import Store
 
@@ -62,6 +63,7 @@ class Stretch:
     duration_s: float
     is_provisional: bool
     pauses: tuple[tuple[float, float], ...]
+    side: RecordingSide = RecordingSide.BOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,7 @@ def _stretch(row: Row[tuple[object, ...]]) -> Stretch:
         duration_s=row.duration_s,
         is_provisional=row.is_provisional,
         pauses=tuple((begin, end) for begin, end in json.loads(row.pauses)),
+        side=RecordingSide(row.side),
     )
 
 

@@ -140,6 +140,7 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "queue": text(record.queue),
                 "is_provisional": record.is_provisional,
                 "pauses": json.dumps(record.pauses),
+                "side": record.side.value,
             }
             return schema.recordings, row
         case ConsentRecord():

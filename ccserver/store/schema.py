@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -179,6 +179,7 @@ recordings = _history(
     _optional("queue", Text),
     Column("is_provisional", Boolean, nullable=False, server_default=false()),
     Column("pauses", Text, nullable=False, server_default="[]"),
+    Column("side", Text, nullable=False, server_default="both"),
     Index(None, "interaction"),
 )
 

@@ -1,9 +1,11 @@
 """Recordings on a real PBX, from the talk to the sealed file of the interaction: whose voice is on which side, and what a kill does."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from ccserver.lab.phones import PhoneProcess
 FLAC = shutil.which("flac")
 pytestmark = pytest.mark.skipif(FLAC is None, reason="the encoder of these tests is not installed")
 HEARD_MS = 300
+VOICE_HZ = {"customer": CALLER_HZ, "101": VOICES["101"], "102": VOICES["102"]}
 
 
 @dataclass(kw_only=True)
@@ -70,9 +73,14 @@ def floor(center: Center, books: Ledger, desk: PhoneProcess, phones: PhoneProces
 
 def ms(path: Path, side: int) -> dict[str, int]:
     """For how long each voice is heard on the left (0) or the right (1)."""
-    voices = {"customer": CALLER_HZ, "101": VOICES["101"], "102": VOICES["102"]}
-    spans = audio.heard(path, voices.values(), side)
-    return {name: audio.total_ms(spans[hz]) for name, hz in voices.items()}
+    spans = audio.heard(path, VOICE_HZ.values(), side)
+    return {name: audio.total_ms(spans[hz]) for name, hz in VOICE_HZ.items()}
+
+
+def when(told: str | datetime) -> datetime:
+    """A time of a row."""
+    at = told if isinstance(told, datetime) else datetime.fromisoformat(told)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def assert_sides(path: Path, *agents: str) -> None:
@@ -113,6 +121,39 @@ async def test_a_consultation_is_not_in_the_customers_file(floor: Floor, books: 
         await floor.center.agent_is(agent, "ready", 12)
     call = await story(books)
     assert_sides(await recording_of(center, call["interaction"]), "101")
+
+
+async def test_the_sides_are_right_in_a_conference_and_a_pause_is_silent_on_both(
+    floor: Floor, books: Ledger, center: Center
+) -> None:
+    """From the first agent to three in a room, and on with the second alone: one file, in which nobody is on the other's side."""
+    await floor.agent("102")
+    customer = await floor.consulting()
+    await floor.phones["101"].dtmf("*3")
+    await floor.hear("customer", "101", "102")
+    await floor.phones["101"].dtmf("*5")
+    await floor.hear("customer", "101", "102")
+    await floor.phones["101"].dtmf("*5")
+    await floor.hear("customer", "101", "102")
+    await floor.phones["101"].hangup()
+    await floor.hear("customer", "102")
+    await customer.hangup()
+    call = await story(books)
+    (file,) = await files_of(center, call["interaction"])
+    whole = await decoded(center, file)
+    assert_sides(whole, "101", "102")
+    rows = center.rows("SELECT * FROM recordings WHERE interaction=? ORDER BY number", call["interaction"])
+    assert sorted(row["side"] for row in rows) == ["agents", "agents", "both", "customer"]
+    assert not file.detail, "every file that was told is there"
+    for row in [row for row in rows if row["side"] != "both"]:
+        (pause,) = json.loads(row["pauses"])
+        starts_ms = round((when(row["started_at"]) - file.began_at).total_seconds() * 1000)
+        begin, end = (starts_ms + round(seconds * 1000) for seconds in pause)
+        assert end - begin >= HEARD_MS
+        for side in (0, 1):
+            spans = audio.heard(whole, VOICE_HZ.values(), side)
+            inside = [s for each in spans.values() for s in each if s.start_ms < end - 200 and s.end_ms > begin + 200]
+            assert not inside, (row["side"], begin, end, spans)
 
 
 @pytest.mark.parametrize("calls_before", [1, 2], ids=["while it is encoded", "while it is compared"])

@@ -32,6 +32,7 @@ from ccserver.core.commands import (
 )
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
 from ccserver.core.offers import MAX_TALK_GUARD_S
+from ccserver.core.records import RecordingSide
 
 RING = RingAgent(
     leg=LegId("pbx", "ccpbx-000007-00000001"),
@@ -171,7 +172,32 @@ def test_both_legs_of_a_talk_part_in_one_stroke() -> None:
 
 
 def test_a_conference_is_a_room_of_its_own_context() -> None:
-    assert {("Context", "cc-conference"), ("Exten", "room-17")} <= set(the_action(RedirectLegs(moves=(TO_ROOM,))))
+    setting, redirect = actions_for(RedirectLegs(moves=(TO_ROOM,)))
+    assert {("Variable", "CC_ROOM_REC"), ("Value", "")} <= set(setting), "what was recorded in an earlier room is not again"
+    assert {("Context", "cc-conference"), ("Exten", "room-17")} <= set(redirect)
+
+
+def test_in_a_conference_each_leg_is_recorded_by_itself() -> None:
+    customer = Move(
+        leg=RING.caller,
+        channel=RING.caller_channel,
+        place=Place.CONFERENCE,
+        room="17",
+        recording="/rec/1-c",
+        side=RecordingSide.CUSTOMER,
+    )
+    said = actions_for(RedirectLegs(moves=(replace(TO_ROOM, recording="/rec/1-a"), customer)))[:2]
+    assert said == (
+        (
+            ("Action", "Setvar"),
+            ("Channel", "ccpbx-000007-00000001"),
+            ("Variable", "CC_ROOM_REC"),
+            ("Value", "/rec/1-a-agent.wav"),
+        ),
+        (("Action", "Setvar"), ("Channel", "1700000000.1"), ("Variable", "CC_ROOM_REC"), ("Value", "/rec/1-c-caller.wav")),
+    )
+    one = ControlRecording(leg=RING.leg, channel="", what=RecordingStep.START, recording="/rec/1-a", side=RecordingSide.AGENTS)
+    assert ("Options", "br(/rec/1-a-agent.wav)") in the_action(one)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +260,7 @@ def test_a_recording_is_begun_muted_and_heard_again() -> None:
         RedirectLegs(moves=(replace(TO_DESK, place=Place.JOIN),)),
         RedirectLegs(moves=(replace(TO_ROOM, room=""),)),
         RedirectLegs(moves=(replace(TO_ROOM, room="a,1"),)),
+        RedirectLegs(moves=(replace(TO_ROOM, recording="/a)r(/etc/b"),)),
         SetLamp(lamp="queue-sales)", state=LampState.LIT),
         SetLamp(lamp="", state=LampState.LIT),
         ControlRecording(leg=RING.leg, channel="", what=RecordingStep.START),

@@ -1,16 +1,30 @@
-"""Three in one room: nobody is lost on the way in, and whoever leaves, the rest stays."""
+"""Three in one room: nobody is lost on the way in, and whoever leaves, the rest stays. Each leg is recorded by itself."""
+
+from dataclasses import replace
 
 import pytest
+from desk import a_queue
 from handover_desk import HandoverDesk
+from rules import obey_for
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import LegId
-from ccserver.core.records import InteractionRecord, SegmentKind, SegmentRecord, ShownState, TransferOutcome, TransferRecord
+from ccserver.core.records import (
+    InteractionRecord,
+    RecordingRecord,
+    RecordingSide,
+    SegmentKind,
+    SegmentRecord,
+    ShownState,
+    TransferOutcome,
+    TransferRecord,
+)
+from ccserver.core.settings import RecordingMode, RecordingPolicy
 
 
-def begun() -> tuple[HandoverDesk, LegId, LegId, LegId]:
-    desk = HandoverDesk()
+def begun(**queues: object) -> tuple[HandoverDesk, LegId, LegId, LegId]:
+    desk = HandoverDesk(**queues)
     customer, agent, colleague = desk.consulting()
     desk.keys(agent, "*3")
     return desk, customer, agent, colleague
@@ -24,8 +38,8 @@ def enter(desk: HandoverDesk, leg: LegId) -> None:
         desk.tell(ev.SessionClosed(session=known.session))
 
 
-def met() -> tuple[HandoverDesk, LegId, LegId, LegId]:
-    desk, customer, agent, colleague = begun()
+def met(**queues: object) -> tuple[HandoverDesk, LegId, LegId, LegId]:
+    desk, customer, agent, colleague = begun(**queues)
     desk.done(c.RedirectLegs)
     enter(desk, agent)
     enter(desk, colleague)
@@ -162,3 +176,116 @@ def test_a_guest_and_the_customer_are_left_in_the_room_and_the_customer_leaves()
     desk.hangs_up(dial.leg)
     desk.wait(25.0)
     assert desk.state(1) == "over"
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+ON_DEMAND = a_queue(number="401", record=RecordingPolicy(mode=RecordingMode.ON_DEMAND))
+
+
+def controls(desk: HandoverDesk) -> list[tuple[LegId, c.RecordingStep, RecordingSide]]:
+    return [(each.leg, each.what, each.side) for each in desk.told(c.ControlRecording)]
+
+
+def rooms_stretches(desk: HandoverDesk) -> list[RecordingRecord]:
+    return [each for each in desk.kept(RecordingRecord) if each.side is not RecordingSide.BOTH]
+
+
+def test_each_leg_takes_a_file_of_its_own_into_the_room() -> None:
+    desk, customer, agent, colleague = begun()
+    desk.done(c.RedirectLegs)
+    moves = [move for _, order in desk.all if isinstance(order, c.RedirectLegs) for move in order.moves if move.room]
+    assert [(move.leg, move.side) for move in moves] == [
+        (agent, RecordingSide.AGENTS),
+        (colleague, RecordingSide.AGENTS),
+        (customer, RecordingSide.CUSTOMER),
+    ]
+    assert len({move.recording for move in moves}) == 3 and all(move.recording for move in moves)
+
+
+def test_a_stretch_begins_when_its_leg_is_in_the_room_and_ends_with_its_part() -> None:
+    desk, customer, agent, colleague = begun()
+    desk.done(c.RedirectLegs)
+    desk.now_s += 1.0
+    enter(desk, agent)
+    enter(desk, colleague)
+    desk.now_s += 1.0
+    enter(desk, customer)
+    desk.now_s += 10.0
+    desk.hangs_up(colleague)
+    assert [(each.leg, each.duration_s) for each in rooms_stretches(desk)] == [(colleague, pytest.approx(11.0))]
+    desk.now_s += 5.0
+    desk.hangs_up(agent)
+    assert [(each.leg, each.side, each.agent, each.duration_s) for each in rooms_stretches(desk)[1:]] == [
+        (agent, RecordingSide.AGENTS, "101", pytest.approx(16.0)),
+        (customer, RecordingSide.CUSTOMER, "101", pytest.approx(15.0)),
+    ]
+    assert (customer, c.RecordingStep.STOP, RecordingSide.BOTH) in controls(desk), "the customer's leg goes on elsewhere"
+
+
+def test_a_pause_is_everybodys() -> None:
+    desk, customer, agent, colleague = met()
+    desk.now_s += 10.0
+    desk.keys(agent, "*5")
+    assert {leg for leg, what, _ in controls(desk) if what is c.RecordingStep.PAUSE} == {customer, agent, colleague}
+    desk.now_s += 4.0
+    desk.keys(agent, "*5")
+    desk.now_s += 6.0
+    desk.hangs_up(customer)
+    assert [each.pauses for each in rooms_stretches(desk)] == [((10.0, 14.0),)] * 3
+
+
+def test_what_is_paused_stays_so_on_the_way_into_the_room() -> None:
+    desk = HandoverDesk()
+    customer, offer = desk.talk()
+    desk.keys(offer.leg, "*5*2")
+    desk.apart(customer, offer.leg)
+    desk.number(offer.leg, "102")
+    colleague = desk.ring()
+    desk.ringing(colleague)
+    desk.joined(colleague)
+    desk.keys(offer.leg, "*3")
+    desk.done(c.RedirectLegs)
+    enter(desk, offer.leg)
+    enter(desk, colleague.leg)
+    desk.done(c.RedirectLegs)
+    enter(desk, customer)
+    paused = [each.leg for _, each in desk.all if isinstance(each, c.ControlRecording) and each.what is c.RecordingStep.PAUSE]
+    assert paused == [offer.leg, offer.leg, colleague.leg, customer], "once in the talk of two, then each in the room"
+
+
+def test_nothing_is_recorded_until_somebody_asks_and_then_everybody_is() -> None:
+    desk, customer, agent, colleague = met(sales=ON_DEMAND, direct=replace(ON_DEMAND, name="Direct", number=""))
+    assert not desk.it().tracks
+    desk.keys(agent, "*4")
+    told = [each for each in controls(desk) if each[1] is c.RecordingStep.START]
+    assert told == [
+        (customer, c.RecordingStep.START, RecordingSide.CUSTOMER),
+        (agent, c.RecordingStep.START, RecordingSide.AGENTS),
+        (colleague, c.RecordingStep.START, RecordingSide.AGENTS),
+    ]
+
+
+def test_who_may_not_be_recorded_is_not_whatever_is_recorded_of_the_others() -> None:
+    desk = HandoverDesk()
+    obey_for(desk, 2, record=RecordingPolicy(mode=RecordingMode.NEVER))
+    customer, agent, colleague = desk.consulting()
+    desk.keys(agent, "*3")
+    desk.done(c.RedirectLegs)
+    moves = {m.leg: bool(m.recording) for _, o in desk.all if isinstance(o, c.RedirectLegs) for m in o.moves if m.room}
+    assert moves == {customer: True, agent: True, colleague: False}
+
+
+def test_an_objection_ends_the_recording_of_every_leg() -> None:
+    desk, customer, agent, colleague = met()
+    desk.keys(agent, "*#5")
+    assert {leg for leg, what, _ in controls(desk) if what is c.RecordingStep.STOP} == {customer, agent, colleague}
+    assert not desk.it().tracks and not any(talk.recording for talk in desk.it().talks())
+
+
+def test_a_room_that_did_not_come_about_leaves_a_talk_that_is_recorded_as_before() -> None:
+    desk, _, agent, colleague = begun()
+    desk.refused(c.RedirectLegs)
+    order = desk.join_happens()
+    desk.hangs_up(colleague)
+    assert (order.leg, bool(order.recording)) == (agent, True)
+    assert not desk.it().tracks and not desk.it().talk.is_apart
