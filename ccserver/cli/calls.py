@@ -9,6 +9,7 @@ from ccserver.cli.root import root
 from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, shown_time, table
 from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
 from ccserver.control.protocol import Why
+from ccserver.core.events import RecordingAct
 from ccserver.core.ids import AgentId, InteractionId, QueueId
 from ccserver.core.records import FlowStep, StepHow
 from ccserver.store.history import CALLS_MAX, CallStory, PastCall, call_story, find_calls
@@ -228,3 +229,15 @@ def move(place: Place, number: int, queue: str) -> None:
 def pick(place: Place, number: int, agent: str) -> None:
     """Give the waiting call NUMBER to AGENT, before everything else and whatever it requires."""
     act(place, "call.pick", interaction=number, agent=agent)
+
+
+@call.command()
+@at_a_place
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("do", metavar="ACT", type=click.Choice([each.value for each in RecordingAct]))
+def recording(place: Place, number: int, do: str) -> None:
+    """Record the talk of the live call NUMBER, or pause, resume or give up its recording: ACT is record, pause, resume or object.
+
+    The gap of a pause is silent and marked. object: the customer does not want it; it stops for good, and what was recorded is deleted.
+    """
+    act(place, "call.recording", interaction=number, act=do)

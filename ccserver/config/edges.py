@@ -100,7 +100,7 @@ class MetricsEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiEdge:
-    """Where the event stream listens."""
+    """Where the API listens."""
 
     address: str
     port: int

@@ -336,7 +336,7 @@ top = Group(
         Field("database", database, "Where history is kept.", default=DatabaseSection()),
         Field("recording", recording, "Where recordings are; without it nothing is recorded.", default=None),
         Field("metrics", metrics, "For Prometheus.", default=MetricsEdge()),
-        Field("api", api, "The event stream for other systems; without it there is none.", default=None),
+        Field("api", api, "The event stream, and acts on calls, for other systems; without it there are none.", default=None),
         Field(
             "webhooks",
             _table("a webhook", "crm", str, webhook, "webhooks", max_items=20),

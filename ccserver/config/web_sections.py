@@ -32,7 +32,7 @@ api = Group(
     "api",
     ApiSection,
     [
-        Field("address", kinds.address, "Where the event stream listens: http://ADDRESS:PORT/v1/events."),
+        Field("address", kinds.address, "Where the API listens: http://ADDRESS:PORT/v1."),
         Field("port", kinds.port, "Its port."),
         Field("token_file", _secret_file, "A file with the token that clients send (Authorization: Bearer)."),
     ],

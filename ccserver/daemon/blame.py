@@ -1,13 +1,13 @@
 """Which interaction a step was about, when the step raised and the core could not say."""
 
-from ccserver.core.events import Event, HangUpRequested
+from ccserver.core.events import Event, HangUpRequested, RecordingRequested
 from ccserver.core.ids import AgentId, InteractionId, LegId, SessionId
 from ccserver.core.state import CenterState
 
 
 def interaction_of(event: Event, state: CenterState) -> InteractionId | None:
     """The interaction that `event` concerns by its leg, session, agent or number; None when none can be named."""
-    if isinstance(event, HangUpRequested):
+    if isinstance(event, HangUpRequested | RecordingRequested):
         return event.interaction
     leg: LegId | None = getattr(event, "leg", None)
     session: SessionId | None = getattr(event, "session", None)

@@ -26,6 +26,8 @@ from ccserver.core.events import (
     PauseRequested,
     PickRequested,
     PriorityRequested,
+    RecordingAct,
+    RecordingRequested,
     SkillRequested,
     UnpauseRequested,
 )
@@ -65,6 +67,7 @@ class LiveActs:
             "call.priority": self._priority,
             "call.move": self._move_call,
             "call.pick": self._pick,
+            "call.recording": self._recording,
             "queue.close": self._close,
             "queue.open": self._open,
             "hours.close": self._close_hours,
@@ -119,6 +122,11 @@ class LiveActs:
     def _pick(self, given: Given) -> Made:
         interaction, by, agent = interaction_of(given), who(given), self.agent(given)
         return lambda number: PickRequested(request=number, interaction=interaction, agent=agent, by=by)
+
+    def _recording(self, given: Given) -> Made:
+        interaction, by = interaction_of(given), who(given)
+        act = RecordingAct(_one_of(text_of(given, "act"), [each.value for each in RecordingAct], "act"))
+        return lambda number: RecordingRequested(request=number, interaction=interaction, act=act, by=by)
 
     # --- queues, hours, numbers, callbacks -----------------------------------------------------------------------------------
     def _close(self, given: Given) -> Made:

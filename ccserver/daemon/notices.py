@@ -1,4 +1,4 @@
-"""What other systems hear of the center: the event stream and the webhooks, fed from the committed notices."""
+"""What other systems hear of the center, the event stream and the webhooks, fed from the committed notices; and what they may do to it."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,9 @@ from ccserver.config.edges import ApiEdge, WebhookEdge
 from ccserver.daemon.reactor import Loop
 from ccserver.store import feed
 from ccserver.store.database import Store
-from ccserver.web.events import EventStream, api_site
+from ccserver.web.api import api_site
+from ccserver.web.calls import Ask, Calls
+from ccserver.web.events import EventStream
 from ccserver.web.notices import Numbered
 from ccserver.web.webhooks import Hook, WebhookSender
 
@@ -51,13 +53,14 @@ class Notices:
             for hook in hooks
         ]
 
-    async def start(self) -> list[Callable[[], "Deferred[None]"]]:
-        """Returns what stops listening. Raises CannotListenError."""
+    async def start(self, ask: Ask) -> list[Callable[[], "Deferred[None]"]]:
+        """`ask` does what clients of the API want done. Returns what stops listening. Raises CannotListenError."""
         for sender in self._senders:
             sender.start()
         if self._api is None or self._stream is None:
             return []
-        return [await self._loop.listen_tcp(self._api.address, self._api.port, api_site(self._stream))]
+        served = api_site(self._stream, Calls(ask, self._api.token, self._loop))
+        return [await self._loop.listen_tcp(self._api.address, self._api.port, served)]
 
     def told(self) -> None:
         for sender in self._senders:

@@ -8,7 +8,9 @@ import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+import structlog
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
 
 from ccserver.control.protocol import Why
 from ccserver.control.server import Handler, NotDone
@@ -25,8 +27,10 @@ from ccserver.core.settings import OpeningHours, Settings
 from ccserver.core.state import CenterState, ClosedHours, Interaction
 from ccserver.core.views import Overview, overview
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
+from ccserver.web.calls import Answer
 
 REQUESTS_PER_RUN = 10**9
+log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -155,6 +159,11 @@ class Requests:
             for name, hours in self._desk.settings.hours.items()
         ]
 
+    def ask(self, do: str, given: Given) -> "Deferred[Answer]":
+        """One of the acts, asked for over HTTP: never fails."""
+        asked = maybeDeferred(self._act(self._acts.table()[do]), given)
+        return asked.addCallbacks(lambda done: Answer(200, done["text"]), _not_done)
+
     # --- requests to the core -----------------------------------------------------------------------------------------
     def _act(self, read: Callable[[Given], Made]) -> Handler:
         return lambda given: self._ask(read(given))
@@ -166,6 +175,16 @@ class Requests:
         self._waiting[number] = waiting
         self._desk.post(asked)
         return waiting
+
+
+_HTTP = {Why.MALFORMED: 400, Why.NOT_FOUND: 404, Why.REFUSED: 409}
+
+
+def _not_done(failure: Failure) -> Answer:
+    if isinstance(failure.value, NotDone):
+        return Answer(_HTTP[failure.value.why], str(failure.value))
+    log.error("request.failed", reason=failure.getErrorMessage())
+    return Answer(500, "a fault of ours; the log has more")
 
 
 def opening_hours(name: HoursId, hours: OpeningHours, closed: ClosedHours | None, now_utc_s: float) -> dict[str, object]:

@@ -299,7 +299,7 @@ class Service:
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
-        self._stop_listening.extend(await self._notices.start())
+        self._stop_listening.extend(await self._notices.start(self._requests.ask))
         if self._archivist is not None:
             self._archivist.start()
         self._ami.start()

@@ -72,6 +72,7 @@ class Supervisor:
             self._mark,
             self._hang_up,
             self._cancel_callback,
+            self._record,
         )
 
     def work_until(self, until_s: float) -> None:
@@ -165,6 +166,13 @@ class Supervisor:
 
     def _hang_up(self) -> None:
         self._post(ev.HangUpRequested(request=self._requests.number(), interaction=self._interaction(), by="sim"))
+
+    def _record(self) -> None:
+        """Or pause, resume, give up: of a talk that goes on, where there is one."""
+        talks = [it.id for it in self._look().interactions.values() if it.talk is not None]
+        interaction = self._chance.choice(talks) if talks else self._interaction()
+        act = self._chance.choice(tuple(ev.RecordingAct))
+        self._post(ev.RecordingRequested(request=self._requests.number(), interaction=interaction, act=act, by="sim"))
 
     def _cancel_callback(self) -> None:
         self._post(ev.CancelCallbackRequested(request=self._requests.number(), interaction=self._interaction(), by="sim"))

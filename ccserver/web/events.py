@@ -6,16 +6,16 @@ Each client reads the committed notices from its own place, so a slow one costs 
 back with `Last-Event-ID` has missed nothing. Without it, it hears what happens from now on.
 """
 
-import hmac
 from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from ccserver.core.records import NoticeKind, NoticeRecord
+from ccserver.web.bearer import is_allowed, refuse, refuse_without_token
 from ccserver.web.notices import Numbered, body
 
 PAGE = 200
@@ -23,7 +23,6 @@ HEARTBEAT_S = 15.0
 STUCK_S = 120.0
 """A client that takes nothing for so long is disconnected; it can come back to where it was."""
 CLIENTS_MAX = 50
-REQUEST_TIMEOUT_S = 30.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -88,7 +87,7 @@ class EventStream(Resource):
 
     def render_GET(self, request: Request) -> bytes | int:
         if not is_allowed(request, self._token):
-            return refuse(request, 401, "the header Authorization must be: Bearer and the token of api.token_file")
+            return refuse_without_token(request)
         if len(self._clients) >= CLIENTS_MAX:
             return refuse(request, 503, f"{CLIENTS_MAX} clients are listening already")
         place = request.getHeader(b"last-event-id")
@@ -202,30 +201,7 @@ class _Client:
         self._on_end(self)
 
 
-def is_allowed(request: Request, token: bytes) -> bool:
-    scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")
-    return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token)
-
-
-def refuse(request: Request, code: int, reason: str) -> bytes:
-    request.setResponseCode(code)
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")  # type: ignore[no-untyped-call]
-    if code == 401:
-        request.setHeader(b"www-authenticate", b"Bearer")  # type: ignore[no-untyped-call]
-    return reason.encode() + b"\n"
-
-
 def _words(request: Request, name: bytes) -> set[str]:
     arguments: dict[bytes, list[bytes]] = request.args or {}
     text = b",".join(arguments.get(name, [])).decode("utf-8", "replace")
     return {word for word in text.split(",") if word}
-
-
-def api_site(stream: EventStream, reactor: object = None) -> Site:
-    """The HTTP service of the API. `reactor` None: the process's."""
-    root, version = Resource(), Resource()  # type: ignore[no-untyped-call]
-    root.putChild(b"v1", version)  # type: ignore[arg-type]
-    version.putChild(b"events", stream)  # type: ignore[arg-type]
-    made = Site(root, timeout=REQUEST_TIMEOUT_S, reactor=reactor)  # type: ignore[no-untyped-call]
-    made.displayTracebacks = False
-    return made

@@ -110,7 +110,8 @@ class Floor:
         return customer
 
     # --- who hears whom -------------------------------------------------------------------------------------------------
-    def voice(self, name: str) -> int:
+    @staticmethod
+    def voice(name: str) -> int:
         who = name.partition("-")[0]
         return {**VOICES, "customer": CALLER_HZ, "guest": GUEST_HZ, "music": MUSIC_HZ}.get(who) or PROMPTS_HZ[name]
 

@@ -50,6 +50,7 @@ def test_an_agent_logs_in_pauses_comes_back_and_leaves(desk: Desk) -> None:
         (("agent", "show", "999"), "no agent '999'"),
         (("queue", "show", "golf"), "no queue 'golf'"),
         (("call", "hangup", "7"), "there is no live call 7"),
+        (("call", "recording", "7", "pause"), "call 7 is no talk that goes on"),
         (("agent", "login", "101\x1b", "1001"), '"agent" must be a short printable text'),
         (("reload",), "metrics: needs a restart"),
     ],

@@ -10,7 +10,9 @@ from twisted.internet.testing import StringTransport
 from ccserver.core.ids import AgentId, InteractionId, Language, QueueId
 from ccserver.core.records import NoticeKind, NoticeRecord
 from ccserver.store.feed import NoSuchPlace, check_place
-from ccserver.web.events import CLIENTS_MAX, HEARTBEAT_S, PAGE, STUCK_S, EventStream, api_site
+from ccserver.web.api import api_site
+from ccserver.web.calls import Calls
+from ccserver.web.events import CLIENTS_MAX, HEARTBEAT_S, PAGE, STUCK_S, EventStream
 from ccserver.web.notices import Numbered
 
 TOKEN = "a-token"
@@ -64,7 +66,8 @@ class Api:
         self.clock = Clock()
         self.feed = Feed()
         self.stream = EventStream(self.feed, TOKEN, cast(Any, self.clock))
-        self.site = api_site(self.stream, self.clock)
+        nobody = Calls(lambda do, given: Deferred(), TOKEN, self.clock)
+        self.site = api_site(self.stream, nobody, self.clock)
 
     def get(self, path: str = "/v1/events", token: str | None = TOKEN, **headers: str) -> StringTransport:
         transport = StringTransport()
