@@ -41,7 +41,7 @@ ALWAYS = {"timezone": "UTC", "open": {"monday-sunday": "00:00-24:00"}, "code": "
 
 @pytest.fixture(scope="module")
 def site_values(shared_directory: Path) -> AsteriskValues:
-    write_prompts(shared_directory)
+    write_prompts(shared_directory, KEYPAD_PROMPT_MS)
     write_tones(shared_directory, TONES)
     return AsteriskValues(
         ami_secret="ami-secret-1",
