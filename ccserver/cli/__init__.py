@@ -2,6 +2,7 @@
 
 from ccserver.cli import (
     agents,
+    auditing,
     calls,
     explain,
     ivr,
@@ -21,6 +22,7 @@ from ccserver.cli.root import root
 
 __all__ = [
     "agents",
+    "auditing",
     "calls",
     "explain",
     "ivr",

@@ -1,4 +1,4 @@
-"""`ccserver number`, `callback`, `hours` and `audit`: who is let in how, who is called back, when it is open, and who did what."""
+"""`ccserver number`, `callback` and `hours`: who is let in how, who is called back, and when it is open."""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ccserver.cli.root import root
-from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, table
-from ccserver.store.history import CALLS_MAX, audit_log
+from ccserver.cli.shared import Place, act, at_a_place, safe, table
 
 
 def _when(utc_s: float) -> str:
@@ -122,24 +121,3 @@ def close_hours(place: Place, name: str, until: str | None) -> None:
 def open_hours(place: Place, name: str) -> None:
     """End the exceptional closing of the opening hours NAME."""
     act(place, "hours.open", hours=name)
-
-
-@root.group()
-def audit() -> None:
-    """What supervisors and operators did."""
-
-
-@audit.command("list")
-@at_a_place
-@click.option("--by", help="Only of this account, or `agent NUMBER`.")
-@click.option("--since", type=click.DateTime(), help="From then on (UTC).")
-@click.option("--limit", type=click.IntRange(1, CALLS_MAX), default=100, show_default=True)
-def list_audit(*, place: Place, by: str | None, since: datetime | None, limit: int) -> None:
-    """List the acts, the newest first."""
-    from_utc = since.replace(tzinfo=UTC) if since else None
-    found = from_history(place, lambda store: audit_log(store, since=from_utc, by=by, limit=limit))
-    head = ("when (UTC)", "by", "act", "what", "")
-    rows = [
-        (_when(one.at_utc_s), safe(one.by), safe(one.act), safe(one.what), "" if one.is_done else "refused") for one in found
-    ]
-    place.show(found, lambda: table(head, rows) if rows else "none found")

@@ -43,11 +43,12 @@ from ccserver.core.moment import Moment
 from ccserver.core.records import InteractionRecord, ObjectionRecord, Record
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
-from ccserver.daemon import logs, narrator, snapshots
+from ccserver.daemon import housekeeping, logs, narrator, snapshots
 from ccserver.daemon.archivist import Archivist
 from ccserver.daemon.blame import interaction_of
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
+from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
 from ccserver.daemon.lock import StateDirectory
 from ccserver.daemon.notices import Notices
@@ -163,6 +164,7 @@ class Service:
             on_thread=self._loop.on_thread,
             seconds=self._clock.monotonic,
         )
+        self._housekeeping = Housekeeping(self._store, seconds=self._clock.monotonic)
 
     # --- putting together ---------------------------------------------------------------------------------------------
     def _restore(self, settings: Settings) -> CallCenter:
@@ -304,6 +306,7 @@ class Service:
             self._archivist.start()
         self._ami.start()
         self._repeat(snapshots.LOOK_EVERY_S, lambda: self._snapshots.look(self._center.seq))
+        self._repeat(housekeeping.LOOK_EVERY_S, lambda: self._loop.on_thread(self._housekeeping.look))
         if self._manager.watchdog_s is not None:
             self._repeat(self._manager.watchdog_s / 3, lambda: self._manager.tell(WATCHDOG="1"))
         self._loop.callLater(READY_WITHOUT_PBX_S, self._ready_without_pbx)
@@ -563,6 +566,10 @@ class Service:
                     "Visits offered, less those that ended, less those that wait: always 0.",
                     difference,
                 ),
+                "ccserver_audit_rows": (
+                    "Rows of the audit log when its head was told last.",
+                    self._housekeeping.audit_head.position,
+                ),
                 **self._notices.gauges(),
                 **self._scripts.gauges(),
             },
@@ -583,6 +590,7 @@ class Service:
                     self._speaker.counters.late,
                 ),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
+                "ccserver_housekeeping_failed": ("Attempts at the daily work that failed.", self._housekeeping.failures),
                 **({} if self._archivist is None else self._archivist.counters()),
                 **self._notices.counters(),
                 **self._scripts.counters_read(),

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, select
 
-from ccserver.store import schema
+from ccserver.store import chain, schema
 from ccserver.store.database import Store
-from ccserver.store.rows import text
+from ccserver.store.rows import Row, text
 
 RUN = "access"
 """In the place of a run's name: rows that were told by no daemon's core."""
@@ -32,20 +32,19 @@ def append(
     if not count:
         connection.execute(places.insert().values(run=RUN, applied_seq=0, applied_index=0, rows_written=1))
     last = connection.execute(select(func.max(table.c.seq)).where(table.c.run == RUN)).scalar() or 0
-    connection.execute(
-        table.insert().values(
-            run=RUN,
-            seq=last + 1,
-            command_index=0,
-            by=text(by),
-            act=text(act),
-            what=text(what),
-            is_done=is_done,
-            at=at,
-            interaction=interaction,
-            agent=text(agent),
-        )
-    )
+    row: Row = {
+        "run": RUN,
+        "seq": last + 1,
+        "command_index": 0,
+        "by": text(by),
+        "act": text(act),
+        "what": text(what),
+        "is_done": is_done,
+        "at": at,
+        "interaction": interaction,
+        "agent": text(agent),
+    }
+    connection.execute(table.insert(), chain.extend(connection, [row]))
 
 
 def record_access(

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ccserver.core.ids import CommandId, InteractionId
 from ccserver.core.records import VisitOutcome
-from ccserver.store import schema
+from ccserver.store import chain, schema
 
 SQLITE_BUSY_S = 2.0
 """How long a statement waits for another writer before it gives up. The writer tries again; a report tells its user."""
@@ -72,13 +72,13 @@ class Store:
         with self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
-    def upgrade(self) -> None:
-        """Bring the schema to this version, keeping what is there. Doing it twice does nothing."""
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to this version (or up to an older one), keeping what is there. Doing it twice does nothing."""
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     def require_schema(self) -> None:
         """Raises SchemaMismatch unless the schema is the one this version works with."""
@@ -191,6 +191,12 @@ class Store:
                         what=f"{count} old interactions have rows in {table.name} but none of their own",
                         mend="they were lost with the journal; their visits count in the totals nevertheless",
                     )
+            fault = chain.verify(connection).fault
+            if fault:
+                yield Unsound(
+                    what=f"the audit log is not as it was written: {fault}",
+                    mend="keep the database as it is, find out who wrote in it, and compare with its backup",
+                )
             written = {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar() or 0
                 for table in schema.HISTORY

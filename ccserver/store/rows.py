@@ -231,6 +231,8 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "at": utc(record.at_utc_s),
                 "interaction": record.interaction,
                 "agent": text(record.agent),
+                "position": None,  # its place in the chain is given when it is written
+                "digest": None,
             }
             return schema.audit, row
         case NoticeRecord():

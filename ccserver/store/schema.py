@@ -2,7 +2,7 @@
 
 Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
 `Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
-`projection`, `feed_places` and the tables of the archive of recordings.
+`projection`, `feed_places`, `audit_head` and the tables of the archive of recordings.
 
 States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
 since a row that the database refuses would be missing for ever.
@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -290,7 +290,10 @@ audit = _history(
     _required("at", UtcTime()),
     _optional("interaction", BigInteger),
     _optional("agent", Text),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column("digest", Text, nullable=False, server_default=""),
     Index(None, "at"),
+    Index(None, "position", unique=True),
 )
 
 notices = _history(
@@ -404,6 +407,14 @@ feed_places = Table(
     METADATA,
     Column("reader", Text, primary_key=True),
     _required("place", Text),
+)
+
+audit_head = Table(
+    "audit_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _required("position", BigInteger),
+    _required("digest", Text),
 )
 
 projection = Table(

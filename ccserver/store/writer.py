@@ -21,13 +21,14 @@ from sqlalchemy.sql.dml import Insert
 
 from ccserver.core.ids import CommandId
 from ccserver.core.records import NoticeRecord, Record
-from ccserver.store import schema
+from ccserver.store import chain, schema
 from ccserver.store.rows import Cell, Row, row_of
 
 BATCH_ROWS = 100
 BATCH_S = 0.2
 BATCH_ROWS_MAX = 1000
 """With a backlog: larger transactions, so that it shrinks sooner."""
+KEY = ("run", "seq", "command_index")
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 5.0
 
@@ -199,7 +200,8 @@ class Writer:
             reached[told.run] = max(told.command, reached.get(told.run, told.command))
         written: dict[str, int] = {}
         with self._engine.begin() as connection:
-            for table, rows in tables.items():
+            for table, told_rows in tables.items():
+                rows = chain.extend(connection, told_rows) if table is schema.audit else told_rows
                 for run in reached:
                     own = rows if len(reached) == 1 else [row for row in rows if row["run"] == run]
                     if own:
@@ -212,12 +214,12 @@ class Writer:
         if connection.dialect.name != "sqlite":
             statement = self._inserts.get(table)
             if statement is None:
-                statement = self._inserts[table] = postgresql.insert(table).on_conflict_do_nothing()
+                statement = self._inserts[table] = postgresql.insert(table).on_conflict_do_nothing(index_elements=KEY)
             return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
         # Past SQLAlchemy's handling of parameters, which costs more than SQLite itself: the statement is its, the values are ours.
         text = self._sqlite_inserts.get(table)
         if text is None:
-            compiled = sqlite.insert(table).on_conflict_do_nothing().compile(dialect=connection.dialect)
+            compiled = sqlite.insert(table).on_conflict_do_nothing(index_elements=KEY).compile(dialect=connection.dialect)
             text = self._sqlite_inserts[table] = str(compiled)
         values = [tuple([_sqlite_cell(cell) if cell.__class__ is datetime else cell for cell in row.values()]) for row in rows]
         return connection.exec_driver_sql(text, values, execution_options={"preserve_rowcount": True}).rowcount
