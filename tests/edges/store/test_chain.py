@@ -217,7 +217,8 @@ def extend(connection, rows):
     return placed
 
 chain.extend = extend
-written(Store(sys.argv[1]), range(1, 250))
+for numbers in (range(1, 120), range(120, 250)):
+    written(Store(sys.argv[1]), numbers)
 """
 
 
