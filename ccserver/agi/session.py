@@ -17,6 +17,7 @@ from typing import TypeAlias, assert_never
 
 import structlog
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from ccserver.agi import wire
 from ccserver.agi.conversation import SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
@@ -67,6 +68,8 @@ MAX_DIGITS = 32
 MESSAGE_MIN_S = 0.5
 """A recording shorter than this is a click, or the key that ended it: nothing was said."""
 MESSAGE_MAX_S = 3600.0
+QUIET_S = 1.0
+"""A check of typed digits that takes longer is filled with music."""
 SILENCE_MAX_S = 60.0
 NORMAL_CLEARING = 16
 """Q.850; what `bye` in the dialplan hangs up with when no cause is set."""
@@ -314,13 +317,40 @@ class Session:
     async def _checked(self, verb: CollectSecret, secret: bytearray) -> SecretAnswer:
         if verb.check is not None:
             try:
-                return await self._at.check_secret(verb.check, secret, verb.language)
+                return await self._in_music(self._at.check_secret(verb.check, secret, verb.language))
+            except SessionOver:
+                raise
             except Exception as error:  # whose text may hold anything
                 self._at.counters.faults += 1
                 log.error("secret_check.faulted", session=self.id, look_up=verb.check.look_up, error=type(error).__name__)
         elif verb.agent is not None:
             return SecretAnswer(is_ok=await self._check(verb.agent, secret))
         return SecretAnswer(is_ok=None)
+
+    async def _in_music(self, checking: "Deferred[SecretAnswer]") -> SecretAnswer:
+        """Its answer; who waits for it longer than a moment hears the music of the call. Raises SessionOver, but not before the check is
+        over: until then it needs the digits."""
+        told: list[SecretAnswer | Failure] = []
+        checking.addBoth(told.append).addBoth(lambda _: self.conversation.wake())
+        music = self._at.clock.callLater(QUIET_S, self.conversation.wake)
+        try:
+            while not told and music.active():
+                await self.conversation.change()
+            if not told:
+                self._music = None
+                await self.conversation.ask(wire.command("SET MUSIC ON"))
+            while not told:
+                await self.conversation.change()
+        except SessionOver:
+            await checking
+            raise
+        finally:
+            if music.active():
+                music.cancel()
+        (answer,) = told
+        if isinstance(answer, Failure):
+            answer.raiseException()
+        return answer
 
     async def _check(self, agent: AgentId, secret: bytearray) -> bool:
         stored = self._at.pin_hash(agent)

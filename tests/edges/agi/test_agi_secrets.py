@@ -9,6 +9,7 @@ from agi_peer import EN, Desk
 from twisted.internet.defer import Deferred
 
 from ccserver.agi.secrets import SecretAnswer
+from ccserver.agi.session import QUIET_S
 from ccserver.core.codec import encode_event
 from ccserver.core.commands import CollectSecret, SecretCheck
 from ccserver.core.events import Event, SecretChecked, SessionClosed
@@ -122,6 +123,19 @@ def test_a_caller_who_leaves_meanwhile(desk: Desk, checked: Checked) -> None:
     checked.answer.callback(SecretAnswer(is_ok=True))
     assert told(desk) == SessionClosed(session=peer.session)
     assert checked.held == [bytes(1)]
+
+
+def test_who_waits_for_the_check_longer_than_a_moment_hears_music(desk: Desk, checked: Checked) -> None:
+    peer = desk.call()
+    command = peer.perform(CollectSecret(session=peer.session, say=(), language=EN, timeout_s=3.0, check=CHECK, max_digits=1))
+    peer.answer(WAIT_1S, result=ord("7"))
+    desk.clock.advance(QUIET_S - 0.1)
+    assert peer.asked() == []
+    desk.clock.advance(0.1)
+    peer.answer("SET MUSIC ON")
+    assert not desk.events
+    checked.answer.callback(SecretAnswer(is_ok=True))
+    assert told(desk) == SecretChecked(session=peer.session, command=command, is_ok=True)
 
 
 def test_without_look_ups_nothing_can_be_checked(desk: Desk) -> None:
