@@ -4,6 +4,7 @@ The table at the end is the one place that says which events of Asterisk are rea
 sense give `Garbled`, which the link counts. A channel is known by its `Uniqueid` only: its name changes in a masquerade.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from ccserver.core.events import (
     LegEnteredBridge,
     LegHeld,
     LegLeftBridge,
+    LegMeasured,
     LegParked,
     LegRinging,
     LegStarted,
@@ -27,7 +29,7 @@ from ccserver.core.events import (
     RingEnded,
 )
 from ccserver.core.ids import LegId, PhoneId
-from ccserver.core.records import PhoneState
+from ccserver.core.records import PhoneState, Stream
 
 
 class DigitPressed(NamedTuple):
@@ -70,6 +72,13 @@ Translated = Event | DigitPressed | FarEndGone | KeyDown | Garbled | None
 _NAME_MAX = 160
 _BRIDGE_MAX = 80
 _EMERGENCY_MAX = 20
+_FIGURE = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
+_CODEC_MAX = 20
+_FIGURES_MAX = 400
+_COUNT_MAX = 2**31
+
+MEASURED_PACKETS_MIN = 250
+"""Five seconds, after which the first report comes; a shorter leg says nothing of its line."""
 
 PHONE_STATES: Mapping[str, PhoneState] = {
     "NOT_INUSE": PhoneState.IDLE,
@@ -252,9 +261,45 @@ def _emergency(fields: Mapping[str, str], scene: Scene) -> Translated:
     )
 
 
+def _quality(fields: Mapping[str, str], scene: Scene) -> Translated:
+    """In Asterisk's words `lp` and `txjitter` are the losses and the jitter of what came, `rlp` and `rxjitter` what the telephone reports
+    of what it got. A telephone that reports nothing leaves the round trip at 0."""
+    leg = _leg(fields, scene)
+    figures = dict(part.strip().partition("=")[::2] for part in _text(fields, "RTCP", _FIGURES_MAX).split(";"))
+    received = Stream(
+        packets=_count(figures, "rxcount"), lost=_count(figures, "lp"), jitter_ms=_measure(figures, "txjitter") * 1000.0
+    )
+    if received.packets < MEASURED_PACKETS_MIN:
+        return None
+    sent = Stream(
+        packets=_count(figures, "txcount"), lost=_count(figures, "rlp"), jitter_ms=_measure(figures, "rxjitter") * 1000.0
+    )
+    rtt_ms = _measure(figures, "rtt") * 1000.0
+    return LegMeasured(
+        leg=leg,
+        codec=_text(fields, "Codec", _CODEC_MAX).strip("()").lower(),
+        received=received,
+        sent=sent if rtt_ms > 0 else None,
+        rtt_ms=rtt_ms if rtt_ms > 0 else None,
+    )
+
+
+def _count(figures: Mapping[str, str], key: str) -> int:
+    """Losses are below 0 when some packets came twice."""
+    return max(0, int(_measure(figures, key)))
+
+
+def _measure(figures: Mapping[str, str], key: str) -> float:
+    value = figures.get(key, "")
+    if not _FIGURE.fullmatch(value) or float(value) > _COUNT_MAX:
+        raise _Missing("RTCP")
+    return float(value)
+
+
 USER_EVENTS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "CCEmergency": _emergency,
     "CCParked": _parked,
+    "CCQuality": _quality,
 }
 """Those of our dialplan."""
 

@@ -11,7 +11,8 @@ from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
 from ccserver.control.protocol import Why
 from ccserver.core.events import RecordingAct
 from ccserver.core.ids import AgentId, InteractionId, QueueId
-from ccserver.core.records import FlowStep, StepHow
+from ccserver.core.quality import loss_ratio
+from ccserver.core.records import FlowStep, QualityRecord, StepHow
 from ccserver.store.history import CALLS_MAX, CallStory, PastCall, call_story, find_calls
 
 T = TypeVar("T")
@@ -144,6 +145,7 @@ def _story_parts(story: CallStory) -> dict[str, object]:
         "children": story.children,
         "passages": story.passages,
         "answers": story.answers,
+        "lines": story.lines,
     }
 
 
@@ -183,10 +185,19 @@ def _story_text(story: CallStory) -> str:
     for passage in story.passages:
         lines.append(f"  flow, {passage.duration_s:.1f} s, {passage.end.value}: {' > '.join(map(_step_text, passage.steps))}")
     lines += [f"  survey {each.kind.value}: {each.score} ({safe(each.question)})" for each in story.answers]
+    lines += [_line_text(each) for each in story.lines]
     if one.parent is not None:
         lines.append(f"  came of call {one.parent}")
     lines += [f"  see also call {child}" for child in story.children]
     return "\n".join(lines)
+
+
+def _line_text(line: QualityRecord) -> str:
+    """How the line of a leg was: both directions, as far as the telephone tells of its own."""
+    ways = [("from", line.received), *([("to", line.sent)] if line.sent is not None else [])]
+    told = ", ".join(f"{loss_ratio(way):.1%} lost {name} it, jitter {way.jitter_ms:.1f} ms" for name, way in ways)
+    round_trip = "" if line.rtt_ms is None else f", round trip {line.rtt_ms:.0f} ms"
+    return f"  line of {line.agent or line.side.value}: MOS {line.mos:.1f} ({safe(line.codec)}, {told}{round_trip})"
 
 
 def _step_text(step: FlowStep) -> str:

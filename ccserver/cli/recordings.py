@@ -92,6 +92,8 @@ def _wanted(command: Callable[..., Any]) -> Callable[..., Any]:
         shorter: float | None,
         score_at_least: int | None,
         score_at_most: int | None,
+        mos_at_most: float | None,
+        silence_at_least: float | None,
         **rest: Any,
     ) -> Any:
         wanted = Wanted(
@@ -105,6 +107,8 @@ def _wanted(command: Callable[..., Any]) -> Callable[..., Any]:
             shorter_s=shorter,
             score_at_least=score_at_least,
             score_at_most=score_at_most,
+            mos_at_most=mos_at_most,
+            silence_at_least=silence_at_least,
         )
         return command(wanted=wanted, **rest)
 
@@ -122,6 +126,10 @@ def _wanted(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--shorter", type=float, help="At most so many seconds long."),
             click.option("--score-at-least", type=int, help="A survey about the call has such an answer."),
             click.option("--score-at-most", type=int, help="A survey about the call has such an answer."),
+            click.option("--mos-at-most", type=float, help="A line of the call was as bad as that (MOS, 1 to 5)."),
+            click.option(
+                "--silence-at-least", type=click.FloatRange(0, 1), help="Such a share of one side is silence (0 to 1)."
+            ),
         ]
     ):
         made = option(made)

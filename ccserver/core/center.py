@@ -68,6 +68,7 @@ from ccserver.core.opening import Opening
 from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
 from ccserver.core.prospects import Prospects
+from ccserver.core.quality import Quality
 from ccserver.core.queueing import Queueing
 from ccserver.core.recorder import Recorder
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
@@ -195,6 +196,7 @@ class CallCenter:
             ev.LegHeld: self._leg_held,
             ev.LegUnheld: self._leg_unheld,
             ev.LegParked: self._leg_parked,
+            ev.LegMeasured: Quality(step).measured,
             ev.LegDigit: self._leg_digit,
             ev.LegsTransferred: self._legs_transferred,
             ev.LegStranded: self._leg_stranded,

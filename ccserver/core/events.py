@@ -23,7 +23,7 @@ from ccserver.core.ids import (
     SessionId,
     SkillId,
 )
-from ccserver.core.records import PhoneState
+from ccserver.core.records import PhoneState, Stream
 from ccserver.core.settings import NumberKind, NumberMark, Requirement, Settings
 
 
@@ -141,6 +141,17 @@ class LegParked:
     """The leg waits alone, in silence, until it is joined or ended (`Place.PARK`). Told again each time it comes back there."""
 
     leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegMeasured:
+    """What RTCP knew of a leg that is about to end. `sent` and `rtt_ms` None: the telephone reports nothing."""
+
+    leg: LegId
+    codec: str
+    received: Stream
+    sent: Stream | None
+    rtt_ms: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -621,6 +632,7 @@ Event = (
     | LegHeld
     | LegUnheld
     | LegParked
+    | LegMeasured
     | LegDigit
     | LegsTransferred
     | LegStranded

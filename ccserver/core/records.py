@@ -253,6 +253,42 @@ class RecordingRecord:
     side: RecordingSide = RecordingSide.BOTH
 
 
+class LegSide(Enum):
+    """Whose leg of an interaction it is."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    GUEST = "guest"  # somebody outside, whom the customer was handed to or who was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One direction of a leg's sound. `lost` counts up to the last report before the end."""
+
+    packets: int
+    lost: int
+    jitter_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRecord:
+    """How the line of one leg was, told at its end. `interaction` None: a headset's line, which has served many."""
+
+    interaction: InteractionId | None
+    leg: LegId
+    side: LegSide
+    agent: AgentId | None
+    codec: str
+    received: Stream
+    """From the telephone."""
+    sent: Stream | None
+    """To the telephone, as it reports it; None: it reports nothing."""
+    rtt_ms: float | None
+    mos: float
+    """1 to 5, an estimate; of the worse direction."""
+    at_utc_s: float
+
+
 class ConsentKind(Enum):
     """What a customer was told or answered about being recorded."""
 
@@ -516,4 +552,5 @@ Record = (
     | SurveyRecord
     | ConsentRecord
     | ObjectionRecord
+    | QualityRecord
 )

@@ -26,6 +26,7 @@ from ccserver.core.records import (
     ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
+    QualityRecord,
     Record,
     RecordingRecord,
     RepairRecord,
@@ -181,6 +182,8 @@ def tell_record(record: Record) -> None:
             )
         case ConsentRecord():
             log.info("consent.told", interaction=record.interaction, answer=record.kind.value)
+        case QualityRecord():
+            log.debug("leg.measured", interaction=record.interaction, leg=record.leg.uniqueid, mos=round(record.mos, 2))
         case ObjectionRecord():
             log.info("recording.objected", interaction=record.interaction, agent=record.agent)
         case NoticeRecord():

@@ -95,6 +95,8 @@ class Channel:
     person: Person
     phone: Phone | None = None
     is_up: bool = False
+    up_s: float = 0.0
+    """When it was answered."""
     is_gone: bool = False
     bridge: "Bridge | None" = None
     session: SessionId | None = None

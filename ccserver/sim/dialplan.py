@@ -18,6 +18,7 @@ from ccserver.core.events import (
     LegEnded,
     LegEnteredBridge,
     LegLeftBridge,
+    LegMeasured,
     LegParked,
     OwnCallDialled,
     PhoneStateChanged,
@@ -26,7 +27,7 @@ from ccserver.core.events import (
     WrapUpOpened,
 )
 from ccserver.core.ids import AgentId, LegId, PhoneId, SessionId
-from ccserver.core.records import PhoneState
+from ccserver.core.records import PhoneState, Stream
 from ccserver.core.settings import NumberKind, Settings
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Bridge, BridgeKind, Channel, Person, Phone, Place
@@ -39,6 +40,8 @@ DIALPLAN_RETRY_S = 2.0
 """Music between two attempts to reach an absent daemon."""
 RING_PHONE_S = 30.0
 """How long a phone's own call rings."""
+
+PACKETS_PER_S, MEASURED_PACKETS_MIN = 50, 250
 
 Opening = Callable[[SessionId], Event]
 Outside = Callable[[PhoneId], Person | None]
@@ -110,7 +113,7 @@ class Dialplan:
 
     def pick_up(self, channel: Channel) -> None:
         if not channel.is_up:
-            channel.is_up = True
+            channel.is_up, channel.up_s = True, self._agenda.now_s
             self._wire.ami(LegAnswered(leg=channel.leg))
             self.phone_changed(channel.phone)
 
@@ -133,6 +136,8 @@ class Dialplan:
         if channel.ring_command is not None and not channel.is_outcome_told:
             reason = 3 if cause == 19 else 0
             self.tell_soon(RingEnded(command=channel.ring_command, leg=channel.leg, is_ok=False, reason=reason))
+        if channel.is_up and (channel.is_ours or channel.did):
+            self._tell_quality(channel)
         self.tell_soon(LegEnded(leg=channel.leg, cause=cause, tech_cause=tech_cause))
         if channel.phone is not None:
             channel.phone.channels.remove(channel)
@@ -144,6 +149,13 @@ class Dialplan:
         if partner is not None:
             partner.partner = None
             self.end(partner, cause, tech_cause)
+
+    def _tell_quality(self, channel: Channel) -> None:
+        """What RTCP counted: here every line is a good one. A short leg tells nothing."""
+        packets = int((self._agenda.now_s - channel.up_s) * PACKETS_PER_S)
+        if packets >= MEASURED_PACKETS_MIN:
+            stream = Stream(packets=packets, lost=0, jitter_ms=1.0)
+            self.tell_soon(LegMeasured(leg=channel.leg, codec="ulaw", received=stream, sent=stream, rtt_ms=10.0))
 
     def vanish(self, channel: Channel) -> None:
         """Gone with the PBX: only the AGI socket tells."""

@@ -33,6 +33,7 @@ from ccserver.core.events import (
     FeatureDialled,
     LegDigit,
     LegEnded,
+    LegMeasured,
     LegsTransferred,
     NumberCollected,
     OutcomeUnknown,
@@ -159,7 +160,7 @@ class _Teller:
                 return self._name(said.leg, "agent")
             case CommandDone() | CommandFailed() | OutcomeUnknown():
                 return self._commands.get(said.command)
-            case Store() | Reply():
+            case Store() | Reply() | LegMeasured():  # what was measured is the clock's matter
                 return None
         leg: LegId | None = getattr(said, "leg", None)
         session: SessionId | None = getattr(said, "session", None)

@@ -14,12 +14,15 @@ from ccserver.core.records import (
     CallbackRecord,
     EndedBy,
     FlowRecord,
+    LegSide,
     MarkRecord,
     MessageRecord,
     OfferOutcome,
     Outcome,
+    QualityRecord,
     SegmentKind,
     ShownState,
+    Stream,
     SurveyRecord,
     TransferKind,
     TransferOutcome,
@@ -126,6 +129,7 @@ class CallStory:
     passages: tuple[FlowRecord, ...] = ()
     """Through the flows, node by node."""
     answers: tuple[SurveyRecord, ...] = ()
+    lines: tuple[QualityRecord, ...] = ()
     """What the customer said when asked."""
 
 
@@ -198,6 +202,7 @@ def call_story(store: Store, number: InteractionId) -> CallStory | None:
             children=tuple(connection.execute(_CHILDREN, {"of": number}).scalars()),
             passages=tuple(passage_of(each) for each in _parts(connection, schema.flow_passages, number)),
             answers=tuple(answer_of(each) for each in _parts(connection, schema.survey_answers, number)),
+            lines=tuple(_quality(each) for each in _of_call(connection, schema.leg_quality, number)),
         )
 
 
@@ -308,6 +313,24 @@ def _callback(row: Row[tuple[object, ...]]) -> CallbackRecord:
         tries=row.tries,
         outcome=CallbackOutcome(row.outcome),
         ended_utc_s=row.ended_at.timestamp(),
+    )
+
+
+def _quality(row: Row[tuple[object, ...]]) -> QualityRecord:
+    sent = None
+    if row.sent is not None:
+        sent = Stream(packets=row.sent, lost=row.sent_lost, jitter_ms=row.sent_jitter_ms)
+    return QualityRecord(
+        interaction=row.interaction,
+        leg=LegId(row.pbx, row.uniqueid),
+        side=LegSide(row.side),
+        agent=row.agent,
+        codec=row.codec,
+        received=Stream(packets=row.received, lost=row.received_lost, jitter_ms=row.received_jitter_ms),
+        sent=sent,
+        rtt_ms=row.rtt_ms,
+        mos=row.mos,
+        at_utc_s=row.at.timestamp(),
     )
 
 

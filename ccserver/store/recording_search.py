@@ -17,7 +17,7 @@ FOUND_MAX = 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """All that is given must apply. `caller`: a number as stored (E.164), or its last digits. Agent and queue: of any stretch, or of the
-    call. Scores: of any answer of a survey about the call."""
+    call. Scores: of any answer of a survey about the call. MOS: of any of the call's lines. Silence: the share, 0 to 1, of either side."""
 
     interaction: InteractionId | None = None
     caller: str | None = None
@@ -30,6 +30,8 @@ class Wanted:
     shorter_s: float | None = None
     score_at_least: int | None = None
     score_at_most: int | None = None
+    mos_at_most: float | None = None
+    silence_at_least: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,4 +107,10 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         low = wanted.score_at_least if wanted.score_at_least is not None else 0
         high = func.coalesce(wanted.score_at_most, 1_000)
         conditions.append(exists().where(about, answers.c.score >= low, answers.c.score <= high))
+    lines = schema.leg_quality
+    if wanted.mos_at_most is not None:
+        conditions.append(exists().where(lines.c.interaction == files.c.interaction, lines.c.mos <= wanted.mos_at_most))
+    if wanted.silence_at_least is not None:
+        least = wanted.silence_at_least
+        conditions.append(or_(files.c.silence_left >= least, files.c.silence_right >= least))
     return conditions

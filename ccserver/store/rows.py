@@ -21,6 +21,7 @@ from ccserver.core.records import (
     ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
+    QualityRecord,
     Record,
     RecordingRecord,
     RepairRecord,
@@ -156,6 +157,26 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
         case ObjectionRecord():
             row |= {"interaction": record.interaction, "agent": text(record.agent), "at": utc(record.at_utc_s)}
             return schema.objections, row
+        case QualityRecord():
+            received, sent = record.received, record.sent
+            row |= {
+                "interaction": record.interaction,
+                "pbx": text(record.leg.pbx),
+                "uniqueid": text(record.leg.uniqueid),
+                "side": record.side.value,
+                "agent": text(record.agent),
+                "codec": text(record.codec),
+                "received": received.packets,
+                "received_lost": received.lost,
+                "received_jitter_ms": received.jitter_ms,
+                "sent": None if sent is None else sent.packets,
+                "sent_lost": None if sent is None else sent.lost,
+                "sent_jitter_ms": None if sent is None else sent.jitter_ms,
+                "rtt_ms": record.rtt_ms,
+                "mos": record.mos,
+                "at": utc(record.at_utc_s),
+            }
+            return schema.leg_quality, row
         case RepairRecord():
             row |= {
                 "kind": record.kind.value,

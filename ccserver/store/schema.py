@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -200,6 +200,27 @@ objections = _history(
     _required("agent", Text),
     _required("at", UtcTime()),
     Index(None, "interaction"),
+)
+
+leg_quality = _history(
+    "leg_quality",
+    _optional("interaction", BigInteger),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _required("side", Text),
+    _optional("agent", Text),
+    _required("codec", Text),
+    _required("received", BigInteger),
+    _required("received_lost", BigInteger),
+    _required("received_jitter_ms", Float),
+    _optional("sent", BigInteger),
+    _optional("sent_lost", BigInteger),
+    _optional("sent_jitter_ms", Float),
+    _optional("rtt_ms", Float),
+    _required("mos", Float),
+    _required("at", UtcTime()),
+    Index(None, "interaction"),
+    Index(None, "at"),
 )
 
 repairs = _history(
@@ -446,4 +467,5 @@ HISTORY = (
     survey_answers,
     consents,
     objections,
+    leg_quality,
 )

@@ -28,6 +28,7 @@ from ccserver.core.records import (
     ObjectionRecord,
     OfferRecord,
     OwnCallRecord,
+    QualityRecord,
     Record,
     RecordingRecord,
     RepairRecord,
@@ -43,6 +44,7 @@ from ccserver.core.records import (
 WAIT_BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
 FORECAST_BUCKETS_S = (10, 30, 60, 120, 300, 600)
 TALK_BUCKETS_S = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0)
+MOS_BUCKETS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5)
 STEP_BUCKETS_S = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
 
@@ -157,6 +159,13 @@ class CenterMetrics:
         self._consents = Counter(
             "ccserver_recording_consents", "Customers who were told or asked about recording.", ["answer"], registry=registry
         )
+        self._mos = Histogram(
+            "ccserver_leg_mos",
+            "Estimated quality (MOS, 1 to 5) of legs that are over, of the worse direction.",
+            ["side"],
+            buckets=MOS_BUCKETS,
+            registry=registry,
+        )
         self._surveys = Counter(
             "ccserver_survey_answers", "Answers of customers after the call.", ["queue", "kind", "score"], registry=registry
         )
@@ -218,6 +227,8 @@ class CenterMetrics:
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
             case ConsentRecord():
                 self._consents.labels(record.kind.value).inc()
+            case QualityRecord():
+                self._mos.labels(record.side.value).observe(record.mos)
             case AuditRecord() | MarkRecord() | ObjectionRecord():
                 pass
             case _:

@@ -3,8 +3,9 @@
 import pytest
 
 from ccserver.ami.translate import Garbled, Scene, translate
-from ccserver.core.events import EmergencyDialled, LegParked, LegsTransferred
+from ccserver.core.events import EmergencyDialled, LegMeasured, LegParked, LegsTransferred
 from ccserver.core.ids import LegId, PhoneId
+from ccserver.core.records import Stream
 
 SCENE = Scene("pbx", {PhoneId("PJSIP/1001")})
 TRANSFER = {
@@ -53,3 +54,54 @@ def test_a_phones_own_attended_transfer_names_all_four_legs() -> None:
 @pytest.mark.parametrize("changed", [{"Result": "Fail"}, {"TransferTargetUniqueid": ""}, {"TransfereeUniqueid": ""}])
 def test_a_transfer_that_failed_or_has_no_two_ends_is_told_by_the_legs_alone(changed: dict[str, str]) -> None:
     assert translate(TRANSFER | changed, SCENE) is None
+
+
+# --- how a line was -------------------------------------------------------------------------------------------------------------
+FIGURES = (
+    "ssrc=1798746131;themssrc=24301;lp=52;rxjitter=0.001000;rxcount=588;txjitter=0.000375;txcount=653;rlp=65;rtt=0.000442;"
+    "rxmes=26.882393;txmes=42.196987"
+)
+MEASURED = {"Event": "UserEvent", "UserEvent": "CCQuality", "Uniqueid": "1.1", "Codec": "(ulaw)", "RTCP": FIGURES}
+
+
+def test_a_leg_tells_how_its_line_was_in_both_directions() -> None:
+    told = translate(MEASURED, SCENE)
+    assert isinstance(told, LegMeasured)
+    assert (told.leg, told.codec) == (LegId("pbx", "1.1"), "ulaw")
+    assert told.received == Stream(packets=588, lost=52, jitter_ms=0.375)
+    assert told.sent == Stream(packets=653, lost=65, jitter_ms=1.0)
+    assert told.rtt_ms == pytest.approx(0.442)
+
+
+def test_a_telephone_that_reports_nothing_leaves_one_direction_unknown() -> None:
+    told = translate(MEASURED | {"RTCP": FIGURES.replace("rtt=0.000442", "rtt=0.000000")}, SCENE)
+    assert isinstance(told, LegMeasured) and told.sent is None and told.rtt_ms is None
+
+
+def test_a_short_leg_says_nothing_of_its_line() -> None:
+    assert translate(MEASURED | {"RTCP": FIGURES.replace("rxcount=588", "rxcount=249")}, SCENE) is None
+
+
+def test_packets_that_came_twice_are_no_losses() -> None:
+    told = translate(MEASURED | {"RTCP": FIGURES.replace(";lp=52", ";lp=-3")}, SCENE)
+    assert isinstance(told, LegMeasured) and told.received.lost == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"RTCP": ""}, "RTCP"),
+        ({"RTCP": "rxcount=588"}, "RTCP"),
+        ({"RTCP": FIGURES.replace("588", "nan")}, "RTCP"),
+        ({"RTCP": FIGURES.replace("588", "inf")}, "RTCP"),
+        ({"RTCP": FIGURES.replace("588", "1e9")}, "RTCP"),
+        ({"RTCP": FIGURES.replace("588", "999999999999")}, "RTCP"),
+        ({"RTCP": FIGURES.replace("588", "\u0665\u0668\u0668")}, "RTCP"),
+        ({"RTCP": FIGURES + "x" * 400}, "RTCP"),
+        ({"Codec": "x" * 40}, "Codec"),
+        ({"Codec": ""}, "Codec"),
+        ({"Uniqueid": ""}, "Uniqueid"),
+    ],
+)
+def test_figures_that_make_no_sense_are_garbled(changes: dict[str, str], field: str) -> None:
+    assert translate(MEASURED | changes, SCENE) == Garbled("UserEvent", field)

@@ -19,8 +19,8 @@ from ccserver.cli import root
 from ccserver.config import load
 from ccserver.config.edges import RecordingFormat
 from ccserver.config.key_files import read_key
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, QueueId
-from ccserver.core.records import SurveyRecord
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, QueueId
+from ccserver.core.records import LegSide, QualityRecord, Stream, SurveyRecord
 from ccserver.core.settings import SurveyKind
 from ccserver.store import schema
 
@@ -59,7 +59,19 @@ class Desk:
                 queue=QueueId("sales"),
                 agent=AgentId("201"),
                 at_utc_s=now_s,
-            )
+            ),
+            QualityRecord(
+                interaction=InteractionId(7),
+                leg=LegId("main", "1767268800.7"),
+                side=LegSide.CUSTOMER,
+                agent=None,
+                codec="alaw",
+                received=Stream(packets=900, lost=80, jitter_ms=2.0),
+                sent=None,
+                rtt_ms=None,
+                mos=3.4,
+                at_utc_s=now_s,
+            ),
         )
         site.archive(7, 8)
 
@@ -120,6 +132,11 @@ def test_they_are_listed_and_found_by_what_is_known_of_the_call(desk: Desk) -> N
         ("--shorter", "1.5"): [7],
         ("--score-at-most", "2"): [7],
         ("--score-at-least", "3"): [],
+        ("--mos-at-most", "3.4"): [7],
+        ("--mos-at-most", "3.3"): [],
+        ("--silence-at-least", "0.92"): [8],
+        ("--silence-at-least", "0.5"): [7, 8],
+        ("--silence-at-least", "0"): [7, 8],
         ("--queue", "sales", "--agent", "202"): [],
         ("--until", "2020-01-01"): [],
     }.items():
