@@ -14,6 +14,7 @@ from typing import assert_never
 from ccserver.core.commands import (
     ControlRecording,
     DialOut,
+    Ears,
     HangUpLeg,
     JoinLeg,
     LampState,
@@ -22,12 +23,26 @@ from ccserver.core.commands import (
     RecordingStep,
     RedirectLegs,
     RingAgent,
+    RingSupervisor,
     SetLamp,
+    SpeakInTalk,
+    SpyLeg,
 )
 from ccserver.core.ids import CommandId, LegId
 from ccserver.core.records import RecordingSide
 
-AmiCommand = RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg | ControlRecording | SetLamp
+AmiCommand = (
+    RingAgent
+    | DialOut
+    | RingSupervisor
+    | JoinLeg
+    | SpyLeg
+    | SpeakInTalk
+    | RedirectLegs
+    | HangUpLeg
+    | ControlRecording
+    | SetLamp
+)
 ActionFields = tuple[tuple[str, str], ...]
 """In order, without ActionID; a key may come several times (`Variable`)."""
 
@@ -41,6 +56,9 @@ PLACES = {
 }
 """Context and extension of each place in our dialplan; a conference's extension holds its room."""
 CONFERENCE_CONTEXT = "cc-conference"
+SUPERVISION_CONTEXT = "cc-supervise"
+SPY_OPTIONS = {Ears.NOBODY: "", Ears.AGENT: "w", Ears.ALL: "B"}
+"""Of ChanSpy, beside those in the dialplan."""
 LAMP_STATES = {LampState.OFF: "NOT_INUSE", LampState.LIT: "INUSE", LampState.BLINKING: "RINGING"}
 WITHHELD = "anonymous"
 
@@ -84,6 +102,12 @@ def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
             return (tuple(_ring(command)),)
         case DialOut():
             return (tuple(_dial(command)),)
+        case RingSupervisor():
+            return (tuple(_originate(command)),)
+        case SpyLeg():
+            return tuple(_spy(command))
+        case SpeakInTalk():
+            return (tuple(_speak(command)),)
         case JoinLeg():
             return tuple(_join(command))
         case RedirectLegs():
@@ -102,7 +126,7 @@ def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
 
 def has_end(command: AmiCommand) -> bool:
     """Whether the core is told what became of the command."""
-    return not isinstance(command, ControlRecording | SetLamp)
+    return not isinstance(command, ControlRecording | SetLamp | SpeakInTalk)
 
 
 def _ring(ring: RingAgent) -> Iterator[tuple[str, str]]:
@@ -121,25 +145,27 @@ def _dial(dial: DialOut) -> Iterator[tuple[str, str]]:
     yield from _originate(dial)
 
 
-def _originate(call: RingAgent | DialOut) -> Iterator[tuple[str, str]]:
+def _originate(call: RingAgent | DialOut | RingSupervisor) -> Iterator[tuple[str, str]]:
     if not 0 < call.ring_timeout_s <= RING_TIMEOUT_MAX_S:
         raise ActionRefused(f"ring_timeout_s is {call.ring_timeout_s}, not between 0 and {RING_TIMEOUT_MAX_S}")
     leg = _uniqueid(call.leg)
-    context, extension = PLACES[call.place]
+    place = Place.PARK if isinstance(call, RingSupervisor) else call.place
+    number = None if isinstance(call, RingSupervisor) else call.number
+    context, extension = PLACES[place]
     yield "Action", "Originate"
-    yield "Channel", _matching(_PHONE, "phone", call.phone if isinstance(call, RingAgent) else call.to)
+    yield "Channel", _matching(_PHONE, "phone", call.to if isinstance(call, DialOut) else call.phone)
     yield "ChannelId", leg
     yield "Context", context
     yield "Exten", extension
     yield "Priority", "1"
-    yield "CallerID", f'"{shown_name(call.name)}" <{shown_number(call.number)}>'
+    yield "CallerID", f'"{shown_name(call.name)}" <{shown_number(number)}>'
     yield "Timeout", str(math.ceil(call.ring_timeout_s * 1000))
     # Without Async the whole AMI session waits for the phone, the hang-up that should cancel it included.
     yield "Async", "true"
-    if call.place is Place.JOIN:
+    if not isinstance(call, RingSupervisor) and place is Place.JOIN:
         for name, value in _talk(call):
             yield "Variable", f"{name}={value}"
-    if call.place is not Place.LOOP:
+    if place is not Place.LOOP:
         # What tells our legs from a customer's in the dialplan.
         yield "Variable", f"CC_LEG={leg}"
         # A phone's own transfer (REFER) dials here, not in the phones' context, where outside lines are.
@@ -171,6 +197,36 @@ def _join(join: JoinLeg) -> Iterator[ActionFields]:
         ("Exten", extension),
         ("Priority", "1"),
     )
+
+
+def _spy(spy: SpyLeg) -> Iterator[ActionFields]:
+    leg = _uniqueid(spy.leg)
+    yield _set_variable("CC_SPY", _matching(_CHANNEL, "target_channel", spy.target_channel), leg)
+    yield _set_variable("CC_SPYOPT", SPY_OPTIONS[spy.ears], leg)
+    yield _set_variable("CC_REC", _recording(spy.recording), leg)
+    yield (
+        ("Action", "Redirect"),
+        ("Channel", leg),
+        ("Context", SUPERVISION_CONTEXT),
+        ("Exten", "spy"),
+        ("Priority", "1"),
+    )
+
+
+def _speak(speak: SpeakInTalk) -> Iterator[tuple[str, str]]:
+    """Both ends are Asterisk's own: one speaks into the talk, and ends with what it says."""
+    if not speak.sound:
+        raise ActionRefused("nothing to say was found")
+    yield "Action", "Originate"
+    yield "Channel", f"Local/voice@{SUPERVISION_CONTEXT}/n"
+    yield "Context", SUPERVISION_CONTEXT
+    yield "Exten", "say"
+    yield "Priority", "1"
+    yield "Timeout", "5000"
+    yield "Async", "true"
+    yield "Variable", f"CC_SPY={_matching(_CHANNEL, 'channel', speak.channel)}"
+    yield "Variable", f"CC_SPYOPT={SPY_OPTIONS[speak.ears]}"
+    yield "Variable", f"CC_PROMPT={_recording(speak.sound)}"
 
 
 def _redirect(moves: tuple[Move, ...]) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ class KeyFilter:
 
 
 class BridgedLegs:
-    """Which legs are in a bridge, as this link's own events tell it.
+    """Which legs are in a bridge, or hear a talk as a supervisor's, as this link's own events tell it.
 
     A key may be read late. What was typed in an AGI session (a PIN, say) comes before the leg's next BridgeEnter in the stream, so
     on a leg that is in no bridge no key is one of a talk, whatever else is known by now.

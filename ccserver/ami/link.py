@@ -27,7 +27,7 @@ from ccserver.ami.digits import LEGS_MAX, BridgedLegs, KeyFilter
 from ccserver.ami.lamps import PacedLamps
 from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
-from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, translate
+from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, Spying, translate
 from ccserver.core.commands import SetLamp
 from ccserver.core.events import (
     CommandDone,
@@ -43,6 +43,7 @@ from ccserver.core.events import (
     OutcomeUnknown,
 )
 from ccserver.core.ids import CommandId, LegId, PhoneId
+from ccserver.core.observation import SPYING
 
 _log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ class AmiLink:
                 done.callback(self._no_observation(str(why)))
                 return
             self.counts.observations += 1
-            self._bridged.seen(view.leg for view in observed.channels if view.bridge is not None)
+            self._bridged.seen(c.leg for c in observed.channels if c.bridge is not None or c.application == SPYING)
             self._tell(observed)
             done.callback(True)
 
@@ -404,6 +405,9 @@ class AmiLink:
                 self.counts.keys_repeated += 1
         elif isinstance(fact, KeyDown):
             self._keys.begun(fact.leg)
+        elif isinstance(fact, Spying):
+            # Who hears a talk is in no bridge, and types keys as if in one.
+            (self._bridged.entered if fact.is_on else self._bridged.left)(fact.leg)
         elif isinstance(fact, FarEndGone):
             if len(self._leaving) >= LEGS_MAX:
                 del self._leaving[next(iter(self._leaving))]

@@ -51,6 +51,13 @@ class KeyDown(NamedTuple):
     leg: LegId
 
 
+class Spying(NamedTuple):
+    """A supervisor's leg began to hear another one, or ended it; for `digits.BridgedLegs`."""
+
+    leg: LegId
+    is_on: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Garbled:
     """An event of a kind we read, with a field that makes no sense."""
@@ -66,7 +73,7 @@ class Scene(NamedTuple):
     phones: Collection[PhoneId]
 
 
-Translated = Event | DigitPressed | FarEndGone | KeyDown | Garbled | None
+Translated = Event | DigitPressed | FarEndGone | KeyDown | Spying | Garbled | None
 
 # Longest sensible ones: Asterisk's own limits are 80 for a channel's name and 150 for its Uniqueid.
 _NAME_MAX = 160
@@ -231,6 +238,14 @@ def _dtmf_end(fields: Mapping[str, str], scene: Scene) -> Translated:
     return DigitPressed(_leg(fields, scene), digit)
 
 
+def _spy_start(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return Spying(LegId(scene.pbx, _text(fields, "SpyerUniqueid")), is_on=True)
+
+
+def _spy_stop(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return Spying(LegId(scene.pbx, _text(fields, "SpyerUniqueid")), is_on=False)
+
+
 def _attended_transfer(fields: Mapping[str, str], scene: Scene) -> Translated:
     # Told for each attempt. Only two talks of two become one talk: from a conference or an application there is no target.
     if fields.get("Result") != "Success" or not fields.get("TransfereeUniqueid") or not fields.get("TransferTargetUniqueid"):
@@ -307,6 +322,8 @@ READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "AttendedTransfer": _attended_transfer,
     "BridgeEnter": _bridge_enter,
     "BridgeLeave": _bridge_leave,
+    "ChanSpyStart": _spy_start,
+    "ChanSpyStop": _spy_stop,
     "DTMFBegin": _dtmf_begin,
     "DTMFEnd": _dtmf_end,
     "DeviceStateChange": _device_state,

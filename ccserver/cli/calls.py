@@ -140,6 +140,7 @@ def _story_parts(story: CallStory) -> dict[str, object]:
         "recordings": story.recordings,
         "transfers": story.transfers,
         "marks": story.marks,
+        "supervisions": story.supervisions,
         "messages": story.messages,
         "callbacks": story.callbacks,
         "children": story.children,
@@ -177,6 +178,10 @@ def _story_text(story: CallStory) -> str:
         for each in story.transfers
     ]
     lines += [f"  marked by {each.agent}: {safe(each.what)}" for each in story.marks]
+    lines += [
+        f"  {each.mode.value} of {each.agent}'s talk by {safe(each.by)} at {each.phone}: {each.duration_s:.1f} s"
+        for each in story.supervisions
+    ]
     lines += [f"  message {safe(each.path)}, {each.duration_s:.1f} s" for each in story.messages]
     lines += [
         f"  callback {each.interaction} to {safe(each.number)}: {each.outcome.value}, {each.tries} tries"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ccserver.config.flow_checks import check_flows
 from ccserver.config.look_up_sections import check_look_ups
-from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones
+from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones, check_roles
 from ccserver.config.positions import MAX_PROBLEMS, PathInFile, path_text, quoted
 from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
 from ccserver.config.queue_checks import check_queues
@@ -165,6 +165,7 @@ _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     check_codes,
     check_phones,
     check_numbers,
+    check_roles,
     check_queues,
     check_flows,
     _prompts,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from ccserver.config import kinds, ways
 from ccserver.config.edges import NumbersBy
 from ccserver.config.kinds import NAME_PATTERN, duration, shown_name, whole
+from ccserver.config.positions import Node, PathInFile, Scalar
 from ccserver.config.recording_policy import policy as recording_policy
-from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, SetOf, Text
-from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, SkillId, TeamId
+from ccserver.config.schema import Choice, Field, Flag, Group, ListOf, MapOf, Reader, Reference, SetOf, Text, hinted
+from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, RoleId, SkillId, TeamId
 from ccserver.core.settings import (
     AgentRules,
     CallerRules,
@@ -22,8 +23,12 @@ from ccserver.core.settings import (
     NumberMark,
     OfferRules,
     PhoneKind,
+    Reach,
     ReasonSettings,
     RecordingPolicy,
+    RoleSettings,
+    SupervisionNotice,
+    WatchMode,
     WithheldPolicy,
 )
 
@@ -44,12 +49,45 @@ class AgentSection:
     language: Language | None = None
     team: TeamId | None = None
     supervisor: bool = False
+    role: RoleId | None = None
     class_of_service: ClassOfServiceId | None = None
     shift: HoursId | None = None
     min_rest_s: float = 0.0
     share: int = 1
     record: RecordingPolicy | None = None
     capacity: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionSection:
+    notice: SupervisionNotice = SupervisionNotice.NONE
+
+
+class OverText:
+    """`own_team`, `all`, or teams: that they exist is seen with the agents."""
+
+    expected = "own_team, all, or names of teams"
+
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> tuple[Reach, frozenset[TeamId]] | None:
+        """The reach, or None after telling what is wrong."""
+        words = {each.value: each for each in Reach}
+        if isinstance(node, Scalar) and node.text in words:
+            return words[node.text], frozenset()
+        named = _teams.read(reader, node, path)
+        if named is None:
+            return None
+        if not named:
+            reader.tell(path, hinted(f"expected {self.expected}, got an empty list", "for example own_team"), node.mark)
+            return None
+        return Reach.OWN_TEAM, frozenset(named)
+
+
+_team = Text("the name of a team", TeamId, NAME_PATTERN, 40, "day")
+_teams = ListOf(_team, 100)
+
+
+def _role(may: frozenset[WatchMode], over: tuple[Reach, frozenset[TeamId]]) -> RoleSettings:
+    return RoleSettings(may=may, over=over[0], teams=over[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +139,13 @@ agent = Group(
         ),
         Field("pin_hash", kinds.pin_hash, "The hashed PIN, made by `ccserver agent hash-pin`. Without it no login by phone."),
         Field("language", kinds.language, "Spoken to the agent; without it the default language."),
-        Field("team", Text("the name of a team", TeamId, NAME_PATTERN, 40, "day"), "The team; without it none."),
-        Field("supervisor", Flag(), "Whether the agent may do what supervisors do by phone."),
+        Field("team", _team, "The team; without it none."),
+        Field("supervisor", Flag(), "Whether the agent may do what supervisors do by phone, to everybody."),
+        Field(
+            "role",
+            Reference("a role", ("roles",), RoleId),
+            "What the agent may do to the talks of others; without it nothing, unless the agent is a supervisor.",
+        ),
         Field(
             "class_of_service",
             Reference("a class of service", ("classes_of_service",), ClassOfServiceId),
@@ -133,6 +176,36 @@ phone = Group(
         ),
         Field("outside_number", ways.outside_number, "What is dialled for an external phone, over the trunk."),
         Field("auto_answer", Flag(), "Whether the phone is told to answer by itself."),
+    ],
+)
+role = Group(
+    "a role",
+    _role,
+    [
+        Field(
+            "may",
+            SetOf(Choice(WatchMode)),
+            "What is allowed: listen; whisper, which the agent hears; barge, which both hear; take_over.",
+            hint="for example [listen, whisper]",
+        ),
+        Field(
+            "over",
+            OverText(),
+            "Over whom: own_team, all, or the names of teams.",
+            default=(Reach.OWN_TEAM, frozenset()),
+        ),
+    ],
+    like=RoleSettings,
+)
+supervision = Group(
+    "supervision",
+    SupervisionSection,
+    [
+        Field(
+            "notice",
+            Choice(SupervisionNotice),
+            "Who is told that somebody listens: none; tone: the agent, by a tone; announce: the agent and the customer, by a prompt.",
+        ),
     ],
 )
 reason = Group(
@@ -216,6 +289,11 @@ FEATURES: Mapping[str, str] = {
     "echo_test": "Hear oneself: a test of the line.",
     "close_hours": "Supervisors: close opening hours, or open them again; their code is asked for, or follows at once.",
     "record_prompt": "Supervisors: record a prompt; its code is asked for, or follows at once.",
+    "listen": "By role: hear an agent's calls; the agent's number is asked for, or follows at once.",
+    "whisper": "By role: the same, and the agent hears you.",
+    "barge": "By role: the same, and the agent and the customer hear you.",
+    "take_over": "By role: take over the call of an agent.",
+    "listen_queue": "By role: hear the next call of a queue; the queue's number is asked for, or follows at once.",
 }
 """What each code does, as the reference and the guide for agents tell it."""
 features = Group("features", FeatureCodes, [Field(name, _feature, doc) for name, doc in FEATURES.items()])

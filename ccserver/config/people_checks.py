@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ccserver.config.people import PhoneSection
 from ccserver.config.positions import PathInFile, path_text, quoted
-from ccserver.config.schema import Reader, hinted
+from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.config.sections import Document
-from ccserver.core.settings import PhoneKind
+from ccserver.core.settings import PhoneKind, Reach
 from ccserver.core.state import ON_THE_LINE, VOICE
 
 
@@ -121,6 +121,23 @@ def check_numbers(document: Document, reader: Reader) -> None:
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
+def check_roles(document: Document, reader: Reader) -> None:
+    """A role is over teams that somebody is in, and one over the own team is of somebody who has one."""
+    teams = sorted({each.team for each in document.agents.values() if each.team is not None})
+    for name, role in document.roles.items():
+        for team in sorted(role.teams):
+            if team in teams or reader.has_problem(("agents",)):
+                continue
+            near = nearest(team, teams)
+            hint = f"did you mean {near}?" if near else "write `team` under an agent, or own_team, or all"
+            reader.tell(("roles", name, "over"), hinted(f"expected the name of a team, got {quoted(team)}", hint))
+    for agent, each in document.agents.items():
+        held = document.roles.get(each.role) if each.role is not None else None
+        if held is not None and not held.teams and held.over is Reach.OWN_TEAM and each.team is None:
+            message = f"expected a team for the role {each.role}, which is over the own team, got none"
+            reader.tell(("agents", agent, "role"), hinted(message, "write `team`, or `over` in the role"))
+
+
 def check_people(document: Document, reader: Reader) -> None:
     """Log-in, languages, and how much one agent can take at once."""
     for agent, each in document.agents.items():

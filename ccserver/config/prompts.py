@@ -672,6 +672,55 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "Non è stato possibile usare la registrazione. La registri di nuovo.",
         "L'enregistrement n'a pas pu être utilisé. Recommencez.",
     ),
+    "cc-watch-agent": (
+        "Enter the number of the agent, followed by hash.",
+        "Marque el número del agente, seguido de almohadilla.",
+        "Digite o número do agente, seguido de cardinal.",
+        "Digiti il numero dell'agente, seguito da cancelletto.",
+        "Composez le numéro de l'agent, suivi de dièse.",
+    ),
+    "cc-watch-queue": (
+        "Enter the number of the queue, followed by hash.",
+        "Marque el número de la cola, seguido de almohadilla.",
+        "Digite o número da fila, seguido de cardinal.",
+        "Digiti il numero della coda, seguito da cancelletto.",
+        "Composez le numéro de la file d'attente, suivi de dièse.",
+    ),
+    "cc-watch-no-call": (
+        "There is no call.",
+        "No hay ninguna llamada.",
+        "Não há nenhuma chamada.",
+        "Non c'è nessuna chiamata.",
+        "Il n'y a pas d'appel.",
+    ),
+    "cc-watch-not-now": (
+        "This is not possible now.",
+        "Ahora no es posible.",
+        "Agora não é possível.",
+        "Adesso non è possibile.",
+        "Ce n'est pas possible maintenant.",
+    ),
+    "cc-watch-not-here": (
+        "To take over a call, log in at this phone.",
+        "Para tomar una llamada, inicie sesión en este teléfono.",
+        "Para assumir uma chamada, inicie sessão neste telefone.",
+        "Per prendere una chiamata, acceda da questo telefono.",
+        "Pour reprendre un appel, connectez-vous à ce téléphone.",
+    ),
+    "cc-watch-no-record": (
+        "This cannot be put on record at the moment, and is therefore not possible.",
+        "En este momento no se puede dejar constancia, y por eso no es posible.",
+        "De momento não é possível registá-lo, e por isso não é permitido.",
+        "Al momento non si può registrare l'accesso, e quindi non è possibile.",
+        "L'accès ne peut pas être consigné pour le moment, et n'est donc pas possible.",
+    ),
+    "cc-supervision-notice": (
+        "A supervisor is listening to this call.",
+        "Un supervisor escucha esta llamada.",
+        "Um supervisor está a ouvir esta chamada.",
+        "Un supervisore sta ascoltando questa chiamata.",
+        "Un superviseur écoute cet appel.",
+    ),
 }
 
 _SOUNDS = {"cc-beep": Path(__file__).parent / "sounds" / "beep.wav"}

@@ -20,6 +20,7 @@ from ccserver.core.settings import (
     Relaxation,
     StaffRules,
     Strategy,
+    SupervisionNotice,
     Tier,
     WrapUpKind,
 )
@@ -220,6 +221,11 @@ _FIELDS = [
         "record",
         recording_policy,
         "Which talks are recorded, if there is a section `recording`.",
+    ),
+    Field(
+        "supervision_notice",
+        Choice(SupervisionNotice),
+        "Who is told that a supervisor listens; without it as `supervision` says.",
     ),
     Field("dispositions", ListOf(_disposition, 50), "What agents may enter in wrap-up; without it nothing is asked."),
     Field("headset_notice", Choice(HeadsetNotice), "What an agent on a headset hears before the customer."),

@@ -14,7 +14,7 @@ from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name,
 from ccserver.config.look_up_sections import LookUpDatabaseSection, LookUpSection
 from ccserver.config.look_up_sections import database as look_up_database
 from ccserver.config.look_up_sections import look_up as look_up_kind
-from ccserver.config.people import AgentSection, LanguageSection, PhoneSection
+from ccserver.config.people import AgentSection, LanguageSection, PhoneSection, SupervisionSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
 from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.recording_section import RecordingSection, recording
@@ -32,6 +32,7 @@ from ccserver.core.ids import (
     PromptId,
     QueueId,
     ReasonId,
+    RoleId,
     SkillId,
 )
 from ccserver.core.settings import (
@@ -51,6 +52,7 @@ from ccserver.core.settings import (
     QueueSettings,
     ReasonSettings,
     RecordablePrompt,
+    RoleSettings,
 )
 
 K = TypeVar("K")
@@ -133,6 +135,8 @@ class Document:
     callers: CallerRules
     customers_file: Path | None
     classes_of_service: Mapping[ClassOfServiceId, ClassOfService]
+    roles: Mapping[RoleId, RoleSettings]
+    supervision: SupervisionSection
     capacity: Mapping[str, int]
     combined_capacity: int
     timezone: str
@@ -482,6 +486,13 @@ top = Group(
             "What agents may call and transfer to.",
             default={},
         ),
+        Field(
+            "roles",
+            _table("a role", "lead", RoleId, people.role, "roles", max_items=100),
+            "What agents may do to the talks of others: listen, whisper, barge, take over.",
+            default={},
+        ),
+        Field("supervision", people.supervision, "Who is told of it.", default=SupervisionSection()),
         Field(
             "priority_step_s", duration(0, 3600, "60"), "What a step of priority is worth in seconds of waiting.", default=60.0
         ),

@@ -55,7 +55,7 @@ from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
 from ccserver.core.hearing import Hearing
 from ccserver.core.holding import Holding
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId, WatchId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.joins import Joins
 from ccserver.core.lamps import Lamps
@@ -81,6 +81,7 @@ from ccserver.core.state import (
     FORMAT,
     MESSAGE,
     QUEUE_DEADLINES,
+    WATCH_DEADLINES,
     AfterKind,
     Awaited,
     CenterState,
@@ -95,6 +96,7 @@ from ccserver.core.state import (
     Work,
 )
 from ccserver.core.step import Step
+from ccserver.core.supervision import Supervision
 from ccserver.core.talks import Talks
 from ccserver.core.tracks import Tracks
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
@@ -107,6 +109,7 @@ BOOT_TOLERANCE_S = 3.0
 """What we make of the uptime may be late as well: a boot time that moved more is another boot."""
 
 AT_DESK = (Dialogue.DESK, Dialogue.MESSAGE)
+LISTENED_TO = (Role.AGENT, Role.HEADSET, Role.SUPERVISOR)
 
 KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered, NumberWanted)
 """What bringing a caller to safety may tell; everything else was of the step that failed."""
@@ -170,7 +173,15 @@ class CallCenter:
         )
         self._externals = Externals(step)
         self._headsets = Headsets(step, self._agents, self._offers, leg_over=self._agent_leg_over, left=self._line_left)
-        self._features = Features(step, self._agents, self._headsets, self._closing)
+        self._supervision = Supervision(
+            step,
+            ledger,
+            self._joins,
+            self._agents,
+            taken_over=self._handovers.taken_over,
+            last_words=self._last_words,
+        )
+        self._features = Features(step, self._agents, self._headsets, self._closing, self._supervision)
         self._own_calls = OwnCalls(step, self._agents)
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
@@ -221,6 +232,10 @@ class CallCenter:
             ev.ScriptEnded: self._script_ended,
             ev.LookedUp: self._flows.looked_up,
             ev.PromptKept: self._features.office.prompt_kept,
+            ev.AuditStored: self._supervision.audited,
+            ev.WatchRequested: self._supervision.requested,
+            ev.WatchModeRequested: self._supervision.mode_requested,
+            ev.WatchStopRequested: self._supervision.stop_requested,
             ev.RecordingRequested: recorder.requested,
             ev.CloseHoursRequested: self._closing.close_hours,
             ev.OpenHoursRequested: self._closing.open_hours,
@@ -279,10 +294,10 @@ class CallCenter:
         return self.handle(ev.DeadlineReached(), now)
 
     def listens_to(self, leg_id: LegId) -> bool:
-        """Whether digits typed on this leg are told as `LegDigit`: an agent's, outside any session of ours. Never a customer's,
-        and never one that is asked something: what is typed there may be a secret."""
+        """Whether digits typed on this leg are told as `LegDigit`: an agent's or a supervisor's, outside any session of ours. Never a
+        customer's, and never one that is asked something: what is typed there may be a secret."""
         leg = self._step.legs.get(leg_id)
-        return leg is not None and leg.role in (Role.AGENT, Role.HEADSET) and leg.session not in self._step.sessions
+        return leg is not None and leg.role in LISTENED_TO and leg.session not in self._step.sessions
 
     def snapshot(self) -> CenterState:
         """The state as a value; shallow, since the records never change."""
@@ -309,6 +324,7 @@ class CallCenter:
             spoken_to=step.spoken_to.copy(),
             own_calls=step.own_calls.copy(),
             lamps=step.lamps.copy(),
+            watches=step.watches.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )
@@ -336,6 +352,7 @@ class CallCenter:
                     self._offer(interaction, agent_id, match.why)
                     self._carry()
             self.pairing.follow()
+        self._supervision.follow()
         for interaction_id in list(step.to_entertain):
             found = step.interactions.get(interaction_id)
             if found is not None:
@@ -387,11 +404,7 @@ class CallCenter:
             case OfferParked():
                 self._callbacks.offer_parked(fact)
             case TalkBegan():
-                self._agents.talk_began(fact)
-                if self._step.interactions[fact.interaction].kind != MESSAGE:
-                    self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
-                self._handovers.answered(self._step.interactions[fact.interaction])
-                self._callbacks.served(self._step.interactions[fact.interaction])
+                self._talk_began(fact)
             case TalkOver():
                 self._talk_over(fact)
             case TalkHeld():
@@ -424,7 +437,7 @@ class CallCenter:
             case ConsultFailed():
                 self._handovers.consults.failed(self._step.interactions[fact.interaction])
             case Joined():
-                self._handovers.joined(fact)
+                (self._supervision.taken if self._is_supervisors(fact.leg) else self._handovers.joined)(fact)
             case AgentLegOver():
                 self._agents.leg_over(fact)
             case JoinFailed():
@@ -475,13 +488,31 @@ class CallCenter:
 
     def _join_failed(self, fact: JoinFailed) -> None:
         interaction = self._step.interactions.get(fact.interaction)
-        if interaction is not None and interaction.offer_on(fact.leg) is not None:
+        if self._is_supervisors(fact.leg):
+            self._supervision.take_failed(fact)
+        elif interaction is not None and interaction.offer_on(fact.leg) is not None:
             self._offers.join_failed(interaction, fact.leg)
         else:
             self._handovers.join_failed(fact)
 
+    def _talk_began(self, fact: TalkBegan) -> None:
+        self._agents.talk_began(fact)
+        self._supervision.talk_began(fact.interaction, fact.agent)
+        if self._step.interactions[fact.interaction].kind != MESSAGE:
+            self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
+        self._handovers.answered(self._step.interactions[fact.interaction])
+        self._callbacks.served(self._step.interactions[fact.interaction])
+
+    def _last_words(self, session: SessionId, prompt: str) -> None:
+        self._features.last_words(session, prompt)
+
+    def _is_supervisors(self, leg_id: LegId) -> bool:
+        leg = self._step.legs.get(leg_id)
+        return leg is not None and leg.role is Role.SUPERVISOR
+
     def _talk_over(self, fact: TalkOver) -> None:
         """One agent's part is over. A consultation has no wrap-up, and its caller, an agent, is not let go with it."""
+        self._supervision.talk_over(fact.interaction, fact.agent)
         interaction = self._step.interactions[fact.interaction]
         config = self._step.queue_settings(fact.queue, interaction)
         if interaction.kind == CONSULT:
@@ -561,6 +592,7 @@ class CallCenter:
             step.legs.put(leg.id, replace(leg, session=None, unseen=0))
         for command in list(step.outstanding):
             step.outstanding.drop(command)
+        self._supervision.center_started()
 
     def _settings_loaded(self, event: ev.SettingsLoaded) -> None:
         step = self._step
@@ -610,6 +642,9 @@ class CallCenter:
                 self._closing.reached(QueueId(name))
             step.touched_queues[QueueId(name)] = None
             return
+        if kind in WATCH_DEADLINES:
+            self._supervision.due(kind, WatchId(int(name)))
+            return
         interaction = step.interactions.get(InteractionId(int(name)))
         if interaction is None:
             return
@@ -644,6 +679,7 @@ class CallCenter:
         step = self._step
         step.clockwork = replace(step.clockwork, faults=step.clockwork.faults + 1)
         step.store(FaultRecord(interaction=event.interaction, reason=event.reason, at_utc_s=step.now.utc_s))
+        self._supervision.to_safety(event.interaction)
         interaction = step.interactions.get(event.interaction)
         if interaction is not None:
             if interaction.kind == MESSAGE:
@@ -783,7 +819,9 @@ class CallCenter:
         """It is parked, to be joined or ended. Told twice, it says nothing new."""
         if leg.is_parked:
             return
-        if leg.role is Role.HEADSET:
+        if leg.role is Role.SUPERVISOR:
+            self._supervision.parked(leg)
+        elif leg.role is Role.HEADSET:
             self._not_joined(leg)
             self._headsets.parked(leg)
         elif leg.role is Role.AGENT and not self._talks.is_past_waiting(leg):
@@ -794,7 +832,9 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is None or not self.listens_to(leg.id):
             return
-        if leg.role is Role.HEADSET and leg.is_parked:
+        if leg.role is Role.SUPERVISOR:
+            self._supervision.digit(leg, event.digit)
+        elif leg.role is Role.HEADSET and leg.is_parked:
             self._headsets.typed(leg, event.digit)
         else:
             self._handovers.digit(leg, event.digit)
@@ -865,6 +905,7 @@ class CallCenter:
                 if called_back is not None and called_back.callback and not called_back.callback.is_reached:
                     self._callbacks.not_reached(called_back)
                 elif leg.interaction is not None and leg.interaction in step.interactions:
+                    self._supervision.customer_gone(leg.interaction)
                     self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER)
                     who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
                     self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
@@ -876,8 +917,8 @@ class CallCenter:
                 self._own_calls.leg_over(leg)
             case Role.HEADSET:
                 self._headsets.ended(leg, cause, tech_cause, by)
-            case Role.FEATURE:
-                pass
+            case Role.FEATURE | Role.SUPERVISOR:
+                self._supervision.leg_over(leg)
 
     def _agent_leg_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None) -> None:
         if not self._messages.leg_over(leg, cause, by) and not self._handovers.leg_over(leg, cause, by):
@@ -919,6 +960,8 @@ class CallCenter:
             if leg.role is Role.HEADSET:
                 self._headsets.not_sent(leg)
             self._handovers.not_moved(leg)
+        elif awaited.what is Awaited.SPY:
+            self._supervision.spy_failed(leg)
         elif awaited.what is Awaited.DIAL and leg.state is LegState.DIALLED:
             self._nobody_came(leg)
         elif awaited.what is Awaited.HANG_UP and leg.is_dial_over and leg.state is LegState.DIALLED:
@@ -968,6 +1011,9 @@ class CallCenter:
 
     def _no_channel_came(self, leg: Leg) -> None:
         """The phone could not even be called: it has no contact."""
+        if leg.role is Role.SUPERVISOR:
+            self._nobody_came(leg)
+            return
         config = self._step.settings.phones.get(leg.phone) if leg.phone is not None else None
         is_outside = config is not None and config.kind is PhoneKind.EXTERNAL
         if leg.phone is not None and not leg.is_cancelled and not is_outside:
@@ -1002,11 +1048,14 @@ class CallCenter:
         session = Session(id=event.session, leg=event.leg, dialogue=Dialogue.DESK)
         step.sessions.put(session.id, session)
         leg = self._heard(event.leg)
-        if leg is None or leg.role not in (Role.AGENT, Role.HEADSET):
+        if leg is None or leg.role not in LISTENED_TO:
             step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
             return
         leg = replace(leg, session=session.id, channel=event.channel, state=LegState.UP, bridge=None, is_parked=False, keys="")
         step.legs.put(leg.id, leg)
+        if leg.role is Role.SUPERVISOR:
+            self._supervision.desk_opened(leg, session)
+            return
         self._not_joined(leg)
         interaction = step.interactions.get(leg.interaction)
         offer = interaction.offer_on(leg.id) if interaction is not None else None
@@ -1102,6 +1151,8 @@ class CallCenter:
             self._headsets.notice_ended(session)
         elif session.dialogue is Dialogue.MESSAGE:
             self._hearing.prompt_ended(session, event.end)
+        elif session.dialogue is Dialogue.WATCH:
+            self._supervision.prompt_ended(session)
         elif interaction is not None:
             self._interactions.verb_ended(interaction)
         elif session.dialogue is Dialogue.DESK:

@@ -4,9 +4,10 @@ A command's id is (sequence number of the input, index in the list), so it is th
 AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
-`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept; `AnswerCall`,
-`RingAgent`, `DialOut`, `JoinLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (`RingAgent` and
-`DialOut` later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `SetLamp`, `Store` and `Reply` have no end.
+`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `StoreAudit` in AuditStored; `AnswerCall`,
+`RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or
+OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `SpeakInTalk`,
+`SetLamp`, `Store` and `Reply` have no end.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from ccserver.core.ids import (
     RequestId,
     SessionId,
 )
-from ccserver.core.records import Record, RecordingSide
+from ccserver.core.records import AuditRecord, Record, RecordingSide
 from ccserver.core.settings import Spoken
 
 
@@ -259,6 +260,51 @@ class HangUpLeg:
     cause: int = 16
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingSupervisor:
+    """Originate to the phone of somebody who wants to hear a talk. On answer the leg parks: LegParked. `name` is shown on the phone."""
+
+    leg: LegId
+    phone: PhoneId
+    name: str
+    ring_timeout_s: float
+
+
+class Ears(Enum):
+    """Who hears what is said into a talk."""
+
+    NOBODY = "nobody"
+    AGENT = "agent"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpyLeg:
+    """A supervisor's leg hears the talk of an agent's leg, and is heard by `ears`. When the agent's leg ends it parks.
+
+    `recording` is the path, without ending, of what the supervisor says, or "" for none.
+    """
+
+    leg: LegId
+    channel: str
+    target: LegId
+    target_channel: str
+    ears: Ears
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakInTalk:
+    """Say a prompt to the agent of a leg, or to everybody in its talk. `sound` is the file that an edge found for it, without ending."""
+
+    leg: LegId
+    channel: str
+    ears: Ears
+    prompt: PromptId
+    language: Language
+    sound: str = ""
+
+
 class RecordingStep(Enum):
     START = "start"
     PAUSE = "pause"  # silence is written: the length stays right
@@ -321,6 +367,13 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAudit:
+    """Keep an entry of the audit log, and say when it is committed: nothing that it tells is done before."""
+
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The answer to one request. A refusal's text says why, and is part of the interface."""
 
@@ -343,11 +396,15 @@ Command = (
     | KeepPrompt
     | RingAgent
     | DialOut
+    | RingSupervisor
     | JoinLeg
+    | SpyLeg
+    | SpeakInTalk
     | RedirectLegs
     | HangUpLeg
     | ControlRecording
     | SetLamp
     | Store
+    | StoreAudit
     | Reply
 )

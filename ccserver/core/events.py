@@ -22,9 +22,10 @@ from ccserver.core.ids import (
     RequestId,
     SessionId,
     SkillId,
+    WatchId,
 )
 from ccserver.core.records import PhoneState, Stream
-from ccserver.core.settings import NumberKind, NumberMark, Requirement, Settings
+from ccserver.core.settings import NumberKind, NumberMark, Requirement, Settings, WatchMode
 
 
 # --- the daemon's own life --------------------------------------------------------------------------------------------
@@ -425,6 +426,13 @@ class PromptKept:
     is_ok: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditStored:
+    """The end of `StoreAudit`: the entry is committed. While the database stalls it does not come."""
+
+    command: CommandId
+
+
 # --- what people ask for through the control socket -------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequested:
@@ -586,6 +594,34 @@ class CancelCallbackRequested:
     by: str = ""
 
 
+# --- supervision --------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequested:
+    """Ring `phone`, and let whoever answers hear the talks of `agent`, or the next call of `queue`: one of the two is given."""
+
+    request: RequestId
+    phone: PhoneId
+    mode: WatchMode
+    agent: AgentId | None = None
+    queue: QueueId | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchModeRequested:
+    request: RequestId
+    watch: WatchId
+    mode: WatchMode
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchStopRequested:
+    request: RequestId
+    watch: WatchId
+    by: str = ""
+
+
 # --- work without a line: e-mail, chat, tasks -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRequested:
@@ -659,6 +695,7 @@ Event = (
     | ScriptEnded
     | LookedUp
     | PromptKept
+    | AuditStored
     | LoginRequested
     | LogoutRequested
     | PauseRequested
@@ -676,6 +713,9 @@ Event = (
     | OpenHoursRequested
     | MarkNumberRequested
     | CancelCallbackRequested
+    | WatchRequested
+    | WatchModeRequested
+    | WatchStopRequested
     | WorkRequested
     | WorkAccepted
     | WorkFinished

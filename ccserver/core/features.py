@@ -17,10 +17,12 @@ from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.office import DIALOGUES, UNKNOWN, OfficeDialogues
 from ccserver.core.records import PhoneState, ShownState
-from ccserver.core.settings import NumberMark, Spoken, SpokenKind
-from ccserver.core.state import Dialogue, Leg, OfficeErrand, Role, Session
+from ccserver.core.settings import NumberMark, Spoken, SpokenKind, WatchMode
+from ccserver.core.state import Dialogue, Leg, OfficeErrand, Role, Session, Wish
 from ccserver.core.step import Step
+from ccserver.core.supervision import Supervision
 from ccserver.core.transitions import LegState, Phase
+from ccserver.core.watchers import UNKNOWN_WATCHERS, WATCHERS, WatcherDialogues
 
 FIRST_DIGIT_S = 8.0
 NEXT_DIGIT_S = 3.0
@@ -45,11 +47,12 @@ STATE_PROMPT = {
 class Features:
     """The dialogues of agents' phones."""
 
-    def __init__(self, step: Step, agents: Agents, headsets: Headsets, closing: Closing) -> None:
+    def __init__(self, step: Step, agents: Agents, headsets: Headsets, closing: Closing, supervision: Supervision) -> None:
         self.step = step
         self.agents = agents
         self.headsets = headsets
         self.office = OfficeDialogues(step, agents, closing, last_words=self.last_words, end=self._end)
+        self.watchers = WatcherDialogues(step, agents, supervision, last_words=self.last_words)
 
     # --- beginnings ---------------------------------------------------------------------------------------------------
     def dialled(self, event: FeatureDialled) -> None:
@@ -93,6 +96,11 @@ class Features:
             codes.vip_number: self._vip_number,
             codes.close_hours: self._office(OfficeErrand.CLOSE_HOURS),
             codes.record_prompt: self._office(OfficeErrand.RECORD_PROMPT),
+            codes.listen: self._watch(WatchMode.LISTEN),
+            codes.whisper: self._watch(WatchMode.WHISPER),
+            codes.barge: self._watch(WatchMode.BARGE),
+            codes.take_over: self._watch(WatchMode.TAKE_OVER),
+            codes.listen_queue: self._watch(WatchMode.LISTEN, is_queue=True),
         }
         found = max((c for c in table if digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -169,6 +177,9 @@ class Features:
     def _office(self, errand: OfficeErrand) -> Callable[[Session, PhoneId, str], None]:
         return lambda session, phone, argument: self.office.begin(session, phone, errand, argument)
 
+    def _watch(self, mode: WatchMode, *, is_queue: bool = False) -> Callable[[Session, PhoneId, str], None]:
+        return lambda session, phone, code: self.watchers.begin(session, phone, Wish(mode=mode, is_queue=is_queue, code=code))
+
     def _figures(self, session: Session, phone: PhoneId, argument: str) -> None:
         """Today's calls, and the minutes in them."""
         agent = self._agent_at(session, phone)
@@ -222,6 +233,8 @@ class Features:
                 self.last_words(session.id, "cc-login-failed")
         elif session.dialogue in DIALOGUES:
             self.office.digits_collected(session, digits)
+        elif session.dialogue in WATCHERS:
+            self.watchers.digits_collected(session, digits)
         elif session.dialogue is Dialogue.CODE:
             self._code_typed(session, digits)
         elif session.dialogue is Dialogue.REASON and session.agent is not None:
@@ -270,6 +283,9 @@ class Features:
         is_ok = event.is_ok
         if session.dialogue in DIALOGUES:
             self.office.secret_checked(session, event)
+            return
+        if session.dialogue in WATCHERS:
+            self.watchers.secret_checked(session, event)
             return
         leg = self.step.legs.get(session.leg)
         if session.dialogue not in PIN_AFTER.values() or session.agent is None or leg is None or leg.phone is None:
@@ -337,7 +353,7 @@ class Features:
         """The agent's. Who types a number and a PIN hears the default until both are right: a language would tell that the
         number is somebody's."""
         leg = self.step.legs.get(session.leg)
-        is_unknown = session.dialogue in (*PIN_AFTER, *PIN_AFTER.values(), *UNKNOWN)
+        is_unknown = session.dialogue in (*PIN_AFTER, *PIN_AFTER.values(), *UNKNOWN, *UNKNOWN_WATCHERS)
         agent = None if is_unknown else session.agent or (leg.agent if leg is not None else None)
         return self.agents.language_of(agent)
 

@@ -15,7 +15,7 @@ from ccserver.core.conferences import Conferences
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
 from ccserver.core.events import NumberCollected, VerbEnd
-from ccserver.core.facts import AgentLegOver, Joined, JoinFailed, NumberFailed
+from ccserver.core.facts import AgentLegOver, Joined, JoinFailed, NumberFailed, WorkBegan
 from ccserver.core.guests import Guests
 from ccserver.core.holding import AGAIN_S, Holding, said
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, PromptId
@@ -125,6 +125,8 @@ class Handovers:
         caller = self.step.legs.get(interaction.leg)
         if interaction.kind == CONSULT or caller is None or caller.is_cancelled or talk != interaction.talk:
             return {}
+        if interaction.state is InteractionState.TALKING and interaction.joining is not None:
+            return {}  # a supervisor is taking the customer over
         if interaction.state is InteractionState.TALKING:
             return self._in_room if interaction.room else self._in_talk
         handover = interaction.handover
@@ -626,6 +628,31 @@ class Handovers:
             return
         handover = Handover(stage=HandoverStage.BACK, kind=TransferKind.REFER, agent=agent, queue=queue, since=self.step.now)
         self.transfers.followed(replace(interaction, handover=handover), customer, target, channel)
+
+    def taken_over(self, interaction: Interaction, leg: Leg, taker: AgentId, recording: str) -> None:
+        """A supervisor's leg is with the customer. The agent's own way out of the talk may have been read first, over another socket."""
+        talk, was, step = interaction.talk, interaction.agent, self.step
+        if interaction.state is InteractionState.TALKING and talk is not None:
+            queue, agent = talk.queue, talk.agent
+            interaction = self.talks.part_over(interaction, talk, EndedBy.SYSTEM)
+        elif interaction.state is InteractionState.RETURNING and was is not None and interaction.queue is not None:
+            queue, agent = interaction.queue, was
+            state = advance(INTERACTION, interaction.state, InteractionStep.BRIDGED)
+            interaction = self.ledger.put(replace(interaction, state=state, ended_by=None))
+            step.deadlines.clear(DeadlineKind.RETURN, interaction.id)
+        else:
+            # On the way out, or with somebody else: the supervisor comes too late.
+            step.hang_up(leg.id)
+            return
+        step.legs.put(leg.id, replace(leg, role=Role.AGENT, agent=taker, interaction=interaction.id, is_parked=False))
+        stage, kind = HandoverStage.BACK, TransferKind.TAKE_OVER
+        handover = Handover(stage=stage, kind=kind, agent=agent, queue=queue, since=step.now, to=taker)
+        interaction = self.holding.transferred(replace(interaction, handover=handover), TransferOutcome.DONE)
+        talk = Talk(agent=taker, leg=leg.id, queue=queue, since=step.now, recording=recording)
+        self.ledger.put(replace(interaction, talk=talk, agent=taker, handover=None))
+        step.tell(WorkBegan(interaction.id, taker, queue, leg.id))
+        longest_s = step.queue_settings(queue, interaction).max_talk_s
+        step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + longest_s)
 
     # --- deadlines --------------------------------------------------------------------------------------------------------
     def held_too_long(self, interaction: Interaction) -> None:

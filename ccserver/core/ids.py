@@ -20,6 +20,9 @@ Language = NewType("Language", str)
 ClassOfServiceId = NewType("ClassOfServiceId", str)
 LookUpId = NewType("LookUpId", str)
 TeamId = NewType("TeamId", str)
+RoleId = NewType("RoleId", str)
+WatchId = NewType("WatchId", int)
+"""A supervisor's session with a talk, or with an agent's talks; rises by one."""
 SessionId = NewType("SessionId", str)
 """One connection of one channel to the AGI server. Each re-entry of the same call is a new one."""
 RequestId = NewType("RequestId", int)

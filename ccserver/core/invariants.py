@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.commands import LampState
-from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, WatchId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
@@ -21,6 +21,7 @@ from ccserver.core.state import (
     ON_THE_LINE,
     QUEUE_DEADLINES,
     VOICE,
+    WATCH_DEADLINES,
     Agent,
     CenterState,
     DeadlineKind,
@@ -31,6 +32,7 @@ from ccserver.core.state import (
     Presence,
     Role,
     Talk,
+    WatchStage,
     Work,
     counted_as,
 )
@@ -61,6 +63,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_sessions(state),
         *_flows(state),
         *_own_calls(state),
+        *_watches(state),
         *_lamps(state, settings),
         *_deadlines(state, settings),
         *_totals(state),
@@ -255,7 +258,9 @@ def _offers(state: CenterState) -> Iterator[str]:
             if not _has_work(state, part.agent, it.id, phase):
                 yield f"{name} names agent {part.agent}, who is not {phase.value} for it"
         joins = {offer.leg for offer in it.offers if not offer.waits}
-        is_talking = it.talk is not None and it.state is InteractionState.TALKING
+        joining = state.legs.get(it.joining) if it.joining is not None else None
+        is_taken_over = joining is not None and joining.role is Role.SUPERVISOR
+        is_talking = it.talk is not None and it.state is InteractionState.TALKING and not is_taken_over
         joins |= {leg for leg in (it.joining, it.talk.leg if it.talk and is_talking else None) if leg is not None}
         if len(joins) > 1 or (len(it.offers) > 1 and not all(offer.waits for offer in it.offers)):
             yield f"interaction {it.id} has {len(joins)} legs that could be joined, {len(it.offers)} offers"
@@ -378,6 +383,35 @@ def _own_calls(state: CenterState) -> Iterator[str]:
             yield f"agent {agent.id} is on an own call that is over"
 
 
+def _watches(state: CenterState) -> Iterator[str]:
+    """A supervisor's leg has one session, and a session hears only what is on record; it never waits for ever."""
+    watched = Counter(watch.leg for watch in state.watches.values() if watch.leg is not None)
+    for leg in state.legs.values():
+        if leg.role is Role.SUPERVISOR and watched[leg.id] != 1 and not leg.is_cancelled:
+            yield f"leg {leg.id.uniqueid} is a supervisor's of {watched[leg.id]} sessions"
+    for watch in state.watches.values():
+        name = f"supervision {watch.id} ({watch.stage.value})"
+        leg_of = state.legs.get(watch.leg) if watch.leg is not None else None
+        if leg_of is None and watch.stage is not WatchStage.ASKED:
+            yield f"{name} has no leg"
+        heard = watch.hears
+        if heard is not None and watch.stage is not WatchStage.READY:
+            yield f"{name} hears a talk"
+        if heard is not None and leg_of is not None and leg_of.is_parked:
+            yield f"{name} hears a talk while its leg is parked"
+        if heard is not None and watch.allowed is None:
+            yield f"{name} hears what is not on record"
+        if watch.asking is not None and (DeadlineKind.AUDIT, str(watch.id)) not in state.deadlines:
+            yield f"{name} waits for the audit log without a deadline"
+        has_deadline = any((kind, str(watch.id)) in state.deadlines for kind in WATCH_DEADLINES)
+        is_ending = leg_of is not None and leg_of.is_cancelled
+        is_moving = watch.stage in (WatchStage.ASKED, WatchStage.COMING, WatchStage.TOLD, WatchStage.OVER)
+        if is_moving and not has_deadline and not is_ending:
+            yield f"{name} waits without a deadline"
+        if watch.stage is WatchStage.TAKING and leg_of is not None and leg_of.interaction is None:
+            yield f"{name} takes nothing over"
+
+
 def _lines(state: CenterState) -> Iterator[str]:
     """A headset's line belongs to its agent and does one thing at a time."""
     for agent in state.agents.values():
@@ -477,6 +511,9 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         elif kind in QUEUE_DEADLINES:
             if name not in settings.queues:
                 yield f"the deadline {kind.value} is for queue {name}, which is not known"
+        elif kind in WATCH_DEADLINES:
+            if WatchId(int(name)) not in state.watches:
+                yield f"the deadline {kind.value} is for supervision {name}, which is over"
         elif InteractionId(int(name)) not in state.interactions:
             yield f"the deadline {kind.value} is for interaction {name}, which is over"
 

@@ -16,6 +16,8 @@ from ccserver.core.step import Step
 ANSWER_OVERDUE_S = 60.0
 PARKED = "BridgeWait"
 """The application in which legs wait to be joined."""
+SPYING = "ChanSpy"
+"""The application in which a supervisor's leg hears another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def _met(step: Step, view: PbxObserved, customers: list[ChannelView]) -> tuple[t
 
 def _waits(leg: Leg, seen: ChannelView) -> bool:
     """In the dialplan's place for legs that are to be joined. The bridge that it waits in there is of no interest."""
-    return leg.role in (Role.AGENT, Role.HEADSET) and seen.is_up and seen.application == PARKED
+    return leg.role in (Role.AGENT, Role.HEADSET, Role.SUPERVISOR) and seen.is_up and seen.application == PARKED
 
 
 def _agrees(leg: Leg, seen: ChannelView) -> bool:

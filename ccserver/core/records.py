@@ -19,8 +19,9 @@ from ccserver.core.ids import (
     PhoneId,
     QueueId,
     ReasonId,
+    WatchId,
 )
-from ccserver.core.settings import NumberKind, SurveyKind
+from ccserver.core.settings import NumberKind, SurveyKind, WatchMode
 
 
 class Outcome(Enum):
@@ -226,7 +227,9 @@ class RecordingSide(Enum):
 
     BOTH = "both"
     CUSTOMER = "customer"  # what the customer says, in a conference
-    AGENTS = "agents"  # what an agent, or somebody outside whom one has called, says in a conference
+    AGENTS = (
+        "agents"  # what an agent, or somebody outside whom one has called, says in a conference; or a supervisor into a talk
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +342,7 @@ class TransferKind(Enum):
     BLIND = "blind"
     CONSULT = "consult"
     REFER = "refer"  # by the phone's own transfer key
+    TAKE_OVER = "take_over"  # by a supervisor, to whom the call goes
 
 
 class TransferOutcome(Enum):
@@ -436,6 +440,23 @@ class AuditRecord:
     agent: AgentId | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRecord:
+    """One stretch of a supervisor's session: one call, in one mode. `number` counts from 0 within the session."""
+
+    watch: WatchId
+    number: int
+    by: str
+    supervisor: AgentId | None
+    """None: somebody at the control socket."""
+    phone: PhoneId
+    agent: AgentId
+    interaction: InteractionId
+    mode: WatchMode
+    started_utc_s: float
+    duration_s: float
+
+
 class NoticeKind(Enum):
     ARRIVED = "arrived"
     QUEUED = "queued"
@@ -446,6 +467,7 @@ class NoticeKind(Enum):
     OBJECTED = "objected"  # to being recorded
     HELP_WANTED = "help_wanted"
     MALICIOUS = "malicious"
+    SUPERVISED = "supervised"  # a supervisor listens, or does more
     EMERGENCY = "emergency"  # somebody dialled an emergency number
     MESSAGE_MISSING = "message_missing"  # an agent was to hear a message, and its file could not be played
     ENDED = "ended"
@@ -547,6 +569,7 @@ Record = (
     | MessageRecord
     | MarkRecord
     | AuditRecord
+    | WatchRecord
     | NoticeRecord
     | FlowRecord
     | SurveyRecord

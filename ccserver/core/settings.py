@@ -23,6 +23,7 @@ from ccserver.core.ids import (
     PromptId,
     QueueId,
     ReasonId,
+    RoleId,
     SkillId,
     TeamId,
 )
@@ -664,6 +665,40 @@ class HeadsetNotice(Enum):
     NAME = "name"  # of the queue: `name_prompt`
 
 
+class WatchMode(Enum):
+    """What a supervisor does to an agent's talk."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"  # the agent hears the supervisor, the customer does not
+    BARGE = "barge"  # both do
+    TAKE_OVER = "take_over"  # the supervisor has the customer, and the agent wraps up
+
+
+class Reach(Enum):
+    """Over whom a role is, where it does not name teams."""
+
+    OWN_TEAM = "own_team"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleSettings:
+    """What agents with this role may do to the talks of others, and over whom they may do it."""
+
+    may: frozenset[WatchMode]
+    over: Reach = Reach.OWN_TEAM
+    teams: frozenset[TeamId] = frozenset()
+    """With any of them, these take the place of `over`."""
+
+
+class SupervisionNotice(Enum):
+    """Who is told that a supervisor is there, as the law of the place demands it."""
+
+    NONE = "none"
+    TONE = "tone"  # a tone to the agent
+    ANNOUNCE = "announce"  # a prompt to the agent and the customer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
     name: str
@@ -738,6 +773,8 @@ class QueueSettings:
     """It blinks while the longest has waited longer; None: never for their time."""
     survey: FlowId | None = None
     """The flow of customers whose agent ends the talk; None: they are released."""
+    supervision_notice: SupervisionNotice | None = None
+    """None: as `Settings.supervision_notice` says."""
 
 
 DIRECT = QueueId("direct")
@@ -786,6 +823,9 @@ class AgentSettings:
     """Spoken to the agent; None: the default."""
     team: TeamId | None = None
     is_supervisor: bool = False
+    """May do everything that supervisors do, to everybody."""
+    role: RoleId | None = None
+    """What the agent may do to others' talks; None: nothing."""
     class_of_service: ClassOfServiceId | None = None
     """None: internal numbers only."""
     shift: HoursId | None = None
@@ -883,6 +923,11 @@ class FeatureCodes:
     echo_test: str = "43"
     close_hours: str = "51"
     record_prompt: str = "52"
+    listen: str = "61"
+    whisper: str = "62"
+    barge: str = "63"
+    take_over: str = "64"
+    listen_queue: str = "65"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -994,6 +1039,8 @@ class Settings:
     look_ups: Mapping[LookUpId, LookUpShape] = field(default_factory=dict)
     recordable_prompts: Mapping[str, RecordablePrompt] = field(default_factory=dict)
     """By the code typed after the feature code."""
+    roles: Mapping[RoleId, RoleSettings] = field(default_factory=dict)
+    supervision_notice: SupervisionNotice = SupervisionNotice.NONE
     trunk: str = "carrier"
     """The PJSIP endpoint of the outside lines."""
     timezone: str = "UTC"

@@ -25,8 +25,10 @@ from ccserver.core.ids import (
     PromptId,
     QueueId,
     ReasonId,
+    RequestId,
     SessionId,
     SkillId,
+    WatchId,
 )
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
@@ -41,7 +43,7 @@ from ccserver.core.records import (
     TransferKind,
     VisitOutcome,
 )
-from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WorkMode
+from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WatchMode, WorkMode
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
 K = TypeVar("K")
@@ -73,6 +75,7 @@ class Role(Enum):
     HEADSET = "headset"  # an agent's line that stays connected
     GUEST = "guest"  # somebody outside the center: the target of a transfer
     OWN = "own"  # a phone's own call
+    SUPERVISOR = "supervisor"  # hears an agent's talk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,11 @@ class Dialogue(Enum):
     ACCEPT = "accept"  # the key by which an agent at an outside number takes the call
     DESK = "desk"  # an agent's leg that was sent to the desk: what is asked of it depends on what it is there for
     MESSAGE = "message"  # an agent at the desk hears what a caller has left
+    WATCHER = "watcher"  # the number of a supervisor, who is logged in elsewhere
+    WATCHER_PIN = "watcher_pin"
+    WATCHED = "watched"  # the number of the agent, or of the queue
+    WATCH_ASKED = "watch_asked"  # the session is being put on record
+    WATCH = "watch"  # a supervisor at the desk is told something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +175,15 @@ class Office:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a supervisor has dialled in for. `code` is the number of the agent, or of the queue, as far as it was typed."""
+
+    mode: WatchMode
+    is_queue: bool = False
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`verb` is the newest verb; ends of older ones are late and mean nothing."""
 
@@ -179,6 +196,7 @@ class Session:
     unseen: int = 0
     message: Message | None = None
     office: "Office | None" = None
+    wish: Wish | None = None
 
 
 # --- interactions -----------------------------------------------------------------------------------------------------
@@ -664,6 +682,85 @@ def seen_phone(agent: Agent, phone: Phone | None, line: Leg | None) -> PhoneStat
     return phone.state if phone is not None else PhoneState.UNKNOWN
 
 
+# --- supervision --------------------------------------------------------------------------------------------------------
+class WatchStage(Enum):
+    """What a supervisor's leg does.
+
+    | stage  | the leg                                            | what must come                            |
+    |--------|----------------------------------------------------|-------------------------------------------|
+    | ASKED  | none, or in the session of the feature code        | the session is on record                  |
+    | COMING | rings, or is on its way to where it parks          | LegParked                                 |
+    | READY  | parked, or hears the talk `Watch.hears`            | a talk of the agent, and its end          |
+    | TOLD   | at the desk, or on its way there                   | the end of a prompt                       |
+    | TAKING | on its way to the customer                         | both in one bridge                        |
+    | OVER   | is told why, and ends; or its end was ordered      | the end of the leg                        |
+    """
+
+    ASKED = "asked"
+    COMING = "coming"
+    READY = "ready"
+    TOLD = "told"
+    TAKING = "taking"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One talk that a supervisor hears, in one mode. `bridge` is that of the agent's leg: in another one the customer is another channel.
+    `recording` is the path of what the supervisor says."""
+
+    interaction: InteractionId
+    leg: LegId
+    mode: WatchMode
+    since: Moment
+    bridge: str | None = None
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What an entry of the audit log allows: this mode, in this interaction (None: to be there and wait)."""
+
+    interaction: InteractionId | None
+    mode: WatchMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A supervisor's session. `supervisor` is whose rights hold; None: an account at the control socket, which has them all."""
+
+    id: WatchId
+    stage: WatchStage
+    mode: WatchMode
+    by: str
+    supervisor: AgentId | None
+    phone: PhoneId
+    since: Moment
+    leg: LegId | None = None
+    agent: AgentId | None = None
+    """None: that of the queue's next call."""
+    queue: QueueId | None = None
+    """It is for the next call of this queue, and ends with it."""
+    request: RequestId | None = None
+    """Who waits for an answer."""
+    asking: CommandId | None = None
+    """The entry of the audit log that is being committed, and what it will allow."""
+    asked: Entry | None = None
+    allowed: Entry | None = None
+    hears: Heard | None = None
+    notified: Entry | None = None
+    """For which the parties of the talk were told."""
+    say: PromptId | None = None
+    """What the supervisor is told at the desk."""
+    is_last_word: bool = False
+    """It ends after that."""
+    rests_until_s: float = 0.0
+    """Monotonic; what was ordered last did not hold, and is not ordered again at once."""
+    recording: str = ""
+    """Of TAKING: the path of the talk's recording."""
+    stretches: int = 0
+
+
 # --- the whole --------------------------------------------------------------------------------------------------------
 class DeadlineKind(Enum):
     WRAP_UP = "wrap_up"  # of an agent
@@ -691,6 +788,8 @@ class DeadlineKind(Enum):
     CLOSING = "closing"  # of a queue: its hours end
     LOOK_UP = "look_up"  # of an interaction: the look-up takes long, and then too long
     LAMP = "lamp"  # of a queue: how long the longest has waited is looked at again
+    WATCH = "watch"  # of a supervisor's session: what its stage waits for did not come
+    AUDIT = "audit"  # of a supervisor's session: its entry in the audit log is not committed
 
 
 AGENT_DEADLINES = (
@@ -703,7 +802,8 @@ AGENT_DEADLINES = (
     DeadlineKind.LINE,
 )
 QUEUE_DEADLINES = (DeadlineKind.CLOSING, DeadlineKind.LAMP)
-"""Those whose name is an agent's, and a queue's; all others are of an interaction."""
+WATCH_DEADLINES = (DeadlineKind.WATCH, DeadlineKind.AUDIT)
+"""Those whose name is an agent's, a queue's, and a supervisor's session's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
 
@@ -720,6 +820,8 @@ class Awaited(Enum):
     REDIRECT = "redirect"
     LOOK_UP = "look_up"
     KEEP_PROMPT = "keep_prompt"
+    SPY = "spy"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -818,6 +920,7 @@ class Clockwork:
     incarnation: int = 0
     next_interaction: int = 1
     next_leg: int = 1
+    next_watch: int = 1
     is_linked: bool = False
     is_observed: bool = False
     """False from the start until the first observation: until then nothing is decided and no deadline fires."""
@@ -867,6 +970,7 @@ class CenterState:
     own_calls: Mapping[LegId, OwnCall] = field(default_factory=dict)
     lamps: Mapping[str, LampState] = field(default_factory=dict)
     """As last ordered."""
+    watches: Mapping[WatchId, Watch] = field(default_factory=dict)
 
 
 FORMAT = 3

@@ -23,15 +23,18 @@ from ccserver.core.commands import (
     RecordMessage,
     RedirectLegs,
     RingAgent,
+    RingSupervisor,
     RunScript,
     Say,
+    SpyLeg,
     Store,
+    StoreAudit,
     WaitUntil,
 )
 from ccserver.core.facts import Fact
-from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, SessionId
+from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, SessionId, WatchId
 from ccserver.core.moment import Moment
-from ccserver.core.records import Record
+from ccserver.core.records import AuditRecord, Record
 from ccserver.core.settings import QueueSettings, Settings
 from ccserver.core.state import (
     Agent,
@@ -53,10 +56,11 @@ from ccserver.core.state import (
     Session,
     SpokenTo,
     Table,
+    Watch,
 )
 
 Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
-Order = AnswerCall | RingAgent | DialOut | JoinLeg | RedirectLegs | HangUpLeg
+Order = AnswerCall | RingAgent | DialOut | RingSupervisor | JoinLeg | SpyLeg | RedirectLegs | HangUpLeg
 
 
 class Step:
@@ -82,6 +86,7 @@ class Step:
         self.spoken_to: Table[str, SpokenTo] = Table(undo, kept.spoken_to if kept else None)
         self.own_calls: Table[LegId, OwnCall] = Table(undo, kept.own_calls if kept else None)
         self.lamps: Table[str, LampState] = Table(undo, kept.lamps if kept else None)
+        self.watches: Table[WatchId, Watch] = Table(undo, kept.watches if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
         self.deadlines = Deadlines(due)
         self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})
@@ -171,8 +176,10 @@ class Step:
                 what, leg = Awaited.ANSWER, self.sessions[command.session].leg
             case RingAgent():
                 what, leg = Awaited.RING, command.leg
-            case DialOut():
+            case DialOut() | RingSupervisor():
                 what, leg = Awaited.DIAL, command.leg
+            case SpyLeg():
+                what, leg = Awaited.SPY, command.leg
             case JoinLeg():
                 what, leg = Awaited.JOIN, command.leg
             case RedirectLegs():
@@ -183,6 +190,12 @@ class Step:
                 assert_never(command)
         command_id = self.emit(command)
         self.outstanding.put(command_id, Outstanding(what=what, leg=leg, sent_s=self.now.mono_s))
+        return command_id
+
+    def store_audit(self, record: AuditRecord, leg: LegId | None) -> CommandId:
+        """Durable before acting: the entry is committed before what it tells is done. `leg` waits for it meanwhile."""
+        command_id = self.emit(StoreAudit(record=record))
+        self.outstanding.put(command_id, Outstanding(what=Awaited.AUDIT, leg=leg, sent_s=self.now.mono_s))
         return command_id
 
     def tell(self, fact: Fact) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ccserver.core import figures
 from ccserver.core.acd.urgency import Place, place
 from ccserver.core.agents import shown_state
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId, WatchId
 from ccserver.core.moment import Moment
 from ccserver.core.records import ShownState, VisitOutcome
-from ccserver.core.settings import QueueSettings, Settings, WorkMode
-from ccserver.core.state import CALLBACK, MESSAGE, VOICE, CenterState, Interaction, QueueCounters, Visit, seen_phone
+from ccserver.core.settings import QueueSettings, Settings, WatchMode, WorkMode
+from ccserver.core.state import CALLBACK, MESSAGE, VOICE, CenterState, Interaction, QueueCounters, Visit, Watch, seen_phone
 from ccserver.core.stats import service_level
 
 
@@ -93,6 +93,20 @@ class CallView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchView:
+    """A supervisor's session. `interaction`: what is heard just now."""
+
+    id: WatchId
+    by: str
+    phone: PhoneId
+    agent: AgentId | None
+    queue: QueueId | None
+    mode: WatchMode
+    interaction: InteractionId | None
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     is_linked: bool
     is_observed: bool
@@ -102,6 +116,7 @@ class Overview:
     calls: tuple[CallView, ...]
     repairs: int
     faults: int
+    watches: tuple[WatchView, ...] = ()
 
 
 def overview(state: CenterState, settings: Settings, now: Moment) -> Overview:
@@ -116,6 +131,20 @@ def overview(state: CenterState, settings: Settings, now: Moment) -> Overview:
         calls=tuple(_call(i, now) for _, i in sorted(state.interactions.items())),
         repairs=state.clockwork.repairs,
         faults=state.clockwork.faults,
+        watches=tuple(_watch(watch, now) for _, watch in sorted(state.watches.items())),
+    )
+
+
+def _watch(watch: Watch, now: Moment) -> WatchView:
+    return WatchView(
+        id=watch.id,
+        by=watch.by,
+        phone=watch.phone,
+        agent=watch.agent,
+        queue=watch.queue,
+        mode=watch.mode,
+        interaction=watch.hears.interaction if watch.hears is not None else None,
+        since_s=now.mono_s - watch.since.mono_s,
     )
 
 

@@ -30,13 +30,16 @@ from ccserver.core.events import (
     RecordingRequested,
     SkillRequested,
     UnpauseRequested,
+    WatchModeRequested,
+    WatchRequested,
+    WatchStopRequested,
 )
-from ccserver.core.ids import AgentId, HoursId, InteractionId, PhoneId, PromptId, QueueId, ReasonId, RequestId, SkillId
-from ccserver.core.settings import NumberMark, Settings
+from ccserver.core.ids import AgentId, HoursId, InteractionId, PhoneId, PromptId, QueueId, ReasonId, RequestId, SkillId, WatchId
+from ccserver.core.settings import NumberMark, Settings, WatchMode
 from ccserver.core.state import CenterState
 
 TEXT_CHARACTERS_MAX = 100
-PRIORITY_MAX, LEVEL_MAX = 10, 100
+PRIORITY_MAX, LEVEL_MAX, SESSION_MAX = 10, 100, 10**9
 
 Given = Mapping[str, object]
 Made = Callable[[RequestId], Event]
@@ -74,6 +77,9 @@ class LiveActs:
             "hours.open": self._open_hours,
             "number.mark": self._mark,
             "callback.cancel": self._cancel_callback,
+            "watch.begin": self._watch,
+            "watch.mode": self._watch_mode,
+            "watch.stop": self._watch_stop,
         }
 
     # --- agents -------------------------------------------------------------------------------------------------------
@@ -166,6 +172,27 @@ class LiveActs:
         interaction, by = interaction_of(given), who(given)
         return lambda number: CancelCallbackRequested(request=number, interaction=interaction, by=by)
 
+    # --- supervision --------------------------------------------------------------------------------------------------
+    def _watch(self, given: Given) -> Made:
+        """Of an agent, or of a queue's next call; the core says what cannot be."""
+        phone, mode, by = self._phone(given), _mode(given), who(given)
+        agent, queue = None, None
+        if (given.get("agent") is None) == (given.get("queue") is None):
+            raise NotDone(Why.MALFORMED, 'either "agent" or "queue" must be given')
+        if given.get("agent") is not None:
+            agent = AgentId(_one_of(text_of(given, "agent"), self._settings().agents, "agent"))
+        else:
+            queue = self.queue(given)
+        return lambda number: WatchRequested(request=number, phone=phone, mode=mode, agent=agent, queue=queue, by=by)
+
+    def _watch_mode(self, given: Given) -> Made:
+        watch, mode, by = _watch_of(given), _mode(given), who(given)
+        return lambda number: WatchModeRequested(request=number, watch=watch, mode=mode, by=by)
+
+    def _watch_stop(self, given: Given) -> Made:
+        watch, by = _watch_of(given), who(given)
+        return lambda number: WatchStopRequested(request=number, watch=watch, by=by)
+
     # --- what arguments name ------------------------------------------------------------------------------------------
     def agent(self, given: Given) -> AgentId:
         agent = AgentId(text_of(given, "agent"))
@@ -207,6 +234,14 @@ def interaction_of(given: Given) -> InteractionId:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise NotDone(Why.MALFORMED, '"interaction" must be the number of a call')
     return InteractionId(number)
+
+
+def _watch_of(given: Given) -> WatchId:
+    return WatchId(_whole(given, "session", 1, SESSION_MAX))
+
+
+def _mode(given: Given) -> WatchMode:
+    return WatchMode(_one_of(text_of(given, "mode"), [each.value for each in WatchMode], "mode"))
 
 
 def text_of(given: Given, name: str) -> str:

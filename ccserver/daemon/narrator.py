@@ -34,6 +34,7 @@ from ccserver.core.records import (
     SurveyRecord,
     TransferRecord,
     VisitRecord,
+    WatchRecord,
 )
 
 log = structlog.stdlib.get_logger("ccserver.center")
@@ -161,6 +162,16 @@ def tell_record(record: Record) -> None:
             log.info("call.marked", interaction=record.interaction, agent=record.agent, what=record.what)
         case AuditRecord():
             log.info("act.done" if record.is_done else "act.refused", by=record.by, act=record.act, what=record.what)
+        case WatchRecord():
+            log.info(
+                "supervision.ended",
+                session=record.watch,
+                by=record.by,
+                mode=record.mode.value,
+                agent=record.agent,
+                interaction=record.interaction,
+                duration_s=round(record.duration_s, 3),
+            )
         case FlowRecord():
             where = record.steps[-1] if record.steps else None
             log.info(

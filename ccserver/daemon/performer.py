@@ -22,10 +22,14 @@ from ccserver.core.commands import (
     RedirectLegs,
     Reply,
     RingAgent,
+    RingSupervisor,
     RunScript,
     Say,
     SetLamp,
+    SpeakInTalk,
+    SpyLeg,
     Store,
+    StoreAudit,
     WaitUntil,
 )
 from ccserver.core.events import (
@@ -44,7 +48,7 @@ from ccserver.core.events import (
     WaitEnded,
 )
 from ccserver.core.ids import CommandId
-from ccserver.core.records import Record
+from ccserver.core.records import AuditRecord, Record
 from ccserver.core.settings import NumberKind
 
 log = structlog.stdlib.get_logger(__name__)
@@ -68,6 +72,8 @@ class Performer:
         look_up: Callable[[CommandId, LookUp], None],
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
         keep: Callable[[CommandId, Record], None],
+        keep_audit: Callable[[CommandId, AuditRecord], None],
+        speak: Callable[[CommandId, SpeakInTalk], None],
         reply: Callable[[Reply], None],
         post: Callable[[Event], None],
         count_fault: Callable[[], None],
@@ -77,6 +83,8 @@ class Performer:
         self._look_up = look_up
         self._keep_prompt = keep_prompt
         self._keep = keep
+        self._keep_audit = keep_audit
+        self._speak = speak
         self._reply = reply
         self._post = post
         self._count_fault = count_fault
@@ -96,8 +104,22 @@ class Performer:
         match command:
             case Store(record=record):
                 self._keep(command_id, record)
-            case RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg() | ControlRecording() | SetLamp():
+            case StoreAudit(record=record):
+                self._keep_audit(command_id, record)
+            case (
+                RingAgent()
+                | DialOut()
+                | RingSupervisor()
+                | JoinLeg()
+                | SpyLeg()
+                | RedirectLegs()
+                | HangUpLeg()
+                | ControlRecording()
+                | SetLamp()
+            ):
                 self._legs.perform(command_id, command)
+            case SpeakInTalk():
+                self._speak(command_id, command)
             case (
                 AnswerCall()
                 | Say()
@@ -131,7 +153,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return WaitEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case CollectSecret():
             return SecretChecked(session=command.session, command=command_id, is_ok=None, is_failed=True)
-        case AnswerCall() | RingAgent() | DialOut() | JoinLeg() | RedirectLegs() | HangUpLeg():
+        case AnswerCall() | RingAgent() | DialOut() | RingSupervisor() | JoinLeg() | SpyLeg() | RedirectLegs() | HangUpLeg():
             return CommandFailed(command=command_id, reason=reason)
         case CollectNumber():
             return NumberCollected(
@@ -145,7 +167,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return LookedUp(command=command_id, end=LookUpEnd.FAILED)
         case KeepPrompt():
             return PromptKept(command=command_id, is_ok=False)
-        case EndSession() | ControlRecording() | SetLamp() | Store() | Reply():
+        case EndSession() | ControlRecording() | SpeakInTalk() | SetLamp() | Store() | StoreAudit() | Reply():
             return None
         case _:
             assert_never(command)

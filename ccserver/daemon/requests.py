@@ -25,7 +25,7 @@ from ccserver.core.ids import HoursId, RequestId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import OpeningHours, Settings
 from ccserver.core.state import CenterState, ClosedHours, Interaction
-from ccserver.core.views import Overview, overview
+from ccserver.core.views import Overview, WatchView, overview
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
 from ccserver.web.calls import Answer
 
@@ -71,6 +71,7 @@ class Requests:
             **{do: self._act(read) for do, read in self._acts.table().items()},
             "numbers": lambda _: self.numbers(),
             "hours": lambda _: self.hours(),
+            "watches": lambda _: codec.encode(self.read().watches, tuple[WatchView, ...]),
             "reload": lambda _: self._desk.reload(),
         }
 

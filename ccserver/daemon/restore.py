@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from ccserver.core.center import CallCenter
-from ccserver.core.commands import Command, Store
+from ccserver.core.commands import Command, Store, StoreAudit
 from ccserver.core.events import DeadlineReached, SettingsLoaded
 from ccserver.core.ids import CommandId
 from ccserver.core.moment import Moment
@@ -53,7 +53,7 @@ def revive(restored: Restored, settings: Settings, keep: Keep) -> Revived:
             log.warning("replay.faulted", seq=seq, on=type(event).__name__, reason=f"{type(error).__name__}: {error}")
             continue
         for index, command in enumerate(commands):
-            if isinstance(command, Store):
+            if isinstance(command, Store | StoreAudit):
                 keep(run, CommandId(seq, index), command.record)
     return Revived(center=center, last=last, replayed=len(restored.inputs))
 

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,8 +29,9 @@ from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
-from ccserver.core.commands import Command, KeepPrompt
+from ccserver.core.commands import Command, KeepPrompt, SpeakInTalk
 from ccserver.core.events import (
+    AuditStored,
     CenterStarted,
     Event,
     LinkLost,
@@ -40,7 +42,7 @@ from ccserver.core.events import (
 )
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
 from ccserver.core.moment import Moment
-from ccserver.core.records import InteractionRecord, ObjectionRecord, Record
+from ccserver.core.records import AuditRecord, InteractionRecord, ObjectionRecord, Record
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
 from ccserver.daemon import housekeeping, logs, narrator, snapshots
@@ -110,6 +112,7 @@ class Service:
             on_error=self._history_failed,
             on_refused=_record_refused,
             on_notices=self._notices.told,
+            on_committed=lambda command: loop.from_thread(lambda: self.post(AuditStored(command=command))),
         )
         self._writer.start()
         self._archivist = self._make_archivist()
@@ -143,6 +146,8 @@ class Service:
             look_up=self._look_ups.perform,
             keep_prompt=self._keep_prompt,
             keep=self._keep,
+            keep_audit=self._keep_audit,
+            speak=self._speak_in_talk,
             reply=self._requests.replied,
             post=self.post,
             count_fault=self._metrics.edge_faulted,
@@ -216,11 +221,7 @@ class Service:
             pbx=edge.pbx,
             incarnation=self._journal.incarnation,
             secret=edge.agi_secret,
-            prompts=PromptPaths(
-                asterisk_dir=edge.prompts_dir,
-                local_dir=edge.prompts_local_dir,
-                default_language=self._configuration.settings.default_language,
-            ),
+            prompts=self._prompt_paths(),
             speaker=self._speaker,
             numbering=self._numbering,
             phones=self._phones,
@@ -230,6 +231,14 @@ class Service:
             check_secret=self._secret_checks.check,
             scripts=self._scripts,
             overflow_context=edge.overflow_context,
+        )
+
+    def _prompt_paths(self) -> PromptPaths:
+        edge = self._configuration.edges.asterisk
+        return PromptPaths(
+            asterisk_dir=edge.prompts_dir,
+            local_dir=edge.prompts_local_dir,
+            default_language=self._configuration.settings.default_language,
         )
 
     def _discard(self, path: str) -> None:
@@ -439,6 +448,20 @@ class Service:
         narrator.tell_record(record)
         self._archive(record)
 
+    def _keep_audit(self, command_id: CommandId, record: AuditRecord) -> None:
+        """Told by AuditStored when it is committed; of a run that is over nobody waits for it."""
+        self._writer.append(self._journal.run, command_id, record, is_awaited=True)
+        self._metrics.count(record)
+        narrator.tell_record(record)
+
+    def _speak_in_talk(self, command_id: CommandId, command: SpeakInTalk) -> None:
+        """With the sound file of the prompt; what is not there cannot be said, and is no reason to end a session."""
+        sound = self._prompt_paths().find(command.language, command.prompt)
+        if sound is None:
+            log.error("prompt.missing", prompt=command.prompt, language=command.language)
+        else:
+            self._ami.perform(command_id, replace(command, sound=sound))
+
     def _history_failed(self, error: Exception | None) -> None:
         """On the writer's thread."""
         if error is None:
@@ -562,6 +585,7 @@ class Service:
                     0 if self._archivist is None else self._archivist.backlog,
                 ),
                 "ccserver_journal_unsynced_inputs": ("Inputs not synced to the disk yet.", self._journal.unsynced_inputs),
+                "ccserver_supervision_sessions": ("Sessions of supervisors now.", len(shown.watches)),
                 "ccserver_queue_totals_difference": (
                     "Visits offered, less those that ended, less those that wait: always 0.",
                     difference,

@@ -5,7 +5,7 @@ from random import Random
 
 from ccserver.core import commands as c
 from ccserver.core.events import CommandDone, CommandFailed, LegAnswered, LegRinging, LegStarted, OutcomeUnknown, RingEnded
-from ccserver.core.ids import CommandId
+from ccserver.core.ids import CommandId, InteractionId
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Channel, Place
 from ccserver.sim.dialplan import Dialplan
@@ -20,9 +20,31 @@ PLACES = {
 }
 
 Originate = c.RingAgent | c.DialOut
-Action = c.RingAgent | c.DialOut | c.JoinLeg | c.RedirectLegs | c.HangUpLeg | c.ControlRecording | c.SetLamp
-ACTIONS = (c.RingAgent, c.DialOut, c.JoinLeg, c.RedirectLegs, c.HangUpLeg, c.ControlRecording, c.SetLamp)
-UNANSWERED = (c.ControlRecording, c.SetLamp)
+Action = (
+    c.RingAgent
+    | c.DialOut
+    | c.RingSupervisor
+    | c.JoinLeg
+    | c.SpyLeg
+    | c.SpeakInTalk
+    | c.RedirectLegs
+    | c.HangUpLeg
+    | c.ControlRecording
+    | c.SetLamp
+)
+ACTIONS = (
+    c.RingAgent,
+    c.DialOut,
+    c.RingSupervisor,
+    c.JoinLeg,
+    c.SpyLeg,
+    c.SpeakInTalk,
+    c.RedirectLegs,
+    c.HangUpLeg,
+    c.ControlRecording,
+    c.SetLamp,
+)
+UNANSWERED = (c.ControlRecording, c.SetLamp, c.SpeakInTalk)
 """Commands without an end."""
 
 
@@ -36,10 +58,14 @@ class VirtualAmi:
         self._dialplan = dialplan
         self._under_way: dict[CommandId, bool] = {}
         self.lamps: dict[str, c.LampState] = {}
+        self.spoken: list[c.SpeakInTalk] = []
         self._steps: dict[type, Callable[[CommandId, c.Command, bool], None]] = {
             c.RingAgent: self._originate,
             c.DialOut: self._originate,
+            c.RingSupervisor: self._ring_supervisor,
             c.JoinLeg: self._join,
+            c.SpyLeg: self._spy,
+            c.SpeakInTalk: self._speak,
             c.RedirectLegs: self._redirect,
             c.HangUpLeg: self._hang_up,
             c.ControlRecording: self._control_recording,
@@ -107,6 +133,22 @@ class VirtualAmi:
             channel.ring_timer = self._agenda.after(ring.ring_timeout_s, dialplan.end, channel, 19, 480)
             self._agenda.after(self._chance.uniform(0.003, 0.03), self._ring, channel)
 
+    def _ring_supervisor(self, command_id: CommandId, ring: c.Command, is_told: bool) -> None:
+        assert isinstance(ring, c.RingSupervisor)
+        dial = c.DialOut(
+            leg=ring.leg,
+            interaction=InteractionId(0),
+            to=ring.phone,
+            number=None,
+            name=ring.name,
+            ring_timeout_s=ring.ring_timeout_s,
+            place=c.Place.PARK,
+        )
+        self._originate(command_id, dial, is_told)
+        channel = self._dialplan.channels.get(ring.leg)
+        if channel is not None:
+            channel.is_supervisor = True
+
     def _ring(self, channel: Channel) -> None:
         if channel.is_gone or channel.is_up or channel.ring is None:
             return
@@ -148,6 +190,19 @@ class VirtualAmi:
             channel.caller_channel, channel.max_talk_s, channel.recording = join.caller_channel, join.max_talk_s, join.recording
             channel.is_kept = join.is_kept
             self._dialplan.send((channel, Place.AGENT))
+
+    def _spy(self, command_id: CommandId, spy: c.Command, is_told: bool) -> None:
+        assert isinstance(spy, c.SpyLeg)
+        channel = self._dialplan.channels.get(spy.leg)
+        self._answer(command_id, is_told, "" if channel is not None else "No such channel")
+        if channel is not None:
+            channel.is_supervisor, channel.spies, channel.ears = True, spy.target_channel, spy.ears
+            channel.recording = spy.recording
+            self._dialplan.send((channel, Place.SPY))
+
+    def _speak(self, _: CommandId, command: c.Command, __: bool) -> None:
+        assert isinstance(command, c.SpeakInTalk)
+        self.spoken.append(command)
 
     def _redirect(self, command_id: CommandId, redirect: c.Command, is_told: bool) -> None:
         """Both or none: Asterisk looks for the second channel before it moves the first."""

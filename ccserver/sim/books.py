@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from hashlib import sha256
 
 from ccserver.core.codec import dump
-from ccserver.core.commands import Command, Reply, Store
+from ccserver.core.commands import Command, Reply, Store, StoreAudit
 from ccserver.core.ids import AgentId, CommandId, InteractionId, QueueId, RequestId
 from ccserver.core.records import (
     EndedBy,
@@ -56,7 +56,7 @@ class Books:
         self._hash.update(b"\n")
         self.commands += 1
         self.kinds[type(command).__name__] += 1
-        if isinstance(command, Store):
+        if isinstance(command, Store | StoreAudit):
             self._keep(command.record)
         elif isinstance(command, Reply):
             if command.request in self.replies:

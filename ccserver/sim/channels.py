@@ -9,6 +9,7 @@ from ccserver.core.commands import (
     CollectNumber,
     CollectSecret,
     DialOut,
+    Ears,
     RecordingStep,
     RecordMessage,
     RingAgent,
@@ -50,6 +51,7 @@ class Place(Enum):
     AGENT = "cc-agent,ring"
     PARK = "cc-agent,park"
     DESK = "cc-agent,desk"
+    SPY = "cc-supervise"
     CONFERENCE = "cc-conference"
     FEATURE = "cc-phones"
     OWN = "cc-internal"  # a phone's own call
@@ -132,6 +134,11 @@ class Channel:
     max_talk_s: float = 0.0
     is_kept: bool = False
     recording: str = ""
+    # a supervisor's
+    is_supervisor: bool = False
+    spies: str = ""
+    """The name of the channel that it hears."""
+    ears: Ears = Ears.NOBODY
     controls: list[RecordingStep] = field(default_factory=list)
 
 

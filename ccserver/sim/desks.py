@@ -68,6 +68,8 @@ class AgentHabits:
     """A headset's line breaks; 0: never."""
     office_every_s: float = 0.0
     """A supervisor closes hours, opens them, or records a prompt, by phone; 0: never."""
+    supervises_every_s: float = 0.0
+    """A supervisor listens to somebody, and more, by phone; 0: never."""
     accepts_ratio: float = 0.85
     """At an external phone: presses 1; else it is a voicemail that has answered."""
 
@@ -128,6 +130,7 @@ class AgentAtDesk:
         self._again(self._habits.line_drops_every_s, self._drop_line)
         if self._pbx.settings.agents[self.agent].is_supervisor:
             self._again(self._habits.office_every_s, self._do_office)
+            self._again(self._habits.supervises_every_s, self._supervise)
 
     def _again(self, mean_s: float, action: Callable[[], None]) -> None:
         if mean_s > 0:
@@ -186,6 +189,31 @@ class AgentAtDesk:
             self.plan(errand + self._chance.choice(("1", "1", "9", "")))
             self._again(self._habits.office_every_s, self._do_office)
 
+    def _supervise(self) -> None:
+        """An agent, a queue, or what is neither; with the number at once, or when it is asked for."""
+        if self._is_at_work and self._others and self._line is None:
+            codes, chance = self._codes, self._chance
+            code = chance.choice((codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue))
+            self.plan(code + chance.choice((chance.choice(self._others), "")))
+        if self._is_at_work:
+            self._again(self._habits.supervises_every_s, self._supervise)
+
+    def _hear(self, channel: Channel) -> None:
+        """For a while, with keys, until it is enough, or has become a talk."""
+        chance, at_s = self._chance, 0.0
+        for _ in range(chance.randrange(6)):
+            at_s += chance.uniform(0.5, 20.0)
+            self._agenda.after(at_s, self._press_in_silence, channel, chance.choice("4569*1"))
+        self._agenda.after(at_s + chance.uniform(1.0, 60.0), self._hear_enough, channel)
+
+    def _press_in_silence(self, channel: Channel, digit: str) -> None:
+        if channel.place is not Place.AGENT:
+            self._pbx.press(channel, digit)
+
+    def _hear_enough(self, channel: Channel) -> None:
+        if channel.place is not Place.AGENT:
+            self._pbx.hang_up(channel)
+
     # --- feature codes ------------------------------------------------------------------------------------------------
     def plan(self, digits: str) -> None:
         """Dial `*digits` as soon as the phone is free."""
@@ -213,6 +241,11 @@ class AgentAtDesk:
         channel = self._pbx.dial_feature(self, self._phone, digits)
         if channel is not None and digits == self._codes.headset:
             self._line = channel
+        codes = self._codes
+        if channel is not None and digits.startswith(
+            (codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue)
+        ):
+            self._hear(channel)
         return channel is not None
 
     def _retry_plan(self) -> None:
@@ -261,7 +294,9 @@ class AgentAtDesk:
             self._agenda.after(delay_s, press, channel, chance.choice(verb.complete))
         elif channel.place is Place.FEATURE:
             is_code = any(piece.value in ASKED_CODE.values() for piece in verb.say)
-            self._agenda.after(delay_s, press, channel, ("1" if is_code else self.agent) + "#")
+            is_other = any(piece.value in ("cc-watch-agent", "cc-watch-queue") for piece in verb.say)
+            typed = "1" if is_code else self._whom() if is_other else self.agent
+            self._agenda.after(delay_s, press, channel, typed + "#")
         elif self._dispositions and chance.random() < self._habits.disposition_ratio:
             self._agenda.after(delay_s, press, channel, chance.choice(self._dispositions) + "#")
         elif chance.random() < 0.5 and channel is not self._line:

@@ -96,7 +96,10 @@ class Dialplan:
             Place.AGENT: self._run_bridge,
             Place.PARK: self._park,
             Place.CONFERENCE: self._confer,
+            Place.SPY: self._spy,
         }
+        codes = settings.features
+        self._supervisors_codes = (codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue)
 
     # --- channels -----------------------------------------------------------------------------------------------------
     def new_channel(
@@ -145,6 +148,9 @@ class Dialplan:
         channel.person.ended(channel)
         for other in left:
             self._go_on(other)
+        for other in self.channels.values():
+            if other.place is Place.SPY and other.spies == channel.name:
+                self._spied_enough(other)
         partner, channel.partner = channel.partner, None
         if partner is not None:
             partner.partner = None
@@ -255,6 +261,7 @@ class Dialplan:
         elif ending.next is Next.PARK and (channel.place is Place.FEATURE or channel.is_ours):
             if channel.place is Place.FEATURE:
                 channel.is_ours = channel.is_kept = True
+                channel.is_supervisor = channel.digits.startswith(self._supervisors_codes)
             channel.place = Place.PARK
             self._soon(channel)
         elif ending.next is Next.DIAL and channel.place is Place.OWN:
@@ -293,6 +300,15 @@ class Dialplan:
     def _wait_alone(self, channel: Channel) -> None:
         channel.retry, channel.is_parking = None, False
         self._enter(self._new_bridge(BridgeKind.HOLDING), channel)
+
+    def _spy(self, channel: Channel) -> None:
+        """ChanSpy(): in no bridge, for as long as the other channel lives."""
+        if channel.spies not in self.names:
+            self._spied_enough(channel)
+
+    def _spied_enough(self, channel: Channel) -> None:
+        channel.spies, channel.place = "", Place.PARK
+        self._soon(channel)
 
     def _confer(self, channel: Channel) -> None:
         room = self.rooms.get(channel.digits)
@@ -333,7 +349,8 @@ class Dialplan:
     def join(self, caller: Channel, agent: Channel) -> None:
         """Both leave what they are in. An unfinished place of theirs waits until the talk is over."""
         for channel in (caller, agent):
-            if channel.bridge is not None and channel.bridge.kind is BridgeKind.TALK:
+            is_in_talk = channel.bridge is not None and channel.bridge.kind is BridgeKind.TALK
+            if is_in_talk and not agent.is_supervisor:
                 self.steals += 1
             self._leave(channel)
             self.agi.break_off(channel)

@@ -11,7 +11,7 @@ Here is what people do and what befalls the PBX; where legs go is `dialplan`'s, 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import Command, KeepPrompt, LampState, LookUp, Reply, Store
+from ccserver.core.commands import Command, KeepPrompt, LampState, LookUp, Reply, Store, StoreAudit
 from ccserver.core.events import (
     ChannelView,
     EmergencyDialled,
@@ -146,7 +146,7 @@ class VirtualPbx:
                 return
             if channel.session is not None:
                 self.agi.press(channel, digit)
-            elif channel.bridge is not None and self._listens_to(channel.leg):
+            elif (channel.bridge is not None or channel.place is Place.SPY) and self._listens_to(channel.leg):
                 self._wire.ami(LegDigit(leg=channel.leg, digit=digit))
 
     def answer(self, channel: Channel) -> None:
@@ -287,7 +287,7 @@ class VirtualPbx:
 
     # --- what the core commands ---------------------------------------------------------------------------------------
     def perform(self, command_id: CommandId, command: Command) -> None:
-        if isinstance(command, Store | Reply | LookUp | KeepPrompt):
+        if isinstance(command, Store | StoreAudit | Reply | LookUp | KeepPrompt):
             raise TypeError(f"{type(command).__name__} is no matter of the PBX")
         if isinstance(command, ACTIONS):
             self._ami.perform(command_id, command)

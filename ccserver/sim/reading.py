@@ -30,4 +30,6 @@ def _application(channel: Channel) -> str:
         return "AGI"
     if channel.place is Place.AGENT:
         return "AppDial2"
+    if channel.place is Place.SPY:
+        return "ChanSpy"
     return "Dial" if channel.place in (Place.ELSEWHERE, Place.OWN) else "MusicOnHold"

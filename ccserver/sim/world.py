@@ -11,8 +11,9 @@ from random import Random
 
 from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
-from ccserver.core.commands import Command, KeepPrompt, LookUp, Reply, Store
+from ccserver.core.commands import Command, KeepPrompt, LookUp, Reply, Store, StoreAudit
 from ccserver.core.events import (
+    AuditStored,
     CenterStarted,
     DeadlineReached,
     Event,
@@ -74,6 +75,7 @@ class World:
         self.seed = seed
         self.agenda = Agenda()
         self.chance = Random(f"{seed}/world")
+        self._database = Random(f"{seed}/database")
         self.wire = Wire(self.agenda, Random(f"{seed}/wire"), self.post, faults)
         self.systems = VirtualSystems(settings, self.agenda, Random(f"{seed}/systems"), self.wire, told)
         self.pbx = VirtualPbx(
@@ -222,6 +224,8 @@ class World:
             enter(command_id, command)
             if isinstance(command, LookUp | KeepPrompt):
                 self.systems.perform(command_id, command)
+            elif isinstance(command, StoreAudit):
+                self._store_audit(command_id)
             elif not isinstance(command, Store | Reply):
                 perform(command_id, command)
         if self._watch is not None:
@@ -231,6 +235,12 @@ class World:
             self._schedule_observation(OBSERVE_AGAIN_S)
         elif isinstance(event, PbxObserved):
             self.wire.is_agi_open = True
+
+    def _store_audit(self, command_id: CommandId) -> None:
+        """The database is quick, slow, or stalls until nobody waits any more."""
+        luck = self._database.random()
+        delay_s = self._database.uniform(0.001, 0.3) if luck < 0.97 else self._database.uniform(1.0, 10.0)
+        self.agenda.after(delay_s, self.wire.own, AuditStored(command=command_id))
 
     def _arm(self) -> None:
         """One timer. An alarm that rings too early is cheaper than one that is set anew after each step."""

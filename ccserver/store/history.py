@@ -28,7 +28,9 @@ from ccserver.core.records import (
     TransferOutcome,
     TransferRecord,
     VisitOutcome,
+    WatchRecord,
 )
+from ccserver.core.settings import WatchMode
 from ccserver.store import schema
 from ccserver.store.archive import FileStatus
 from ccserver.store.database import Store
@@ -121,6 +123,7 @@ class CallStory:
     recordings: tuple[PastRecording, ...]
     transfers: tuple[TransferRecord, ...] = ()
     marks: tuple[MarkRecord, ...] = ()
+    supervisions: tuple[WatchRecord, ...] = ()
     messages: tuple[MessageRecord, ...] = ()
     callbacks: tuple[CallbackRecord, ...] = ()
     """Asked for in this call, or what this call is."""
@@ -197,6 +200,7 @@ def call_story(store: Store, number: InteractionId) -> CallStory | None:
             recordings=tuple(_recordings(connection, number)),
             transfers=tuple(_transfer(each) for each in _parts(connection, schema.transfers, number)),
             marks=tuple(_mark(each) for each in _of_call(connection, schema.marks, number)),
+            supervisions=tuple(_supervision(each) for each in _of_call(connection, schema.supervisions, number)),
             messages=tuple(_message(each) for each in _of_call(connection, schema.messages, number)),
             callbacks=tuple(_callback(each) for each in _callbacks(connection, number)),
             children=tuple(connection.execute(_CHILDREN, {"of": number}).scalars()),
@@ -290,6 +294,21 @@ def _transfer(row: Row[tuple[object, ...]]) -> TransferRecord:
 
 def _mark(row: Row[tuple[object, ...]]) -> MarkRecord:
     return MarkRecord(interaction=row.interaction, agent=row.agent, what=row.what, at_utc_s=row.at.timestamp())
+
+
+def _supervision(row: Row[tuple[object, ...]]) -> WatchRecord:
+    return WatchRecord(
+        watch=row.watch,
+        number=row.number,
+        by=row.by,
+        supervisor=row.supervisor,
+        phone=row.phone,
+        agent=row.agent,
+        interaction=row.interaction,
+        mode=WatchMode(row.mode),
+        started_utc_s=row.started_at.timestamp(),
+        duration_s=row.duration_s,
+    )
 
 
 def _message(row: Row[tuple[object, ...]]) -> MessageRecord:

@@ -29,6 +29,7 @@ from ccserver.core.records import (
     SurveyRecord,
     TransferRecord,
     VisitRecord,
+    WatchRecord,
 )
 from ccserver.store import schema
 
@@ -256,6 +257,20 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "digest": None,
             }
             return schema.audit, row
+        case WatchRecord():
+            row |= {
+                "interaction": record.interaction,
+                "watch": record.watch,
+                "number": record.number,
+                "by": text(record.by),
+                "supervisor": text(record.supervisor),
+                "phone": text(record.phone),
+                "agent": text(record.agent),
+                "mode": record.mode.value,
+                "started_at": utc(record.started_utc_s),
+                "duration_s": record.duration_s,
+            }
+            return schema.supervisions, row
         case NoticeRecord():
             row |= {
                 "interaction": record.interaction,

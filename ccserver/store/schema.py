@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -317,6 +317,22 @@ audit = _history(
     Index(None, "position", unique=True),
 )
 
+supervisions = _history(
+    "supervisions",
+    _required("interaction", BigInteger),
+    _required("watch", BigInteger),
+    _required("number", Integer),
+    _required("by", Text),
+    _optional("supervisor", Text),
+    _required("phone", Text),
+    _required("agent", Text),
+    _required("mode", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    Index(None, "interaction"),
+    Index(None, "started_at"),
+)
+
 notices = _history(
     "notices",
     _optional("interaction", BigInteger),
@@ -462,6 +478,7 @@ HISTORY = (
     messages,
     marks,
     audit,
+    supervisions,
     notices,
     flow_passages,
     survey_answers,

@@ -40,14 +40,16 @@ class Told:
     run: str
     command: CommandId
     record: Record
+    is_awaited: bool = False
+    """Somebody acts only when it is committed."""
 
 
 class Writer:
     """Writes to `engine`, whose schema has been checked. `start` it, `append` from any one thread, `close` it.
 
     `on_error` hears, on the writer's thread, why a batch could not be written (it will be tried again; None when it worked
-    again). `on_notices` hears there that notices have been committed. `on_refused` hears of a record that no attempt can write;
-    that is a fault of ours, and the others go on.
+    again). `on_notices` hears there that notices have been committed, `on_committed` of each awaited record. `on_refused` hears of a
+    record that no attempt can write; that is a fault of ours, and the others go on.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Writer:
         on_error: Callable[[Exception | None], None] | None = None,
         on_refused: Callable[[Told, Exception], None] | None = None,
         on_notices: Callable[[], None] | None = None,
+        on_committed: Callable[[CommandId], None] | None = None,
         batch_rows: int = BATCH_ROWS,
         batch_s: float = BATCH_S,
         batch_rows_max: int = BATCH_ROWS_MAX,
@@ -65,6 +68,7 @@ class Writer:
         self._on_error = on_error
         self._on_refused = on_refused
         self._on_notices = on_notices
+        self._on_committed = on_committed
         self._batch_rows = batch_rows
         self._batch_s = batch_s
         self._batch_rows_max = batch_rows_max
@@ -89,12 +93,13 @@ class Writer:
         self._thread.start()
 
     # --- for the driver -----------------------------------------------------------------------------------------------------
-    def append(self, run: str, command: CommandId, record: Record) -> None:
-        """Take one record. Never waits for the database, never raises for its sake."""
+    def append(self, run: str, command: CommandId, record: Record, *, is_awaited: bool = False) -> None:
+        """Take one record. Never waits for the database, never raises for its sake. One that is awaited is written at once."""
         with self._changed:
-            self._queue.append(Told(run, command, record))
+            self._queue.append(Told(run, command, record, is_awaited))
             self._appended += 1
-            if len(self._queue) >= self._batch_rows and not self._has_batch.is_set():
+            is_batch = is_awaited or len(self._queue) >= self._batch_rows
+            if is_batch and not self._has_batch.is_set():
                 self._has_batch.set()
 
     @property
@@ -209,6 +214,10 @@ class Writer:
             for run, command in reached.items():
                 _note(connection, run, command, written.get(run, 0))
         self.written_rows += sum(written.values())
+        if self._on_committed is not None:
+            for told in batch:
+                if told.is_awaited:
+                    self._on_committed(told.command)
 
     def _insert(self, connection: Connection, table: Table, rows: list[Row]) -> int:
         if connection.dialect.name != "sqlite":

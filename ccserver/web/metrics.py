@@ -39,6 +39,7 @@ from ccserver.core.records import (
     TransferRecord,
     VisitOutcome,
     VisitRecord,
+    WatchRecord,
 )
 
 WAIT_BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
@@ -169,6 +170,9 @@ class CenterMetrics:
         self._surveys = Counter(
             "ccserver_survey_answers", "Answers of customers after the call.", ["queue", "kind", "score"], registry=registry
         )
+        self._watches = Counter(
+            "ccserver_supervisions", "Calls that supervisors heard, spoke in or took over.", ["mode"], registry=registry
+        )
         self._faults = Counter(
             "ccserver_faults", "Steps of the center that failed; their call was released.", registry=registry
         )
@@ -229,6 +233,8 @@ class CenterMetrics:
                 self._consents.labels(record.kind.value).inc()
             case QualityRecord():
                 self._mos.labels(record.side.value).observe(record.mos)
+            case WatchRecord():
+                self._watches.labels(record.mode.value).inc()
             case AuditRecord() | MarkRecord() | ObjectionRecord():
                 pass
             case _:

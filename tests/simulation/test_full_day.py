@@ -26,6 +26,7 @@ HABITS = AgentHabits(
     headset_ratio=0.4,
     line_drops_every_s=900.0,
     office_every_s=300.0,
+    supervises_every_s=120.0,
     in_talk={
         InTalk.TRANSFER: 0.12,
         InTalk.CONSULT: 0.25,

@@ -72,6 +72,7 @@ PROMPTS_HZ = {
     "cc-transfer-failed": 1570,
     "cc-consult-ended": 1690,
     "cc-hold-reminder": 1810,
+    "cc-watch-no-record": 1870,
     "pay": 1840,
     "paid": 1965,
     # What is said to a caller who waits, is called back or leaves a message.

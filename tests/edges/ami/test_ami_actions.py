@@ -20,6 +20,7 @@ from ccserver.ami.protocol import FieldRefused, encode
 from ccserver.core.commands import (
     ControlRecording,
     DialOut,
+    Ears,
     HangUpLeg,
     JoinLeg,
     LampState,
@@ -28,9 +29,12 @@ from ccserver.core.commands import (
     RecordingStep,
     RedirectLegs,
     RingAgent,
+    RingSupervisor,
     SetLamp,
+    SpeakInTalk,
+    SpyLeg,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId, PhoneId, PromptId, QueueId
 from ccserver.core.offers import MAX_TALK_GUARD_S
 from ccserver.core.records import RecordingSide
 
@@ -211,6 +215,80 @@ def test_a_lamp_is_a_device_state(state: LampState, value: str) -> None:
     )
 
 
+# --- supervision --------------------------------------------------------------------------------------------------------
+SPY = SpyLeg(
+    leg=LegId("pbx", "ccpbx-000007-00000003"),
+    channel="PJSIP/1003-00000005",
+    target=RING.leg,
+    target_channel="PJSIP/1001-00000002",
+    ears=Ears.AGENT,
+)
+SPEAK = SpeakInTalk(
+    leg=RING.leg,
+    channel="PJSIP/1001-00000002",
+    ears=Ears.ALL,
+    prompt=PromptId("cc-supervision-notice"),
+    language=Language("en"),
+    sound="/prompts/en/cc-supervision-notice",
+)
+
+
+def test_a_supervisors_phone_parks_on_answer_and_shows_no_number() -> None:
+    action = the_action(RingSupervisor(leg=SPY.leg, phone=PhoneId("PJSIP/1003"), name="Supervision", ring_timeout_s=30.0))
+    assert dict(action[:8]) == {
+        "Action": "Originate",
+        "Channel": "PJSIP/1003",
+        "ChannelId": SPY.leg.uniqueid,
+        "Context": "cc-agent",
+        "Exten": "park",
+        "Priority": "1",
+        "CallerID": '"Supervision" <anonymous>',
+        "Timeout": "30000",
+    }
+    assert ("Variable", f"CC_LEG={SPY.leg.uniqueid}") in action and ("Async", "true") in action
+
+
+@pytest.mark.parametrize(("ears", "option"), [(Ears.NOBODY, ""), (Ears.AGENT, "w"), (Ears.ALL, "B")])
+def test_whom_a_supervisor_hears_and_who_hears_them_is_said_before_the_leg_goes_there(ears: Ears, option: str) -> None:
+    said = actions_for(replace(SPY, ears=ears, recording="/rec/1"))
+    values = {dict(action)["Variable"]: dict(action)["Value"] for action in said[:-1]}
+    assert values == {"CC_SPY": "PJSIP/1001-00000002", "CC_SPYOPT": option, "CC_REC": "/rec/1"}
+    assert dict(said[-1]) == {
+        "Action": "Redirect",
+        "Channel": SPY.leg.uniqueid,
+        "Context": "cc-supervise",
+        "Exten": "spy",
+        "Priority": "1",
+    }
+
+
+def test_a_prompt_is_said_into_a_talk_by_a_channel_of_asterisks_own() -> None:
+    action = the_action(SPEAK)
+    assert ("Channel", "Local/voice@cc-supervise/n") in action and "ChannelId" not in dict(action)
+    assert [value for key, value in action if key == "Variable"] == [
+        "CC_SPY=PJSIP/1001-00000002",
+        "CC_SPYOPT=B",
+        "CC_PROMPT=/prompts/en/cc-supervision-notice",
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(SPY, target_channel="PJSIP/1001,all"),
+        replace(SPY, target_channel=""),
+        replace(SPY, recording="/rec/../etc/passwd"),
+        replace(SPEAK, sound=""),
+        replace(SPEAK, sound="/prompts/${SHELL(id)}"),
+        replace(SPEAK, channel="PJSIP/1001\r\nAction: Logoff"),
+    ],
+)
+def test_what_asterisk_could_misread_of_supervision_is_refused(bad: AmiCommand) -> None:
+    with pytest.raises(ActionRefused):
+        actions_for(bad)
+
+
+# --- recordings ---------------------------------------------------------------------------------------------------------
 def test_a_recording_is_begun_muted_and_heard_again() -> None:
     control = ControlRecording(leg=RING.leg, channel="PJSIP/1001-00000002", what=RecordingStep.START, recording="/rec/7-2")
     leg = ("Channel", "ccpbx-000007-00000001")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccserver.ami.translate import Garbled, Scene, translate
+from ccserver.ami.translate import Garbled, Scene, Spying, translate
 from ccserver.core.events import EmergencyDialled, LegMeasured, LegParked, LegsTransferred
 from ccserver.core.ids import LegId, PhoneId
 from ccserver.core.records import Stream
@@ -105,3 +105,10 @@ def test_packets_that_came_twice_are_no_losses() -> None:
 )
 def test_figures_that_make_no_sense_are_garbled(changes: dict[str, str], field: str) -> None:
     assert translate(MEASURED | changes, SCENE) == Garbled("UserEvent", field)
+
+
+@pytest.mark.parametrize(("event", "is_on"), [("ChanSpyStart", True), ("ChanSpyStop", False)])
+def test_who_hears_a_talk_types_keys_as_if_in_one(event: str, is_on: bool) -> None:
+    fields = {"Event": event, "SpyerUniqueid": "1700000000.9", "SpyeeUniqueid": "ccpbx-000007-00000001"}
+    assert translate(fields, SCENE) == Spying(LegId("pbx", "1700000000.9"), is_on=is_on)
+    assert translate({"Event": event}, SCENE) == Garbled(event, "SpyerUniqueid")

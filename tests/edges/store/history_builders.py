@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId
+from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId, WatchId
 from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
@@ -42,8 +42,9 @@ from ccserver.core.records import (
     TransferRecord,
     VisitOutcome,
     VisitRecord,
+    WatchRecord,
 )
-from ccserver.core.settings import NumberKind, SurveyKind
+from ccserver.core.settings import NumberKind, SurveyKind, WatchMode
 
 NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 SALES = QueueId("sales")
@@ -232,6 +233,18 @@ def one_of_each(number: int = 1) -> list[Record]:
         MessageRecord(interaction=InteractionId(number), queue=SALES, path="/m/1.wav", started_utc_s=NOON_S, duration_s=7.5),
         MarkRecord(interaction=InteractionId(number), agent=ANNA, what="malicious", at_utc_s=NOON_S),
         AuditRecord(by="root", act="queue.close", what="sales", is_done=True, at_utc_s=NOON_S),
+        WatchRecord(
+            watch=WatchId(3),
+            number=0,
+            by="root",
+            supervisor=None,
+            phone=PhoneId("PJSIP/1003"),
+            agent=ANNA,
+            interaction=InteractionId(number),
+            mode=WatchMode.WHISPER,
+            started_utc_s=NOON_S,
+            duration_s=12.5,
+        ),
         a_notice(number),
         a_passage(number),
         an_answer(number),

@@ -53,12 +53,12 @@ def test_every_kind_of_record_arrives_whole(store: Store) -> None:
         for table in schema.HISTORY:
             assert connection.execute(select(func.count()).select_from(table)).scalar() == 1, table.name
         call = connection.execute(select(schema.interactions)).mappings().one()
-    assert (call["run"], call["seq"], call["command_index"]) == (RUN, 3, 19)
+    assert (call["run"], call["seq"], call["command_index"]) == (RUN, 3, 20)
     assert call["arrived_at"].isoformat() == "2026-01-01T12:00:00+00:00"
     assert (call["interaction"], call["caller_number"], call["caller_name"]) == (7, "+493012345", "Müller")
     assert (call["outcome"], call["ended_by"], call["disposition"]) == ("answered", "customer", None)
     assert (call["pbx"], call["uniqueid"]) == ("main", "1767268800.7")
-    assert store.applied(RUN) == CommandId(3, 19)
+    assert store.applied(RUN) == CommandId(3, 20)
     assert store.check() == []
 
 
@@ -96,6 +96,27 @@ def test_nobody_waits_long_for_few_rows(store: Store) -> None:
         writer.append(RUN, CommandId(1, 0), a_segment())
         eventually(lambda: writer.backlog == 0, "written without a flush")
         assert rows(store) == 1
+
+
+def test_who_waits_for_a_row_hears_of_it_at_once_when_it_is_committed(store: Store) -> None:
+    told: list[tuple[CommandId, int]] = []
+    with a_writer(store, batch_s=60.0, on_committed=lambda command: told.append((command, rows(store)))) as writer:
+        writer.append(RUN, CommandId(1, 0), a_segment(1))
+        writer.append(RUN, CommandId(2, 0), a_segment(2), is_awaited=True)
+        eventually(lambda: bool(told), "the row that was awaited")
+    assert told == [(CommandId(2, 0), 2)]
+
+
+def test_who_waits_for_a_row_hears_nothing_while_the_database_stalls(store: Store, tmp_path: Path) -> None:
+    told: list[CommandId] = []
+    other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with a_writer(store, on_committed=told.append) as writer:
+        writer.append(RUN, CommandId(1, 0), a_segment(1), is_awaited=True)
+        assert not writer.flush(0.5) and not told
+        other.execute("ROLLBACK")
+        eventually(lambda: told == [CommandId(1, 0)], "the row after the stall")
+    other.close()
 
 
 def test_rows_and_place_are_one_transaction(store: Store) -> None:

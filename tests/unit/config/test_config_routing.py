@@ -269,7 +269,7 @@ def test_a_member_who_can_never_be_offered_a_call_is_told(center: Path) -> None:
 
 WRITTEN_ELSEWHERE = {
     s.AgentSettings: {"is_supervisor"},  # supervisor
-    s.Settings: {"content_hash", "pbx", "language_skills", "customers", "trunk", "recording_dir"},
+    s.Settings: {"content_hash", "pbx", "language_skills", "customers", "trunk", "recording_dir", "supervision_notice"},
     s.PhoneSettings: {"number"},  # the key of the table
 }
 
