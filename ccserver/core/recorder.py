@@ -37,12 +37,25 @@ class Recorder:
             if not self._talks.tracks.demand(interaction):
                 return False
         elif not talk.recording:
-            kept = recording.path(directory, interaction.id, talk.leg, step.now.utc_s, interaction.recordings)
-            talk = replace(talk, recording=kept, recorded_since=step.now, paused_since=None, pauses=())
-            self._put(interaction, talk)
-            self.control(talk, RecordingStep.START, kept)
+            self._start(interaction, talk)
         self._step.store(MarkRecord(interaction=interaction.id, agent=talk.agent, what="record", at_utc_s=step.now.utc_s))
         return True
+
+    def takes_over(self, interaction: Interaction, talk: Talk) -> None:
+        """A phone has handed the customer to this agent by itself, past the dialplan, which starts all other recordings."""
+        config = self._step.queue_settings(talk.queue, interaction)
+        holds = recording.policy(self._step.settings, interaction, config, talk.agent)
+        if self._step.settings.recording_dir and recording.begins(holds, interaction):
+            self._start(interaction, talk)
+
+    def _start(self, interaction: Interaction, talk: Talk) -> None:
+        assert talk.leg is not None
+        now = self._step.now
+        directory = self._step.settings.recording_dir
+        kept = recording.path(directory, interaction.id, talk.leg, now.utc_s, interaction.recordings)
+        talk = replace(talk, recording=kept, recorded_since=now, paused_since=None, pauses=())
+        self._put(interaction, talk)
+        self.control(talk, RecordingStep.START, kept)
 
     def pause(self, interaction: Interaction, talk: Talk) -> bool:
         if interaction.room:

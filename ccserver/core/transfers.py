@@ -168,7 +168,8 @@ class Transfers:
         step.legs.put(target, leg)
         if there is not None and is_agent:
             talk = Talk(agent=there.id, leg=target, queue=queue, since=step.now, recording="")
-            self.ledger.put(replace(interaction, talk=talk, agent=there.id, handover=None))
+            interaction = self.ledger.put(replace(interaction, talk=talk, agent=there.id, handover=None))
+            self.holding.recorder.takes_over(interaction, talk)
             step.tell(WorkBegan(interaction.id, there.id, queue, target))
         else:
             guest = Guest(leg=target, number=phone, since=step.now)

@@ -277,6 +277,22 @@ def test_an_attended_refer_to_another_agent_moves_the_talk(leg_first: bool) -> N
     assert outcomes(desk) == [(TransferKind.REFER, "102", TransferOutcome.DONE)]
 
 
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_the_talk_that_an_attended_refer_moves_is_recorded_as_the_queue_says(is_recorded: bool) -> None:
+    policy = RecordingPolicy(mode=RecordingMode.ALWAYS if is_recorded else RecordingMode.ON_DEMAND)
+    desk = HandoverDesk(sales=a_queue(record=policy))
+    customer, offer = desk.talk()
+    target = LegId("pbx", "1700000009.1")
+    attended(desk, customer, offer.leg, target, "PJSIP/1002-0000001a")
+    started = [(each.what, each.leg) for each in desk.told(c.ControlRecording)]
+    assert started == ([(c.RecordingStep.START, target)] if is_recorded else [])
+    desk.hangs_up(offer.leg)
+    desk.now_s += 4.0
+    desk.hangs_up(target)
+    kept = [(each.agent, each.leg) for each in desk.kept(RecordingRecord)]
+    assert kept == ([("101", offer.leg), ("102", target)] if is_recorded else [])
+
+
 def test_an_attended_refer_to_somebody_else_is_a_guest() -> None:
     desk = HandoverDesk()
     customer, offer = desk.talk()
