@@ -71,7 +71,7 @@ class Quality:
 def loss_ratio(stream: Stream) -> float:
     """0 to 1."""
     expected = stream.packets + stream.lost
-    return stream.lost / expected if expected else 0.0
+    return min(1.0, max(0.0, stream.lost / expected)) if expected > 0 else 0.0
 
 
 def mos(stream: Stream, codec: str, rtt_ms: float) -> float:

@@ -24,7 +24,7 @@ from ccserver.core.ids import (
 )
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
-from ccserver.core.records import PhoneState
+from ccserver.core.records import PhoneState, Stream
 from ccserver.core.settings import EVERYBODY, HasSkill, NoneOf, NumberKind, NumberMark, Strategy
 from ccserver.core.state import CenterState
 from ccserver.sim.full_sample import full_center
@@ -51,6 +51,7 @@ VIEWS = st.builds(
     application=st.sampled_from(["AGI", "Bridge", "Dial", "AppDial2", ""]),
     context=st.sampled_from(["cc-call", "cc-agent", "cc-phones", "cc-overflow", "elsewhere"]),
 )
+STREAMS = st.builds(Stream, packets=st.integers(-5, 10**9), lost=st.integers(-30, 10**9), jitter_ms=st.floats(-1.0, 1e9))
 KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "session": SESSIONS,
     "leg": LEGS,
@@ -74,6 +75,10 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "cause": st.sampled_from([0, 3, 16, 17, 19, 21, 34, 127, -1]),
     "tech_cause": st.sampled_from([0, 480, 486, 603, 999]),
     "state": st.sampled_from(PhoneState),
+    "codec": TEXT,
+    "received": STREAMS,
+    "sent": st.none() | STREAMS,
+    "rtt_ms": st.none() | st.floats(-1.0, 1e9),
     "uptime_s": st.floats(0, 1e6),
     "asked_at_s": st.floats(-10.0, 400.0),
     "channels": st.lists(VIEWS, max_size=4).map(tuple),
