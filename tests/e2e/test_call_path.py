@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.archive import recording_of
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, PROMPTS_HZ, Center
 from harness.waiting import until
 
@@ -50,8 +51,7 @@ async def test_a_call_finds_the_right_desk_phone_is_recorded_and_is_on_record(
         row["kind"] for row in center.rows("SELECT kind FROM segments WHERE interaction=? ORDER BY number", call["interaction"])
     ]
     assert kinds == ["menu", "ring", "wait", "talk", "wrap_up"]
-    recording = await center.row("SELECT * FROM recording_files")
-    stereo = Path(recording["path"] if recording["path"].endswith(".wav") else recording["path"] + ".wav")
+    stereo = await recording_of(center, call["interaction"])
     left, right = (audio.heard(stereo, [CALLER_HZ, AGENT_HZ], channel) for channel in (0, 1))
     assert audio.total_ms(left[CALLER_HZ]) > 1000 and audio.total_ms(left[AGENT_HZ]) == 0
     assert audio.total_ms(right[AGENT_HZ]) > 1000 and audio.total_ms(right[CALLER_HZ]) == 0

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from harness.archive import recording_of
 from harness.center import Center
 from harness.floor import Floor, FloorSite, story, talked, transfers, wrapped_up
 from harness.ledger import Ledger, Row
@@ -48,8 +49,7 @@ async def test_a_recording_is_begun_and_paused_by_key(floor: Floor, books: Ledge
     (recording,) = books.of("recordings", call)
     talk_s = next(row["duration_s"] for row in books.of("segments", call) if row["kind"] == "talk")
     assert recording["duration_s"] < talk_s
-    await floor.center.row("SELECT * FROM recording_files WHERE path = ?", recording["path"], deadline_s=10)
-    file = Path(f"{recording['path']}.wav")
+    file = await recording_of(floor.center, call["interaction"])
     rate, sides = audio.read(file)
     assert len(sides[0]) / rate >= 2.5, "the gap is silence: the length stays"
     for channel, voice in enumerate(("customer", "103")):
