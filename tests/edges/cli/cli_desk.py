@@ -17,9 +17,9 @@ from ccserver.config import Configuration, load
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter
-from ccserver.core.commands import Reply
-from ccserver.core.events import CallArrived, CenterStarted, Event, LinkUp, PbxObserved, SettingsLoaded
-from ccserver.core.ids import InteractionId, LegId, SessionId
+from ccserver.core.commands import Reply, StoreAudit
+from ccserver.core.events import AuditStored, CallArrived, CenterStarted, Event, LinkUp, PbxObserved, SettingsLoaded
+from ccserver.core.ids import CommandId, InteractionId, LegId, SessionId
 from ccserver.core.moment import Moment
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import Settings
@@ -86,9 +86,13 @@ class Desk:
         return self.center.settings
 
     def post(self, event: Event) -> None:
-        for command in self.center.handle(event, self.now()):
+        commands = self.center.handle(event, self.now())
+        seq = self.center.seq
+        for place, command in enumerate(commands):
             if isinstance(command, Reply):
                 self.requests.replied(command)
+            elif isinstance(command, StoreAudit):
+                self.post(AuditStored(command=CommandId(seq, place)))
 
     def snapshot(self) -> CenterState:
         return self.center.snapshot()

@@ -52,6 +52,12 @@ def test_an_agent_logs_in_pauses_comes_back_and_leaves(desk: Desk) -> None:
         (("call", "hangup", "7"), "there is no live call 7"),
         (("call", "recording", "7", "pause"), "call 7 is no talk that goes on"),
         (("agent", "login", "101\x1b", "1001"), '"agent" must be a short printable text'),
+        (("supervise", "listen", "999", "--phone", "1001"), "no agent '999'"),
+        (("supervise", "listen", "101", "--phone", "77"), "no phone '77'"),
+        (("supervise", "listen", "--queue", "golf", "--phone", "1001"), "no queue 'golf'"),
+        (("supervise", "take-over", "101", "--phone", "1001"), "another agent must be logged in at that phone"),
+        (("supervise", "mode", "7", "barge"), "there is no session 7"),
+        (("supervise", "stop", "7"), "there is no session 7"),
         (("reload",), "metrics: needs a restart"),
     ],
 )
@@ -60,6 +66,22 @@ def test_what_is_refused_says_why_and_ends_with_1(desk: Desk, arguments: tuple[s
     assert (result.exit_code, said in result.stderr, result.stdout) == (1, True, "")
     answer = json.loads(desk.run(*arguments, "--json").stdout)
     assert answer["ok"] is False and said in answer["text"]
+
+
+def test_a_session_is_begun_listed_and_ended(desk: Desk) -> None:
+    assert desk.run("supervise", "list").output == "nobody supervises\n"
+    assert desk.json("supervise", "whisper", "101", "--phone", "1002")["text"] == "session 1: PJSIP/1002 is called"
+    (listed,) = desk.json("supervise", "list")
+    assert (listed["id"], listed["agent"], listed["phone"], listed["mode"]) == (1, "101", "PJSIP/1002", "whisper")
+    assert "whisper" in desk.run("supervise", "list").output
+    assert desk.json("supervise", "stop", "1")["text"] == "session 1 is being ended"
+    assert desk.faults == []
+
+
+@pytest.mark.parametrize("target", [(), ("101", "--queue", "sales")])
+def test_a_session_is_of_an_agent_or_of_a_queue(desk: Desk, target: tuple[str, ...]) -> None:
+    result = desk.run("supervise", "listen", *target, "--phone", "1001")
+    assert result.exit_code == 2 and "give either AGENT or --queue" in result.stderr
 
 
 def test_a_phone_has_one_agent(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from twisted.internet.defer import fail, succeed
 from ccserver.config import load
 from ccserver.core import codec
 from ccserver.core.center import CallCenter
-from ccserver.core.commands import Command, HangUpLeg, KeepPrompt, Say, Store
+from ccserver.core.commands import Command, Ears, HangUpLeg, KeepPrompt, Say, SpeakInTalk, Store
 from ccserver.core.events import (
     CallArrived,
     CenterStarted,
@@ -206,6 +206,8 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         look_up=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         keep=lambda number, record: None,
+        keep_audit=lambda number, record: None,
+        speak=BrokenEdge().perform,
         reply=lambda reply: None,
         post=posted.append,
         count_fault=lambda: faults.append(1),
@@ -213,9 +215,13 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer.perform(CommandId(3, 0), HangUpLeg(leg=LEG))
     performer.perform(CommandId(3, 1), Say(session=SessionId("1-1"), say=(), language=Language("en")))
     performer.perform(CommandId(3, 2), KeepPrompt(path="/rec/1.wav", prompt=PromptId("welcome"), language=Language("en")))
+    prompt = PromptId("cc-beep")
+    performer.perform(
+        CommandId(3, 3), SpeakInTalk(leg=LEG, channel="x", ears=Ears.ALL, prompt=prompt, language=Language("en"))
+    )
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
         PromptKept(command=CommandId(3, 2), is_ok=False),
     ]
-    assert len(faults) == 3
+    assert len(faults) == 4, "nobody waits for the last one"
