@@ -216,9 +216,7 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer.perform(CommandId(3, 1), Say(session=SessionId("1-1"), say=(), language=Language("en")))
     performer.perform(CommandId(3, 2), KeepPrompt(path="/rec/1.wav", prompt=PromptId("welcome"), language=Language("en")))
     prompt = PromptId("cc-beep")
-    performer.perform(
-        CommandId(3, 3), SpeakInTalk(leg=LEG, channel="x", ears=Ears.ALL, prompt=prompt, language=Language("en"))
-    )
+    performer.perform(CommandId(3, 3), SpeakInTalk(leg=LEG, channel="x", ears=Ears.ALL, prompt=prompt, language=Language("en")))
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
