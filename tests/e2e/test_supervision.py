@@ -336,14 +336,15 @@ async def test_sessions_that_end_in_any_way_touch_no_call_of_a_busy_center(
         agent, mode = chance.choice(list(talks)), chance.choice(("listen", "whisper", "barge"))
         await center.ask("watch.begin", mode=mode, phone="1004", agent=agent)
         (session,) = await center.ask("watches")
+        await phone.wait("up")
         if chance.random() < 0.7:
             await mode_is(center, mode)
             await phone.dtmf(chance.choice("456*#"))
         if chance.random() < 0.5:
             await center.ask("watch.stop", session=session["id"])
         else:
-            await phone.wait("up")
             await phone.hangup()
+        await phone.wait("ended")
         await no_session(center)
     for agent, customer in talks.items():
         assert not customer.has("ended") and not floor.phones[agent].has("ended")
