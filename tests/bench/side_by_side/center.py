@@ -26,10 +26,11 @@ def agent_numbers(agents: int) -> list[str]:
 
 
 class Center:
-    """`agents` in `queues` queues each. Numbers to call: `5<queue>` for ccserver, `6<queue>` for app_queue (queue from 000)."""
+    """`agents` in `queues` queues each; `recorded` queues record. Numbers to call: `5<queue>` for ccserver, `6<queue>` for app_queue
+    (queue from 000)."""
 
-    def __init__(self, directory: Path, agents: int, queues: int) -> None:
-        self.agents, self.queues = agents, queues
+    def __init__(self, directory: Path, agents: int, queues: int, recorded: frozenset[int] = frozenset()) -> None:
+        self.agents, self.queues, self.recorded = agents, queues, recorded
         self.directory = directory
         self.shared = directory / "shared"
         for name in ("rec", "prompts"):
@@ -141,13 +142,24 @@ class Center:
             "phones": {f"{FIRST}-{last}": {"endpoint": "PJSIP/{number}"}},
             "reasons": {"missed": {"code": "9", "name": "Missed"}},
             "offers": {"missed_reason": "missed", "missed_before_not_ready": 0},
-            "queues": {name: {"name": name, "skills": [name], "wrap_up": "none", "ring_timeout_s": 15} for name in names},
+            **self._recording(),
+            "queues": {
+                name: {"name": name, "skills": [name], "wrap_up": "none", "ring_timeout_s": 15, **self._records(n)}
+                for n, name in enumerate(names)
+            },
             "flows": {name: {"start": "q", "nodes": {"q": {"enqueue": name}}} for name in names},
             "dids": {f"5{name[1:]}": {"flow": name, "language": "en"} for name in names},
         }
         path = self.directory / "ccserver.yaml"
         path.write_text(json.dumps(settings))
         path.chmod(0o600)
+
+    def _recording(self) -> dict[str, object]:
+        folder = str(self.shared / "rec")
+        return {"recording": {"asterisk_dir": folder, "local_dir": folder, "format": "wav"}} if self.recorded else {}
+
+    def _records(self, queue: int) -> dict[str, object]:
+        return {"record": "always" if queue in self.recorded else "never"} if self.recorded else {}
 
 
 def _cpu_s(pid: int) -> float:

@@ -1,7 +1,7 @@
 """Signalling-only SIP phones and callers in one process: hundreds of them, with one clock for all that is measured.
 
-They speak just enough SIP (RFC 3261) to call, ring, answer and hang up over UDP on loopback; no audio flows. What is measured is
-the time at which a datagram is sent or has come in.
+They speak just enough SIP (RFC 3261) to call, ring, answer and hang up over UDP on loopback; audio flows only where `voices` adds it.
+What is measured is the time at which a datagram is sent or has come in.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 _HEADER = re.compile(r"(?im)^([A-Za-z-]+|[vftimlks])\s*:\s*(.*?)\r?$")
+_AUDIO = re.compile(r"(?m)^m=audio (\d{1,5}) ")
 _SHORT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact"}
 _SDP = (
     "v=0\r\no=u 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n"
-    "m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
 T1_S = 0.5
 
@@ -31,6 +32,8 @@ class Message:
     headers: dict[str, str]
     vias: list[str]
     routes: list[str]
+    audio_port: int = 0
+    """Where the sender wants audio; 0: it says nothing of that."""
 
 
 def parse(data: bytes) -> Message | None:
@@ -50,9 +53,11 @@ def parse(data: bytes) -> Message | None:
             routes.append(value)
         else:
             headers[key] = value
+    audio = _AUDIO.search(rest)
+    port = int(audio[1]) if audio else 0
     if words[0] == "SIP/2.0":
-        return Message("", int(words[1]), "", headers, vias, routes)
-    return Message(words[0], 0, words[1], headers, vias, routes)
+        return Message("", int(words[1]), "", headers, vias, routes, port)
+    return Message(words[0], 0, words[1], headers, vias, routes, port)
 
 
 def _uri(value: str) -> str:
@@ -73,6 +78,10 @@ class Dialog:
     invite: Message | None = None
     branch: str = ""
     sequence: int = 1
+    audio_port: int = 40_000
+    """Where this end takes audio."""
+    far_port: int = 0
+    """Where the other end does, once it is known."""
     state: str = "new"
     times: dict[str, float] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
@@ -86,6 +95,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self.ip, self.port, self.peer, self.told = ip, port, peer, told
         self.dialogs: dict[str, Dialog] = {}
         self.answer_after_s = 0.0
+        self.audio_port: Callable[[], int] = lambda: 40_000
         self._ids = itertools.count(1)
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -107,6 +117,7 @@ class Endpoint(asyncio.DatagramProtocol):
     # --- calling ------------------------------------------------------------------------------------------------------
     def call(self, number: str, caller: str) -> Dialog:
         dialog = Dialog(call_id=f"{next(self._ids)}-{self.port}-{self.ip}", number=number, is_caller=True)
+        dialog.audio_port = self.audio_port()
         dialog.local = f"<sip:{caller}@{self.ip}:{self.port}>;tag=c{dialog.call_id}"
         dialog.remote = f"<sip:{number}@{self.peer[0]}>"
         dialog.target = f"sip:{number}@{self.peer[0]}:{self.peer[1]}"
@@ -171,6 +182,7 @@ class Endpoint(asyncio.DatagramProtocol):
         dialog.local = f"{message.headers['to']};tag=p{len(self.dialogs)}{self.port}"
         dialog.remote = message.headers["from"]
         dialog.target = _uri(message.headers.get("contact", ""))
+        dialog.audio_port, dialog.far_port = self.audio_port(), message.audio_port
         dialog.state = "ringing"
         dialog.times["invite"] = now
         self.dialogs[dialog.call_id] = dialog
@@ -195,6 +207,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self.told("ringing", dialog)
         elif method == "INVITE" and 200 <= message.code < 300:
             dialog.remote = message.headers["to"]
+            dialog.far_port = message.audio_port
             dialog.target = _uri(message.headers.get("contact", dialog.target))
             self._request(dialog, "ACK", f"z9hG4bK{dialog.call_id}-a")
             if dialog.state == "leaving":
@@ -236,7 +249,7 @@ class Endpoint(asyncio.DatagramProtocol):
             f"CSeq: {sequence} {method}",
             f"Contact: <sip:u@{self.ip}:{self.port}>",
         ]
-        self._send(lines, sdp)
+        self._send(lines, dialog.audio_port if sdp else 0)
 
     def _respond(self, request: Message, code: int, phrase: str, dialog: Dialog | None, *, sdp: bool = False) -> None:
         to = request.headers.get("to", "")
@@ -252,11 +265,11 @@ class Endpoint(asyncio.DatagramProtocol):
             f"CSeq: {request.headers.get('cseq', '')}",
             f"Contact: <sip:u@{self.ip}:{self.port}>",
         ]
-        self._send(lines, sdp)
+        self._send(lines, (dialog.audio_port if dialog is not None else 40_000) if sdp else 0)
 
-    def _send(self, lines: list[str], sdp: bool) -> None:
-        body = _SDP.format(ip=self.ip) if sdp else ""
-        if sdp:
+    def _send(self, lines: list[str], audio_port: int) -> None:
+        body = _SDP.format(ip=self.ip, port=audio_port) if audio_port else ""
+        if audio_port:
             lines.append("Content-Type: application/sdp")
         lines.append(f"Content-Length: {len(body)}")
         assert self._transport is not None

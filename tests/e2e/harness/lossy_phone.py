@@ -7,6 +7,7 @@ import struct
 import time
 from typing import Self
 
+from ccserver.lab import counted
 from harness.text_phone import TextPhone
 
 FRAME_MS, RATE = 20, 8000
@@ -17,13 +18,15 @@ NTP_EPOCH_S = 2_208_988_800
 
 
 class LossyPhone:
-    """One call with G.711 (mu-law). `loss` of its packets, 0 to 1, are lost on the way to Asterisk, and `loss_back`, as it reports, of
-    those from there."""
+    """One call with G.711: a tone as mu-law, or (`hz` 0) counted sound as A-law. `loss` of its packets, 0 to 1, are lost on the way to
+    Asterisk, and `loss_back`, as it reports, of those from there."""
 
     def __init__(self, signalling: TextPhone, local: str, hz: int, loss: float, loss_back: float) -> None:
         self._signalling, self._local = signalling, local
         self._loss, self._loss_back = loss, loss_back
         self._chance = random.Random(7)
+        self._hz = hz
+        self._payload = 0 if hz else 8
         self._tone = [_mu_law(round(8000 * math.sin(2 * math.pi * hz * n / RATE))) for n in range(RATE)]
         self.sent = self.lost = 0
         self._media = _Media()
@@ -38,7 +41,7 @@ class LossyPhone:
         """Returns when the call is answered; it talks from then on."""
         loop = asyncio.get_running_loop()
         port = await self._listen(loop)
-        code, media = await self._signalling.call(number, [f"m=audio {port} RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=ptime:20"])
+        code, media = await self._signalling.call(number, self._offer(port))
         assert code == 200, code
         far = ("127.0.0.1", media[0].port)
         self._tasks = [loop.create_task(self._talk(far)), loop.create_task(self._report((far[0], far[1] + 1)))]
@@ -57,8 +60,7 @@ class LossyPhone:
     async def _talk(self, far: tuple[str, int]) -> None:
         begun = time.monotonic()
         for number in range(1 << 16):
-            start = number * FRAME % RATE
-            packet = struct.pack("!BBHII", 0x80, 0, number, number * FRAME, SSRC) + bytes(self._tone[start : start + FRAME])
+            packet = struct.pack("!BBHII", 0x80, self._payload, number, number * FRAME, SSRC) + self._sound(number)
             # The first packets make the far end sure of the source.
             if number >= 50 and self._chance.random() < self._loss:
                 self.lost += 1
@@ -66,6 +68,14 @@ class LossyPhone:
                 self.sent += 1
                 self._media.send(packet, far)
             await asyncio.sleep(max(0.0, begun + (number + 1) * FRAME_MS / 1000 - time.monotonic()))
+
+    def _offer(self, port: int) -> list[str]:
+        name = "PCMU" if self._hz else "PCMA"
+        return [f"m=audio {port} RTP/AVP {self._payload}", f"a=rtpmap:{self._payload} {name}/8000", "a=ptime:20"]
+
+    def _sound(self, number: int) -> bytes:
+        start = number * FRAME % RATE
+        return bytes(self._tone[start : start + FRAME]) if self._hz else counted.frame(number)
 
     async def _report(self, far: tuple[str, int]) -> None:
         while True:
