@@ -4,7 +4,7 @@ FastAGI has no authentication of its own: it listens on loopback, and the path h
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -37,7 +37,7 @@ from ccserver.agi.session import CheckSecret, Session, Surroundings, Verb, no_se
 from ccserver.agi.speaking import NoSpeaker, Speaker
 from ccserver.core.commands import AnswerCall
 from ccserver.core.events import CommandFailed, Event
-from ccserver.core.ids import AgentId, CommandId, LegId, PhoneId, SessionId
+from ccserver.core.ids import AgentId, CommandId, LegId, PhoneId, RoomId, SessionId
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +99,7 @@ class AgiServer:
         numbering: Callable[[], Numbering],
         phones: Callable[[], Collection[PhoneId]],
         pin_hash: Callable[[AgentId], str | None],
+        room_pins: Callable[[RoomId], Mapping[str, str]] = lambda room: {},
         defer_to_thread: DeferToThread,
         discard: Callable[[str], None] = lambda path: None,
         check_secret: CheckSecret = no_secrets,
@@ -123,6 +124,7 @@ class AgiServer:
             prompts=prompts,
             speaker=NoSpeaker() if speaker is None else speaker,
             pin_hash=pin_hash,
+            room_pins=room_pins,
             defer_to_thread=defer_to_thread,
             overflow_context=overflow_context,
             counters=self.counters,

@@ -34,6 +34,7 @@ from ccserver.core.commands import (
     EndSession,
     Next,
     RecordMessage,
+    RoomEntry,
     RunScript,
     Say,
     SecretCheck,
@@ -54,7 +55,7 @@ from ccserver.core.events import (
     VerbEnd,
     WaitEnded,
 )
-from ccserver.core.ids import AgentId, CommandId, Language, LegId, PromptId, SessionId
+from ccserver.core.ids import AgentId, CommandId, Language, LegId, PromptId, RoomId, SessionId
 from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,9 @@ SILENCE_MAX_S = 60.0
 NORMAL_CLEARING = 16
 """Q.850; what `bye` in the dialplan hangs up with when no cause is set."""
 
+ROOM_GRADES = ("moderator", "member")
+"""The PINs of a conference; who has both the same is a moderator."""
+_ROOM = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
 _MESSAGE = re.compile(r"(/[A-Za-z0-9_./-]{1,300})\.(wav|WAV|gsm|ulaw|alaw|sln)")
 _STOP_DIGITS = re.compile(r"[0-9*#]{0,12}")
@@ -100,6 +104,8 @@ class Surroundings:
     prompts: PromptPaths
     speaker: Speaker
     pin_hash: Callable[[AgentId], str | None]
+    room_pins: Callable[[RoomId], Mapping[str, str]]
+    """The hashes of a conference's PINs, by grade."""
     defer_to_thread: Callable[[Callable[[], bool]], "Deferred[bool]"]
     overflow_context: str
     counters: AgiCounters
@@ -323,6 +329,8 @@ class Session:
             except Exception as error:  # whose text may hold anything
                 self._at.counters.faults += 1
                 log.error("secret_check.faulted", session=self.id, look_up=verb.check.look_up, error=type(error).__name__)
+        elif verb.room is not None:
+            return await self._check_room(verb.room, secret)
         elif verb.agent is not None:
             return SecretAnswer(is_ok=await self._check(verb.agent, secret))
         return SecretAnswer(is_ok=None)
@@ -360,6 +368,21 @@ class Session:
             log.error("agent_pin.unusable", agent=agent, reason=str(error))
             return False
         return is_same and stored is not None
+
+    async def _check_room(self, room: RoomId, secret: bytearray) -> SecretAnswer:
+        """Both are tried whatever the first says: how long it takes tells nothing."""
+        hashes = self._at.room_pins(room)
+
+        async def is_of(grade: str) -> bool:
+            stored = hashes.get(grade)
+            return await self._at.defer_to_thread(lambda: check_pin(secret, stored or NOBODYS_HASH)) and stored is not None
+
+        try:
+            grades = [grade for grade in ROOM_GRADES if await is_of(grade)]
+        except ValueError as error:
+            log.error("room_pin.unusable", room=room, reason=str(error))
+            return SecretAnswer(is_ok=None)
+        return SecretAnswer(is_ok=bool(grades), token=grades[0] if grades else "")
 
     async def _wait(self, command: CommandId, verb: WaitUntil) -> None:
         typed = self.conversation.typed
@@ -404,6 +427,8 @@ class Session:
             variables["CC_GOTO"] = f"{self._at.overflow_context},{verb.extension},1"
         elif verb.next is Next.DIAL and verb.extension:
             variables["CC_TO"] = verb.extension
+        elif verb.next is Next.ROOM and verb.entry is not None:
+            variables |= _room_variables(verb.entry)
         for name, value in variables.items():
             await self.conversation.ask(wire.command("SET VARIABLE", name, value))
         # Last: the dialplan takes it as "all is said". The end of what we write follows at once, and Asterisk ends the session when it
@@ -499,6 +524,20 @@ def _record_line(verb: RecordMessage) -> bytes:
         raise wire.NotSendable("stop digits that no phone has")
     limits = (str(int(verb.max_s * 1000)), "0", "BEEP", f"s={math.ceil(verb.silence_s)}")
     return wire.command("RECORD FILE", path[1], path[2], verb.stop_digits, *limits)
+
+
+def _room_variables(entry: RoomEntry) -> dict[str, str]:
+    """What `cc-room` of the dialplan reads. Raises NotSendable for a name that a dialplan would read as its own."""
+    if not _ROOM.fullmatch(entry.room):
+        raise wire.NotSendable("a conference's name that is not plain")
+    flags = {
+        "CC_ROOM_MODERATOR": entry.is_moderator,
+        "CC_ROOM_WAITS": entry.waits,
+        "CC_ROOM_ENDS": entry.ends_with_moderator,
+        "CC_ROOM_QUIET": not entry.has_tone,
+    }
+    told = {name: "yes" if is_so else "no" for name, is_so in flags.items()}
+    return {"CC_ROOM": entry.room, "CC_ROOM_MAX": str(entry.max_members), **told}
 
 
 def _recorded(reply: wire.Reply) -> tuple[VerbEnd, float] | None:

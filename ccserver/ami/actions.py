@@ -13,6 +13,7 @@ from typing import assert_never
 
 from ccserver.core.commands import (
     ControlRecording,
+    ControlRoom,
     DialOut,
     Ears,
     HangUpLeg,
@@ -24,6 +25,7 @@ from ccserver.core.commands import (
     RedirectLegs,
     RingAgent,
     RingSupervisor,
+    RoomStep,
     SetLamp,
     SpeakInTalk,
     SpyLeg,
@@ -41,6 +43,7 @@ AmiCommand = (
     | RedirectLegs
     | HangUpLeg
     | ControlRecording
+    | ControlRoom
     | SetLamp
 )
 ActionFields = tuple[tuple[str, str], ...]
@@ -59,6 +62,14 @@ CONFERENCE_CONTEXT = "cc-conference"
 SUPERVISION_CONTEXT = "cc-supervise"
 SPY_OPTIONS = {Ears.NOBODY: "", Ears.AGENT: "w", Ears.ALL: "B"}
 """Of ChanSpy, beside those in the dialplan."""
+VOICE_CONTEXT = "cc-room-voice"
+ROOM_PREFIX = "ccroom-"
+"""Of the conferences with a number, in ConfBridge; all others are talks, or not ours."""
+ROOM_ACTIONS = {
+    RoomStep.LOCK: "ConfbridgeLock",
+    RoomStep.UNLOCK: "ConfbridgeUnlock",
+    RoomStep.STOP_RECORDING: "ConfbridgeStopRecord",
+}
 LAMP_STATES = {LampState.OFF: "NOT_INUSE", LampState.LIT: "INUSE", LampState.BLINKING: "RINGING"}
 WITHHELD = "anonymous"
 
@@ -72,6 +83,8 @@ _CHANNEL = re.compile(r"[A-Za-z0-9]{1,20}/[A-Za-z0-9_.@+:;/-]{1,100}")
 _UNIQUEID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _RECORDING = re.compile(r"/[A-Za-z0-9_./-]{1,300}")
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_SOUND = re.compile(r"[A-Za-z0-9_./-]{1,300}")
+_DIGITS = re.compile(r"[0-9]{0,20}")
 _LAMP = re.compile(r"[a-z]{1,20}-[A-Za-z0-9_-]{1,60}")
 _ACTION_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,18})-([0-9]{1,6})", re.ASCII)
 _NUMBER_LETTERS = frozenset("0123456789+*#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-")
@@ -117,6 +130,8 @@ def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
             return ((("Action", "Hangup"), ("Channel", _uniqueid(command.leg)), ("Cause", str(_cause(command.cause)))),)
         case ControlRecording():
             return (_control_recording(command),)
+        case ControlRoom():
+            return (tuple(_control_room(command)),)
         case SetLamp():
             device = f"DEVICE_STATE(Custom:cc-{_matching(_LAMP, 'lamp', command.lamp)})"
             return (_set_variable(device, LAMP_STATES[command.state]),)
@@ -126,7 +141,7 @@ def actions_for(command: AmiCommand) -> tuple[ActionFields, ...]:
 
 def has_end(command: AmiCommand) -> bool:
     """Whether the core is told what became of the command."""
-    return not isinstance(command, ControlRecording | SetLamp | SpeakInTalk)
+    return not isinstance(command, ControlRecording | ControlRoom | SetLamp | SpeakInTalk)
 
 
 def _ring(ring: RingAgent) -> Iterator[tuple[str, str]]:
@@ -278,6 +293,38 @@ def _control_recording(control: ControlRecording) -> ActionFields:
             return (("Action", "MixMonitorMute"), channel, ("Direction", "both"), ("State", state))
         case RecordingStep.STOP:
             return (("Action", "StopMixMonitor"), channel)
+        case _:
+            assert_never(control.what)
+
+
+def _control_room(control: ControlRoom) -> Iterator[tuple[str, str]]:
+    conference = f"{ROOM_PREFIX}{_matching(_ROOM, 'room', control.room)}"
+    match control.what:
+        case RoomStep.ANNOUNCE:
+            # A channel of its own comes in, says it to everybody and leaves. Its sounds are found by the dialplan's own language.
+            yield "Action", "Originate"
+            yield "Channel", f"Local/say@{VOICE_CONTEXT}/n"
+            yield "Context", VOICE_CONTEXT
+            yield "Exten", "enter"
+            yield "Priority", "1"
+            yield "Async", "true"
+            yield "Variable", f"__CC_ROOM={control.room}"
+            yield "Variable", f"__CC_SAY={_matching(_SOUND, 'sound', control.sound)}"
+            yield "Variable", f"__CC_DIGITS={_matching(_DIGITS, 'digits', control.digits)}"
+        case RoomStep.RECORD:
+            path = _recording(control.recording)
+            if not path:
+                raise ActionRefused("recording names no path")
+            yield "Action", "ConfbridgeStartRecord"
+            yield "Conference", conference
+            yield "RecordFile", f"{path}-caller.wav"
+        case RoomStep.MUTE | RoomStep.UNMUTE | RoomStep.KICK:
+            yield "Action", f"Confbridge{control.what.value.capitalize()}"
+            yield "Conference", conference
+            yield "Channel", _matching(_CHANNEL, "channel", control.channel)
+        case RoomStep.LOCK | RoomStep.UNLOCK | RoomStep.STOP_RECORDING:
+            yield "Action", ROOM_ACTIONS[control.what]
+            yield "Conference", conference
         case _:
             assert_never(control.what)
 

@@ -25,7 +25,18 @@ from twisted.internet.defer import Deferred, gatherResults
 from ccserver.ami.actions import ActionFields, ActionRefused, AmiCommand, action_id, actions_for, command_of, has_end
 from ccserver.ami.digits import LEGS_MAX, BridgedLegs, KeyFilter
 from ccserver.ami.lamps import PacedLamps
-from ccserver.ami.observe import CHANNELS, DEVICES, LIST_EVENTS, ROWS_MAX, Listing, NoObservation, observation
+from ccserver.ami.observe import (
+    CHANNELS,
+    DEVICES,
+    LIST_EVENTS,
+    MEMBERS,
+    ROOMS,
+    ROWS_MAX,
+    Listing,
+    NoObservation,
+    conferences_in,
+    observation,
+)
 from ccserver.ami.protocol import FieldRefused, Fields, MessageReader, StreamBroken, StreamCounts, encode
 from ccserver.ami.translate import READERS, DigitPressed, FarEndGone, Garbled, KeyDown, Scene, Spying, translate
 from ccserver.core.commands import SetLamp
@@ -261,8 +272,18 @@ class AmiLink:
             if channels is None or devices is None:
                 done.callback(self._no_observation("no whole answer"))
                 return
+            names = conferences_in(channels)
+            if not names or not self._is_up:
+                read_all(channels, devices, None, {})
+                return
+            asked = [self._list(ROOMS), *(self._list(MEMBERS, ("Conference", name)) for name in names)]
+            rest = gatherResults(asked, consumeErrors=True)
+            rest.addCallback(lambda given: read_all(channels, devices, given[0], dict(zip(names, given[1:], strict=True))))
+            rest.addErrback(done.errback)
+
+        def read_all(channels: Listing, devices: Listing, rooms: Listing | None, members: dict[str, Listing | None]) -> None:
             try:
-                observed = observation(self._pbx, asked_at_s, channels, devices, self._phones())
+                observed = observation(self._pbx, asked_at_s, channels, devices, self._phones(), rooms=rooms, members=members)
             except NoObservation as why:
                 done.callback(self._no_observation(str(why)))
                 return
@@ -331,16 +352,17 @@ class AmiLink:
         if is_told:
             self._tell(CommandFailed(command=command_id, reason=reason))
         else:
-            _log.warning("pbx %s did not take a lamp or a step of a recording: %s", self._pbx, reason)
+            _log.warning("pbx %s did not take a lamp, or a step of a recording or a conference: %s", self._pbx, reason)
 
-    def _list(self, action: str) -> Deferred[Listing | None]:
+    def _list(self, action: str, *fields: tuple[str, str]) -> Deferred[Listing | None]:
+        """None: no whole answer, or a refusal, as for a conference that has just ended."""
         listed: Deferred[Listing | None] = Deferred()
 
         def done(answer: _Answer | None) -> None:
             whole = answer is not None and answer.response.get("EventList") == "Complete"
             listed.callback(Listing(answer.rows, answer.response) if answer is not None and whole else None)
 
-        self._ask(self._own_id("list"), (("Action", action),), self._times.list_s, done, is_list=True)
+        self._ask(self._own_id("list"), (("Action", action), *fields), self._times.list_s, done, is_list=True)
         return listed
 
     def _own_id(self, what: str) -> str:

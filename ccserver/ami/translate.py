@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ccserver.ami.actions import command_of
+from ccserver.ami.actions import ROOM_PREFIX, command_of
 from ccserver.core.events import (
     EmergencyDialled,
     Event,
@@ -27,8 +27,12 @@ from ccserver.core.events import (
     LinkUp,
     PhoneStateChanged,
     RingEnded,
+    RoomJoined,
+    RoomLeft,
+    RoomLocked,
+    RoomMuted,
 )
-from ccserver.core.ids import LegId, PhoneId
+from ccserver.core.ids import LegId, PhoneId, RoomId
 from ccserver.core.records import PhoneState, Stream
 
 
@@ -86,6 +90,8 @@ _COUNT_MAX = 2**31
 
 MEASURED_PACKETS_MIN = 250
 """Five seconds, after which the first report comes; a shorter leg says nothing of its line."""
+SERVICE_CHANNELS = ("Local/", "CBRec/", "CBAnn/")
+"""In a conference, and nobody."""
 
 PHONE_STATES: Mapping[str, PhoneState] = {
     "NOT_INUSE": PhoneState.IDLE,
@@ -246,6 +252,43 @@ def _spy_stop(fields: Mapping[str, str], scene: Scene) -> Translated:
     return Spying(LegId(scene.pbx, _text(fields, "SpyerUniqueid")), is_on=False)
 
 
+def room_of(fields: Mapping[str, str]) -> RoomId | None:
+    """The conference with a number that a message is of; None for any other, and for what passes through one to say or record."""
+    name = text_of(fields, "Conference", _BRIDGE_MAX) or ""
+    is_service = fields.get("Channel", "").startswith(SERVICE_CHANNELS)
+    return RoomId(name.removeprefix(ROOM_PREFIX)) if name.startswith(ROOM_PREFIX) and not is_service else None
+
+
+def _room_join(fields: Mapping[str, str], scene: Scene) -> Translated:
+    room = room_of(fields)
+    if room is None:
+        return None
+    return RoomJoined(
+        leg=_leg(fields, scene),
+        channel=_text(fields, "Channel"),
+        room=room,
+        is_moderator=fields.get("Admin") == "Yes",
+        is_muted=fields.get("Muted") == "Yes",
+    )
+
+
+def _room_leave(fields: Mapping[str, str], scene: Scene) -> Translated:
+    room = room_of(fields)
+    return RoomLeft(leg=_leg(fields, scene), room=room) if room is not None else None
+
+
+def _room_mute(fields: Mapping[str, str], scene: Scene) -> Translated:
+    room = room_of(fields)
+    if room is None:
+        return None
+    return RoomMuted(leg=_leg(fields, scene), room=room, is_muted=fields.get("Event") == "ConfbridgeMute")
+
+
+def _room_lock(fields: Mapping[str, str], scene: Scene) -> Translated:
+    room = room_of(fields)
+    return RoomLocked(room=room, is_locked=fields.get("Event") == "ConfbridgeLock") if room is not None else None
+
+
 def _attended_transfer(fields: Mapping[str, str], scene: Scene) -> Translated:
     # Told for each attempt. Only two talks of two become one talk: from a conference or an application there is no target.
     if fields.get("Result") != "Success" or not fields.get("TransfereeUniqueid") or not fields.get("TransferTargetUniqueid"):
@@ -324,6 +367,12 @@ READERS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "BridgeLeave": _bridge_leave,
     "ChanSpyStart": _spy_start,
     "ChanSpyStop": _spy_stop,
+    "ConfbridgeJoin": _room_join,
+    "ConfbridgeLeave": _room_leave,
+    "ConfbridgeLock": _room_lock,
+    "ConfbridgeMute": _room_mute,
+    "ConfbridgeUnlock": _room_lock,
+    "ConfbridgeUnmute": _room_mute,
     "DTMFBegin": _dtmf_begin,
     "DTMFEnd": _dtmf_end,
     "DeviceStateChange": _device_state,

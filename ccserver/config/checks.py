@@ -7,6 +7,7 @@ import wave
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ccserver.config.conference_section import check_conferences
 from ccserver.config.flow_checks import check_flows
 from ccserver.config.look_up_sections import check_look_ups
 from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones, check_roles
@@ -160,6 +161,10 @@ def _numbers(document: Document, reader: Reader) -> None:
         reader.warn((), "expected a number under dids, got none (no call will be taken)")
 
 
+def _conferences(document: Document, reader: Reader) -> None:
+    check_conferences(document.conferences, has_recording=document.recording is not None, reader=reader)
+
+
 _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     _references,
     check_codes,
@@ -174,5 +179,6 @@ _CHECKS: tuple[Callable[[Document, Reader], None], ...] = (
     check_scripts,
     _machine,
     check_people,
+    _conferences,
     _numbers,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ccserver.config.key_files import MasterKey
 from ccserver.config.look_up_edges import AnyLookUp, LookUpDatabase
-from ccserver.core.ids import AgentId, Language, LookUpId, PromptId, QueueId
+from ccserver.core.ids import AgentId, Language, LookUpId, PromptId, QueueId, RoomId
 from ccserver.core.records import NoticeKind
 
 
@@ -168,6 +168,8 @@ class EdgeSettings:
     state_dir: Path
     control_socket: Path
     pin_hashes: Mapping[AgentId, str] = field(repr=False)
+    room_pins: Mapping[RoomId, Mapping[str, str]] = field(repr=False, default_factory=dict)
+    """Of conferences: hashes by grade, `member` and `moderator`."""
     """`scrypt$n$r$p$salt$hash` by agent; an agent without one cannot log in by phone."""
     prompts: PromptLibrary = field(repr=False)
     """All prompts of the site and of the system, in all spoken languages."""

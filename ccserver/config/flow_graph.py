@@ -22,6 +22,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -263,6 +264,8 @@ def look_of(node: Node) -> tuple[VertexKind, str, tuple[Spoken, ...]]:
             return VertexKind.PEOPLE, f"number {node.number}", ()
         case ExtensionNode():
             return VertexKind.PEOPLE, f"extension {node.extension}", node.say
+        case ConferenceNode():
+            return VertexKind.PEOPLE, f"conference {node.conference}", ()
         case HangUpNode():
             return VertexKind.END, "hang up", node.say
         case DoneNode():
@@ -311,7 +314,7 @@ def ways_out(node: Node) -> list[Way]:
             return [] if node.on_no_answer is None else [Way("no answer", node.on_no_answer)]
         case NumberNode():
             return [Way("no answer", node.on_failure, Instead.FAILURE)]
-        case EnqueueNode() | CallbackNode() | ExtensionNode() | HangUpNode() | DoneNode() | ReturnNode():
+        case EnqueueNode() | CallbackNode() | ExtensionNode() | ConferenceNode() | HangUpNode() | DoneNode() | ReturnNode():
             return []
         case _:
             assert_never(node)

@@ -14,6 +14,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -53,7 +54,7 @@ NEEDED: Mapping[type, Mapping[str, str]] = {
 
 ASKS = (MenuNode, CollectNode, SecretNode)
 """What a caller must answer to come on; from each of them a person can be reached."""
-PEOPLE = (EnqueueNode, AgentNode, CallbackNode, MessageNode, NumberNode, ExtensionNode, ReturnNode)
+PEOPLE = (EnqueueNode, AgentNode, CallbackNode, MessageNode, NumberNode, ExtensionNode, ConferenceNode, ReturnNode)
 
 
 def reached(starts: Sequence[NodeId], onward: Mapping[NodeId, Sequence[NodeId]]) -> list[NodeId]:
@@ -116,7 +117,7 @@ def _onward(node: Node, queues: Queues) -> list[NodeId]:
             return _after_queue(DIRECT, queues) if node.on_no_answer is None else [node.on_no_answer]
         case MessageNode():
             return _optional(node.next)
-        case NumberNode() | DoneNode() | ReturnNode() | ExtensionNode() | HangUpNode():
+        case NumberNode() | DoneNode() | ReturnNode() | ExtensionNode() | ConferenceNode() | HangUpNode():
             return []
         case _:
             assert_never(node)

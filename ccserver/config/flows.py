@@ -36,6 +36,7 @@ flow_node: OneOf[FlowNode] = OneOf(
         "number": leading_nodes.number,
         "return": leading_nodes.return_,
         "extension": leading_nodes.extension,
+        "conference": leading_nodes.conference,
         "hang_up": leading_nodes.hang_up,
     },
     also=frozenset({"say"}),

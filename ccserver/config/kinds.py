@@ -20,7 +20,7 @@ from ccserver.config.schema import (
     hinted,
     nearest,
 )
-from ccserver.core.ids import AgentId, FlowId, HoursId, Language, NodeId, PromptId, QueueId, SkillId
+from ccserver.core.ids import AgentId, FlowId, HoursId, Language, NodeId, PromptId, QueueId, RoomId, SkillId
 
 NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_-]{0,39}"
 NAME_HINT = "letters, digits, _ and -, beginning with a letter"
@@ -51,6 +51,7 @@ skill = Reference("a skill", ("skills",), SkillId)
 agent = Reference("an agent", ("agents",), AgentId)
 queue = Reference("a queue", ("queues",), QueueId)
 flow = Reference("a flow", ("flows",), FlowId)
+conference = Reference("a conference", ("conferences",), RoomId)
 language = Reference("a language", ("languages",), Language)
 hours_name = Reference("opening hours", ("hours",), HoursId)
 node_name = Reference("a node of this flow", ("flows", "*", "nodes"), NodeId)

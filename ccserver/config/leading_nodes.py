@@ -10,6 +10,7 @@ from ccserver.core.ids import NodeId, QueueId
 from ccserver.core.settings import (
     AgentNode,
     CallbackNode,
+    ConferenceNode,
     EnqueueNode,
     ExtensionNode,
     HangUpNode,
@@ -94,5 +95,16 @@ extension = node(
     "an extension node",
     ExtensionNode,
     [Field("extension", kinds.extension, "The call is handed to this extension of the dialplan for good."), _say_before],
+)
+conference = node(
+    "a conference node",
+    ConferenceNode,
+    [
+        Field(
+            "conference",
+            kinds.conference,
+            "The call goes into this conference for good; its PIN is asked for where it has one.",
+        )
+    ],
 )
 hang_up = node("a hang-up node", _hang_up, [Field("hang_up", Flag(), "true: the call ends here."), _say_before])

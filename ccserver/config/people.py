@@ -294,6 +294,7 @@ FEATURES: Mapping[str, str] = {
     "barge": "By role: the same, and the agent and the customer hear you.",
     "take_over": "By role: take over the call of an agent.",
     "listen_queue": "By role: hear the next call of a queue; the queue's number is asked for, or follows at once.",
+    "conference": "Into a conference: its number is asked for, or follows at once; then its PIN.",
 }
 """What each code does, as the reference and the guide for agents tell it."""
 features = Group("features", FeatureCodes, [Field(name, _feature, doc) for name, doc in FEATURES.items()])

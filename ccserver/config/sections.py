@@ -9,6 +9,7 @@ from typing import TypeVar
 import phonenumbers
 
 from ccserver.config import flows, kinds, opening, people, queues, requirements, ways
+from ccserver.config.conference_section import ConferenceSection, conference
 from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.look_up_sections import LookUpDatabaseSection, LookUpSection
@@ -33,6 +34,7 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     RoleId,
+    RoomId,
     SkillId,
 )
 from ccserver.core.settings import (
@@ -143,6 +145,7 @@ class Document:
     priority_step_s: float
     sendable_flows: Mapping[str, FlowId]
     recordable_prompts: Mapping[str, RecordablePrompt]
+    conferences: Mapping[RoomId, ConferenceSection]
     limits: Limits
 
 
@@ -468,6 +471,12 @@ top = Group(
             "recordable_prompts",
             MapOf(kinds.code, recordable_prompt, "prompts by code", 200),
             "The prompts that supervisors record from a phone, by the code typed after `*52`.",
+            default={},
+        ),
+        Field(
+            "conferences",
+            _table("a conference", "monday", RoomId, conference, "conferences", max_items=500),
+            "Rooms that agents dial into, and callers are led into by a node `conference`.",
             default={},
         ),
         Field("callers", people.callers, "What is done with certain callers.", default=CallerRules(marks={})),

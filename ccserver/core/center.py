@@ -27,6 +27,7 @@ from ccserver.core.facts import (
     BackToMenu,
     CallbackOffered,
     CallsBack,
+    ConferenceWanted,
     ConsultFailed,
     CustomerReached,
     Disposed,
@@ -73,6 +74,8 @@ from ccserver.core.queueing import Queueing
 from ccserver.core.recorder import Recorder
 from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
+from ccserver.core.room_doors import RoomDoors
+from ccserver.core.rooms import Rooms
 from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, Settings, WorkMode, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
@@ -181,8 +184,14 @@ class CallCenter:
             taken_over=self._handovers.taken_over,
             last_words=self._last_words,
         )
-        self._features = Features(step, self._agents, self._headsets, self._closing, self._supervision)
         self._own_calls = OwnCalls(step, self._agents)
+        self._rooms = Rooms(step)
+        self._doors = RoomDoors(
+            step, ledger, self._agents, callers, rooms=self._rooms, own_call=self._own_calls.into_conference
+        )
+        self._features = Features(
+            step, self._agents, self._headsets, self._closing, supervision=self._supervision, doors=self._doors
+        )
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
         self._messages = Messages(step, self._talks, self._queueing)
@@ -256,6 +265,12 @@ class CallCenter:
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
             ev.CancelCallbackRequested: self._callbacks.cancel,
+            ev.RoomJoined: self._rooms.joined,
+            ev.RoomLeft: self._rooms.left,
+            ev.RoomMuted: self._rooms.muted,
+            ev.RoomLocked: self._rooms.locked,
+            ev.ConferenceRequested: self._rooms.requested,
+            ev.ConferenceCreated: self._rooms.created,
             ev.NumberCollected: self._number_collected,
             ev.MessageRecorded: self._message_recorded,
         }
@@ -294,10 +309,12 @@ class CallCenter:
         return self.handle(ev.DeadlineReached(), now)
 
     def listens_to(self, leg_id: LegId) -> bool:
-        """Whether digits typed on this leg are told as `LegDigit`: an agent's or a supervisor's, outside any session of ours. Never a
-        customer's, and never one that is asked something: what is typed there may be a secret."""
+        """Whether digits typed on this leg are told as `LegDigit`: an agent's, a supervisor's, or a conference's moderator's, outside any
+        session of ours. Never a customer's, and never one that is asked something: what is typed there may be a secret."""
         leg = self._step.legs.get(leg_id)
-        return leg is not None and leg.role in LISTENED_TO and leg.session not in self._step.sessions
+        if leg is None or leg.session in self._step.sessions:
+            return False
+        return leg.role in LISTENED_TO or self._rooms.is_moderator_in(leg_id)
 
     def snapshot(self) -> CenterState:
         """The state as a value; shallow, since the records never change."""
@@ -325,6 +342,8 @@ class CallCenter:
             own_calls=step.own_calls.copy(),
             lamps=step.lamps.copy(),
             watches=step.watches.copy(),
+            rooms=step.rooms.copy(),
+            members=step.members.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )
@@ -399,7 +418,7 @@ class CallCenter:
         match fact:
             case SaidNothing() | HandedOver() | BackToMenu() | CallbackOffered() | NumberWanted() | NumberFailed():
                 self._carry_of_caller(fact, self._step.interactions[fact.interaction])
-            case CustomerReached() | FlowReturned():
+            case CustomerReached() | FlowReturned() | ConferenceWanted():
                 self._carry_of_caller(fact, self._step.interactions[fact.interaction])
             case OfferParked():
                 self._callbacks.offer_parked(fact)
@@ -462,7 +481,8 @@ class CallCenter:
         | NumberWanted
         | NumberFailed
         | CustomerReached
-        | FlowReturned,
+        | FlowReturned
+        | ConferenceWanted,
         interaction: Interaction,
     ) -> None:
         match fact:
@@ -480,6 +500,10 @@ class CallCenter:
                 self._interactions.not_reached(interaction)
             case CustomerReached():
                 self._callbacks.reached(interaction)
+            case ConferenceWanted(is_said=True):
+                self._doors.caller_enters(interaction)
+            case ConferenceWanted():
+                self._doors.caller(interaction, fact.room)
             case FlowReturned():
                 if not self._handovers.flow_returned(interaction, fact.result):
                     self._interactions.flow_returned(interaction)
@@ -747,7 +771,10 @@ class CallCenter:
     def _pbx_observed(self, event: ev.PbxObserved) -> None:
         if self._step.clockwork.has_fresh_link:
             self._lamps.forget()
+        is_first = self._step.clockwork.has_fresh_link
         self._repairs.observed(event)
+        self._carry()
+        self._rooms.observed(event, is_first=is_first)
         for agent_id in self._step.agents:
             self._step.touched_agents[agent_id] = None
 
@@ -832,7 +859,9 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is None or not self.listens_to(leg.id):
             return
-        if leg.role is Role.SUPERVISOR:
+        if self._rooms.is_moderator_in(leg.id):
+            self._rooms.digit(leg.id, event.digit)
+        elif leg.role is Role.SUPERVISOR:
             self._supervision.digit(leg, event.digit)
         elif leg.role is Role.HEADSET and leg.is_parked:
             self._headsets.typed(leg, event.digit)
@@ -885,6 +914,7 @@ class CallCenter:
                     break
                 table.drop(old)
         if leg is None:
+            self._rooms.over(event.leg)
             step.hung_up.put(event.leg, step.now.mono_s)
         else:
             step.about = leg.interaction
@@ -895,6 +925,7 @@ class CallCenter:
     def _leg_is_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
         step = self._step
         step.legs.drop(leg.id)
+        self._rooms.over(leg.id, is_lost=by is EndedBy.PBX)
         self._joins.leg_over(leg)
         for command_id, awaited in step.outstanding.items():
             if awaited.leg == leg.id and awaited.what is Awaited.HANG_UP:
@@ -919,6 +950,8 @@ class CallCenter:
                 self._headsets.ended(leg, cause, tech_cause, by)
             case Role.FEATURE | Role.SUPERVISOR:
                 self._supervision.leg_over(leg)
+            case Role.ROOM:
+                pass
 
     def _agent_leg_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None) -> None:
         if not self._messages.leg_over(leg, cause, by) and not self._handovers.leg_over(leg, cause, by):
@@ -1207,7 +1240,9 @@ class CallCenter:
     def _secret_checked(self, event: ev.SecretChecked) -> None:
         session = self._current(event.session, event.command)
         interaction = self._caller_of(session) if session is not None else None
-        if interaction is not None:
+        if interaction is not None and interaction.door is not None:
+            self._doors.caller_checked(interaction, event)
+        elif interaction is not None:
             self._flows.secret_checked(interaction, event)
         elif session is not None:
             self._features.secret_checked(session, event)

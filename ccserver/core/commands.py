@@ -6,8 +6,8 @@ AGI session, and actions on one leg, are performed in order.
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
 `LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `StoreAudit` in AuditStored; `AnswerCall`,
 `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or
-OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `SpeakInTalk`,
-`SetLamp`, `Store` and `Reply` have no end.
+OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `ControlRoom`,
+`SpeakInTalk`, `SetLamp`, `Store` and `Reply` have no end.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ from ccserver.core.ids import (
     PromptId,
     QueueId,
     RequestId,
+    RoomId,
     SessionId,
 )
 from ccserver.core.records import AuditRecord, Record, RecordingSide
@@ -105,7 +106,7 @@ class SecretCheck:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectSecret:
     """Collect digits and check them at the edge, on a thread: they reach no event, journal or log. They are the PIN of `agent`, or
-    what `check` says: one of the two is given."""
+    of `room`, or what `check` says: one of the three is given."""
 
     session: SessionId
     agent: AgentId | None = None
@@ -113,6 +114,8 @@ class CollectSecret:
     language: Language
     timeout_s: float
     check: SecretCheck | None = None
+    room: RoomId | None = None
+    """Of a conference: its PIN, or its moderators'; the token says which."""
     max_digits: int = 12
 
 
@@ -147,6 +150,19 @@ class Next(Enum):
     EXTENSION = "goto"
     PARK = "park"  # of an agent's leg: it waits to be joined, see LegParked
     DIAL = "dial"  # of a phone's own call: it may
+    ROOM = "room"  # into a conference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEntry:
+    """How somebody goes into a conference: what the dialplan tells ConfBridge."""
+
+    room: RoomId
+    is_moderator: bool
+    waits: bool
+    ends_with_moderator: bool
+    max_members: int
+    has_tone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +175,8 @@ class EndSession:
     next: Next
     extension: str = ""
     cause: int = 16
+    entry: RoomEntry | None = None
+    """For Next.ROOM."""
 
 
 # --- actions on legs --------------------------------------------------------------------------------------------------
@@ -324,6 +342,33 @@ class ControlRecording:
     side: RecordingSide = RecordingSide.BOTH
 
 
+class RoomStep(Enum):
+    MUTE = "mute"  # one member
+    UNMUTE = "unmute"
+    KICK = "kick"  # one member, or everybody
+    LOCK = "lock"  # only moderators come in
+    UNLOCK = "unlock"
+    RECORD = "record"
+    STOP_RECORDING = "stop_recording"
+    ANNOUNCE = "announce"  # everybody hears it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRoom:
+    """Of a conference with a number. `channel` is the member's, "" for everybody. `recording` is a path without ending, `say` and
+    `digits` what is announced. What became of it is told by the room's own events."""
+
+    room: RoomId
+    what: RoomStep
+    channel: str = ""
+    recording: str = ""
+    say: PromptId | None = None
+    digits: str = ""
+    language: Language | None = None
+    sound: str = ""
+    """The file of `say`, without ending: the edge finds it."""
+
+
 class LampState(Enum):
     OFF = "off"
     LIT = "lit"
@@ -403,6 +448,7 @@ Command = (
     | RedirectLegs
     | HangUpLeg
     | ControlRecording
+    | ControlRoom
     | SetLamp
     | Store
     | StoreAudit

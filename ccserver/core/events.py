@@ -20,12 +20,13 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     RequestId,
+    RoomId,
     SessionId,
     SkillId,
     WatchId,
 )
 from ccserver.core.records import PhoneState, Stream
-from ccserver.core.settings import NumberKind, NumberMark, Requirement, Settings, WatchMode
+from ccserver.core.settings import ConferenceSettings, NumberKind, NumberMark, Requirement, Settings, WatchMode
 
 
 # --- the daemon's own life --------------------------------------------------------------------------------------------
@@ -86,6 +87,23 @@ class ChannelView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberView:
+    """Somebody in a conference, as the PBX lists it."""
+
+    leg: LegId
+    channel: str
+    is_moderator: bool
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomView:
+    room: RoomId
+    is_locked: bool
+    members: tuple[MemberView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PbxObserved:
     """One reading of the whole PBX. `asked_at_s` is the center's monotonic time before the first question was sent: what
     happened later may or may not show."""
@@ -94,6 +112,7 @@ class PbxObserved:
     asked_at_s: float
     channels: tuple[ChannelView, ...]
     phones: Mapping[PhoneId, PhoneState]
+    rooms: tuple[RoomView, ...] = ()
 
 
 # --- legs -------------------------------------------------------------------------------------------------------------
@@ -192,6 +211,38 @@ class LegEnded:
     leg: LegId
     cause: int
     tech_cause: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomJoined:
+    """Somebody is in a conference with a number."""
+
+    leg: LegId
+    channel: str
+    room: RoomId
+    is_moderator: bool
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLeft:
+    leg: LegId
+    room: RoomId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomMuted:
+    """By whomever: a moderator's key, or our order."""
+
+    leg: LegId
+    room: RoomId
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLocked:
+    room: RoomId
+    is_locked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -622,6 +673,41 @@ class WatchStopRequested:
     by: str = ""
 
 
+# --- conferences with a number ------------------------------------------------------------------------------------------
+class ConferenceAct(Enum):
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    KICK = "kick"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    RECORD = "record"
+    STOP_RECORDING = "stop_recording"
+    ANNOUNCE = "announce"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceRequested:
+    """An act on a conference with a number. `member` is their number in it (None: everybody), `prompt` what is announced."""
+
+    request: RequestId
+    room: RoomId
+    act: ConferenceAct
+    member: int | None = None
+    prompt: PromptId | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceCreated:
+    """A room that is in no settings: it lives until everybody has left it, or it is ended."""
+
+    request: RequestId
+    room: RoomId
+    config: ConferenceSettings
+    by: str = ""
+
+
 # --- work without a line: e-mail, chat, tasks -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRequested:
@@ -716,6 +802,12 @@ Event = (
     | WatchRequested
     | WatchModeRequested
     | WatchStopRequested
+    | RoomJoined
+    | RoomLeft
+    | RoomMuted
+    | RoomLocked
+    | ConferenceRequested
+    | ConferenceCreated
     | WorkRequested
     | WorkAccepted
     | WorkFinished

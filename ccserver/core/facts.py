@@ -12,6 +12,7 @@ from ccserver.core.ids import (
     PromptId,
     QueueId,
     RequestId,
+    RoomId,
     SessionId,
 )
 from ccserver.core.records import OfferOutcome
@@ -67,6 +68,15 @@ class NumberFailed:
     """Nobody answered there."""
 
     interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceWanted:
+    """A flow leads into a conference. `is_said`: all that comes before it has been said."""
+
+    interaction: InteractionId
+    room: RoomId
+    is_said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,7 @@ Fact = (
     | CallbackOffered
     | NumberWanted
     | NumberFailed
+    | ConferenceWanted
     | CustomerReached
     | FlowReturned
     | TalkBegan

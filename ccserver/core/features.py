@@ -17,6 +17,8 @@ from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.office import DIALOGUES, UNKNOWN, OfficeDialogues
 from ccserver.core.records import PhoneState, ShownState
+from ccserver.core.room_doors import DIALOGUES as ROOM_DIALOGUES
+from ccserver.core.room_doors import RoomDoors
 from ccserver.core.settings import NumberMark, Spoken, SpokenKind, WatchMode
 from ccserver.core.state import Dialogue, Leg, OfficeErrand, Role, Session, Wish
 from ccserver.core.step import Step
@@ -47,10 +49,21 @@ STATE_PROMPT = {
 class Features:
     """The dialogues of agents' phones."""
 
-    def __init__(self, step: Step, agents: Agents, headsets: Headsets, closing: Closing, supervision: Supervision) -> None:
+    def __init__(
+        self,
+        step: Step,
+        agents: Agents,
+        headsets: Headsets,
+        closing: Closing,
+        *,
+        supervision: Supervision,
+        doors: RoomDoors,
+    ) -> None:
         self.step = step
         self.agents = agents
         self.headsets = headsets
+        self._doors = doors
+        doors.last_words = self.last_words
         self.office = OfficeDialogues(step, agents, closing, last_words=self.last_words, end=self._end)
         self.watchers = WatcherDialogues(step, agents, supervision, last_words=self.last_words)
 
@@ -101,6 +114,7 @@ class Features:
             codes.barge: self._watch(WatchMode.BARGE),
             codes.take_over: self._watch(WatchMode.TAKE_OVER),
             codes.listen_queue: self._watch(WatchMode.LISTEN, is_queue=True),
+            codes.conference: lambda session, phone, number: self._doors.begin(session, number),
         }
         found = max((c for c in table if digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -235,6 +249,8 @@ class Features:
             self.office.digits_collected(session, digits)
         elif session.dialogue in WATCHERS:
             self.watchers.digits_collected(session, digits)
+        elif session.dialogue in ROOM_DIALOGUES:
+            self._doors.digits_collected(session, digits)
         elif session.dialogue is Dialogue.CODE:
             self._code_typed(session, digits)
         elif session.dialogue is Dialogue.REASON and session.agent is not None:
@@ -287,6 +303,9 @@ class Features:
         if session.dialogue in WATCHERS:
             self.watchers.secret_checked(session, event)
             return
+        if session.dialogue in ROOM_DIALOGUES:
+            self._doors.secret_checked(session, event)
+            return
         leg = self.step.legs.get(session.leg)
         if session.dialogue not in PIN_AFTER.values() or session.agent is None or leg is None or leg.phone is None:
             return
@@ -326,6 +345,9 @@ class Features:
 
     def prompt_ended(self, session: Session, end: VerbEnd) -> None:
         leg = self.step.legs.get(session.leg)
+        if session.dialogue is Dialogue.ROOM_ENTER:
+            self._doors.prompt_ended(session)
+            return
         if session.dialogue is not Dialogue.LAST_WORDS:
             return
         if end is VerbEnd.DIGIT and leg is not None and self.headsets.is_line(leg):

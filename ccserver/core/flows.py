@@ -16,7 +16,7 @@ from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectSecret, LookUp, RunScript, SecretCheck, WaitUntil
 from ccserver.core.events import LookedUp, LookUpEnd, ScriptEnded, SecretChecked, VerbEnd
 from ccserver.core.expressions import Expression, Value, evaluate
-from ccserver.core.facts import CallbackOffered, FlowReturned, NumberWanted
+from ccserver.core.facts import CallbackOffered, ConferenceWanted, FlowReturned, NumberWanted
 from ccserver.core.flow_facts import FlowFacts
 from ccserver.core.ids import FlowId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
@@ -27,6 +27,7 @@ from ccserver.core.settings import (
     AgentNode,
     CallbackNode,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -67,6 +68,7 @@ WITH_THE_CALLER = (
     LookUpNode,
     ScriptNode,
     SurveyNode,
+    ConferenceNode,
     ConsentNode,
     MessageNode,
     ReturnNode,
@@ -114,6 +116,7 @@ class Flows:
             DoneNode: lambda it, node: self._release(it, ()),
             ReturnNode: lambda it, node: self.step.tell(FlowReturned(it.id, node.result)),
             ExtensionNode: self._extension,
+            ConferenceNode: lambda it, node: step.tell(ConferenceWanted(it.id, node.conference)),
             HangUpNode: lambda it, node: self._release(it, node.say),
             ivr.Overrun: lambda it, node: self._lost(it),
         }

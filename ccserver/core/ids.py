@@ -23,6 +23,8 @@ TeamId = NewType("TeamId", str)
 RoleId = NewType("RoleId", str)
 WatchId = NewType("WatchId", int)
 """A supervisor's session with a talk, or with an agent's talks; rises by one."""
+RoomId = NewType("RoomId", str)
+"""The name of a conference with a number, in the settings or as it was created."""
 SessionId = NewType("SessionId", str)
 """One connection of one channel to the AGI server. Each re-entry of the same call is a new one."""
 RequestId = NewType("RequestId", int)

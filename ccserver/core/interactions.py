@@ -11,9 +11,9 @@ from ccserver.core.callers import LEAVE_S, Callers, prompt
 from ccserver.core.change import replace
 from ccserver.core.commands import EndSession, Next
 from ccserver.core.events import CallArrived
-from ccserver.core.facts import CustomerReached
+from ccserver.core.facts import ConferenceWanted, CustomerReached
 from ccserver.core.flows import Flows
-from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId
+from ccserver.core.ids import AgentId, FlowId, InteractionId, NodeId, RoomId
 from ccserver.core.ledger import Ledger, left_by
 from ccserver.core.offers import RETURN_S
 from ccserver.core.queueing import Queueing
@@ -208,6 +208,8 @@ class Interactions:
                     self.queueing.take_exit(interaction, after.exit)
             case AfterKind.LEAVE:
                 self.callers.release(interaction)
+            case AfterKind.CONFERENCE:
+                self.step.tell(ConferenceWanted(interaction.id, RoomId(after.target), is_said=True))
             case AfterKind.EXTENSION:
                 self.callers.hand_over(interaction, after.target)
             case AfterKind.MESSAGE:

@@ -64,6 +64,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_flows(state),
         *_own_calls(state),
         *_watches(state),
+        *_rooms(state),
         *_lamps(state, settings),
         *_deadlines(state, settings),
         *_totals(state),
@@ -354,6 +355,24 @@ def _legs(state: CenterState) -> Iterator[str]:
             yield f"{name} is not of our making"
         if leg.id in state.hung_up:
             yield f"{name} is known to be over"
+
+
+def _rooms(state: CenterState) -> Iterator[str]:
+    """A conference lasts as long as somebody is in it, or for as long as it waits for the first; its members' legs live."""
+    inside = Counter(member.room for member in state.members.values() if member.number)
+    for room in state.rooms.values():
+        if not inside[room.name] and (room.members or not room.made_by):
+            yield f"conference {room.name} goes on without anybody"
+        if room.id >= state.clockwork.next_interaction or room.id in state.interactions:
+            yield f"conference {room.name} has the number {room.id} of something else"
+    for member in state.members.values():
+        if member.leg not in state.legs:
+            yield f"a member of {member.room} has no leg {member.leg.uniqueid}"
+        if member.number and member.room not in state.rooms:
+            yield f"{member.leg.uniqueid} is in a conference {member.room} that does not go on"
+    for leg in state.legs.values():
+        if leg.role is Role.ROOM and leg.interaction is not None:
+            yield f"leg {leg.id.uniqueid} is in a conference, and in interaction {leg.interaction}"
 
 
 def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:

@@ -22,6 +22,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -83,6 +84,7 @@ Stop = (
     | DoneNode
     | ReturnNode
     | ExtensionNode
+    | ConferenceNode
     | HangUpNode
     | Overrun
 )

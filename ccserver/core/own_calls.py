@@ -9,7 +9,7 @@ from ccserver.core.agents import Agents
 from ccserver.core.change import replace
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say
 from ccserver.core.events import EmergencyDialled, OwnCallDialled
-from ccserver.core.ids import AgentId, PhoneId, PromptId
+from ccserver.core.ids import AgentId, LegId, PhoneId, PromptId
 from ccserver.core.records import AuditRecord, NoticeKind, NoticeRecord, OwnCallRecord
 from ccserver.core.service_class import Verdict
 from ccserver.core.settings import NumberKind, PhoneKind, Spoken, SpokenKind
@@ -61,6 +61,11 @@ class OwnCalls:
         else:
             self._begin(call)
             step.end_session(EndSession(session=session.id, next=Next.DIAL, extension=extension))
+
+    def into_conference(self, leg: LegId, phone: PhoneId, number: str) -> None:
+        """A phone goes into a conference: while it is there, its agent is on a call of their own."""
+        agent, kind = self._agent_at(phone), NumberKind.INTERNAL
+        self._begin(OwnCall(leg=leg, phone=phone, agent=agent, to=number, kind=kind, since=self.step.now))
 
     def leg_over(self, leg: Leg) -> None:
         """The call is over, however it ended."""

@@ -73,6 +73,13 @@ def prompt_path(directory: str, prompt: PromptId, language: Language, utc_s: flo
     return f"{directory}/prompt-{day}-{seq}-{language}-{prompt}.wav"
 
 
+def room_path(directory: str, conference: InteractionId, utc_s: float, before: int = 0) -> str:
+    """The path, without ending, of the recording of a conference with a number, after so many `before`."""
+    day = datetime.fromtimestamp(utc_s, tz=UTC).strftime("%Y/%m/%d")
+    again = f"-{before}" if before else ""
+    return f"{directory}/{day}/{conference}-room{again}"
+
+
 def path(directory: str, interaction: InteractionId, leg: LegId, utc_s: float, stretch: int = 0) -> str:
     """The path, without ending, of the recording of `leg`; "" when there is no directory: nothing is recorded.
 

@@ -19,6 +19,7 @@ from ccserver.core.ids import (
     PhoneId,
     QueueId,
     ReasonId,
+    RoomId,
     WatchId,
 )
 from ccserver.core.settings import NumberKind, SurveyKind, WatchMode
@@ -32,6 +33,7 @@ class Outcome(Enum):
     LEFT_IN_MENU = "left_in_menu"
     REFUSED = "refused"  # full, closed, unstaffed, or a flow that says so
     OVERFLOWED = "overflowed"  # handed to an extension of the PBX
+    CONFERENCE = "conference"  # went into a conference, whose own record goes on
     CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
     LEFT_MESSAGE = "left_message"  # was asked for a message; the message's own record says that one was left
     SERVED = "served"  # by the flow alone, which says so
@@ -125,6 +127,8 @@ class RepairKind(Enum):
     SESSION_ORPHAN = "session_orphan"
     PHONE_STATE = "phone_state"
     COMMAND_SETTLED = "command_settled"
+    ROOM_MEMBER = "room_member"  # somebody is in a conference, or is not
+    ROOM_STATE = "room_state"  # somebody is muted there, or a room locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +224,7 @@ class AgentStateRecord:
 class RecordingKind(Enum):
     TALK = "talk"
     CONSULT = "consult"  # an agent with a colleague: a segment of its own
+    ROOM = "room"  # a conference with a number, everybody mixed
 
 
 class RecordingSide(Enum):
@@ -227,6 +232,7 @@ class RecordingSide(Enum):
 
     BOTH = "both"
     CUSTOMER = "customer"  # what the customer says, in a conference
+    MIX = "mix"  # everybody, in a conference with a number
     AGENTS = (
         "agents"  # what an agent, or somebody outside whom one has called, says in a conference; or a supervisor into a talk
     )
@@ -457,6 +463,46 @@ class WatchRecord:
     duration_s: float
 
 
+class MemberEnd(Enum):
+    """How somebody's stay in a conference ended."""
+
+    LEFT = "left"
+    KICKED = "kicked"
+    ENDED = "ended"  # with the conference
+    REFUSED = "refused"  # wrong PINs, full or locked: was never in it
+    LOST = "lost"  # the PBX took it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceRecord:
+    """One conference with a number, from its beginning to its end. `conference` counts as an interaction does."""
+
+    conference: InteractionId
+    room: RoomId
+    made_by: str
+    started_utc_s: float
+    duration_s: float
+    members: int
+    most_at_once: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceMemberRecord:
+    """Somebody's stay in it. `conference` None: they did not come in. `interaction` is the call that led there from outside."""
+
+    conference: InteractionId | None
+    room: RoomId
+    leg: LegId
+    agent: AgentId | None
+    phone: PhoneId | None
+    caller_number: str | None
+    interaction: InteractionId | None
+    is_moderator: bool
+    joined_utc_s: float
+    duration_s: float
+    end: MemberEnd
+
+
 class NoticeKind(Enum):
     ARRIVED = "arrived"
     QUEUED = "queued"
@@ -471,6 +517,10 @@ class NoticeKind(Enum):
     EMERGENCY = "emergency"  # somebody dialled an emergency number
     MESSAGE_MISSING = "message_missing"  # an agent was to hear a message, and its file could not be played
     ENDED = "ended"
+    CONFERENCE_BEGAN = "conference_began"
+    CONFERENCE_JOINED = "conference_joined"
+    CONFERENCE_LEFT = "conference_left"
+    CONFERENCE_ENDED = "conference_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -576,4 +626,6 @@ Record = (
     | ConsentRecord
     | ObjectionRecord
     | QualityRecord
+    | ConferenceRecord
+    | ConferenceMemberRecord
 )

@@ -24,6 +24,7 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     RoleId,
+    RoomId,
     SkillId,
     TeamId,
 )
@@ -457,6 +458,13 @@ class ExtensionNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceNode:
+    """Into a conference, whose PIN is asked for where it has one. The call does not come back."""
+
+    conference: RoomId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HangUpNode:
     say: tuple[Spoken, ...] = ()
 
@@ -484,6 +492,7 @@ Node = (
     | ConsentNode
     | ReturnNode
     | ExtensionNode
+    | ConferenceNode
     | HangUpNode
 )
 
@@ -904,6 +913,31 @@ class AgentRules:
     transfer_ring_s: float = 20.0
 
 
+class Announced(Enum):
+    """What those in a conference hear of who comes and goes."""
+
+    NONE = "none"
+    TONE = "tone"
+    NUMBER = "number"  # the tone, and who it is: an agent's or caller's number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceSettings:
+    """A room that people dial into. Its PINs are at the edge; here is whether there are any."""
+
+    number: str
+    """Typed after the feature code."""
+    has_pin: bool = False
+    has_moderator_pin: bool = False
+    max_members: int = 20
+    wait_for_moderator: bool = False
+    """Whoever is no moderator hears music until one is there."""
+    ends_with_moderator: bool = False
+    record: bool = False
+    announce: Announced = Announced.TONE
+    language: Language | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureCodes:
     """What agents dial, without the leading `*`. No code is the beginning of another."""
@@ -928,6 +962,7 @@ class FeatureCodes:
     barge: str = "63"
     take_over: str = "64"
     listen_queue: str = "65"
+    conference: str = "60"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1041,6 +1076,7 @@ class Settings:
     """By the code typed after the feature code."""
     roles: Mapping[RoleId, RoleSettings] = field(default_factory=dict)
     supervision_notice: SupervisionNotice = SupervisionNotice.NONE
+    conferences: Mapping[RoomId, ConferenceSettings] = field(default_factory=dict)
     trunk: str = "carrier"
     """The PJSIP endpoint of the outside lines."""
     timezone: str = "UTC"

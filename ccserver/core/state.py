@@ -26,6 +26,7 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     RequestId,
+    RoomId,
     SessionId,
     SkillId,
     WatchId,
@@ -36,6 +37,7 @@ from ccserver.core.records import (
     ConsentKind,
     EndedBy,
     FlowStep,
+    MemberEnd,
     OfferOutcome,
     Outcome,
     PhoneState,
@@ -43,7 +45,17 @@ from ccserver.core.records import (
     TransferKind,
     VisitOutcome,
 )
-from ccserver.core.settings import EVERYBODY, Exit, NumberKind, NumberMark, Requirement, Settings, WatchMode, WorkMode
+from ccserver.core.settings import (
+    EVERYBODY,
+    ConferenceSettings,
+    Exit,
+    NumberKind,
+    NumberMark,
+    Requirement,
+    Settings,
+    WatchMode,
+    WorkMode,
+)
 from ccserver.core.transitions import InteractionState, LegState, Phase
 
 K = TypeVar("K")
@@ -76,6 +88,7 @@ class Role(Enum):
     GUEST = "guest"  # somebody outside the center: the target of a transfer
     OWN = "own"  # a phone's own call
     SUPERVISOR = "supervisor"  # hears an agent's talk
+    ROOM = "room"  # a caller who went into a conference with a number: no interaction of ours any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +142,9 @@ class Dialogue(Enum):
     OFFICE_CHANGE = "office_change"  # the key that closes the hours, or opens them again
     OFFICE_RECORD = "office_record"  # a prompt is being recorded
     OFFICE_REVIEW = "office_review"  # it is played back, and kept or not
+    ROOM_NUMBER = "room_number"  # of the conference somebody dials into
+    ROOM_PIN = "room_pin"
+    ROOM_ENTER = "room_enter"  # what is said before they are in it
     ACCEPT = "accept"  # the key by which an agent at an outside number takes the call
     DESK = "desk"  # an agent's leg that was sent to the desk: what is asked of it depends on what it is there for
     MESSAGE = "message"  # an agent at the desk hears what a caller has left
@@ -184,6 +200,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Somebody is at the door of a conference."""
+
+    room: RoomId
+    tries: int = 0
+    is_moderator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`verb` is the newest verb; ends of older ones are late and mean nothing."""
 
@@ -197,6 +222,7 @@ class Session:
     message: Message | None = None
     office: "Office | None" = None
     wish: Wish | None = None
+    door: "Door | None" = None
 
 
 # --- interactions -----------------------------------------------------------------------------------------------------
@@ -206,6 +232,7 @@ class AfterKind(Enum):
     LEAVE = "leave"  # hang up
     EXTENSION = "extension"  # hand over to the dialplan
     KEEP_WAITING = "keep_waiting"
+    CONFERENCE = "conference"  # go into the conference
     CALLBACK = "callback"  # the caller is asked for the number to be called back at
     MESSAGE = "message"  # the caller leaves a message
 
@@ -503,6 +530,8 @@ class Interaction:
     others: tuple[Talk, ...] = ()
     """Further agents who talk with the customer, in a conference."""
     guest: Guest | None = None
+    door: "Door | None" = None
+    """Of the conference it is about to enter."""
     callback: CallbackRequest | None = None
     message: LeftMessage | None = None
     room: str = ""
@@ -914,6 +943,49 @@ class OwnCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Somebody who was let into a conference with a number. `number` is theirs in it; 0 until they are in."""
+
+    leg: LegId
+    room: RoomId
+    channel: str
+    is_moderator: bool
+    since: Moment
+    heard_s: float
+    number: int = 0
+    agent: AgentId | None = None
+    phone: PhoneId | None = None
+    caller_number: str | None = None
+    interaction: InteractionId | None = None
+    is_muted: bool = False
+    end: MemberEnd | None = None
+    """How it ends, once that is decided."""
+    keys: str = ""
+    keyed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A conference with a number: somebody is in it, or it was created and waits for the first. `id` counts as an interaction does."""
+
+    name: RoomId
+    id: InteractionId
+    config: ConferenceSettings
+    since: Moment
+    made_by: str = ""
+    """Who created it; "": it is in the settings."""
+    members: int = 0
+    """How many have been in it."""
+    most_at_once: int = 0
+    is_locked: bool = False
+    heard_s: float = 0.0
+    recording: str = ""
+    recorded_since: Moment | None = None
+    recordings: int = 0
+    notices: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clockwork:
     """The counters and switches of the center as one value."""
 
@@ -971,6 +1043,9 @@ class CenterState:
     lamps: Mapping[str, LampState] = field(default_factory=dict)
     """As last ordered."""
     watches: Mapping[WatchId, Watch] = field(default_factory=dict)
+    rooms: Mapping[RoomId, Room] = field(default_factory=dict)
+    members: Mapping[LegId, Member] = field(default_factory=dict)
+    """Of rooms, and those on their way into one."""
 
 
 FORMAT = 3

@@ -32,7 +32,7 @@ from ccserver.core.commands import (
     WaitUntil,
 )
 from ccserver.core.facts import Fact
-from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, SessionId, WatchId
+from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, RoomId, SessionId, WatchId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AuditRecord, Record
 from ccserver.core.settings import QueueSettings, Settings
@@ -48,11 +48,13 @@ from ccserver.core.state import (
     Interaction,
     Leg,
     Mark,
+    Member,
     Outstanding,
     OwnCall,
     Phone,
     QueueCounters,
     Role,
+    Room,
     Session,
     SpokenTo,
     Table,
@@ -87,6 +89,8 @@ class Step:
         self.own_calls: Table[LegId, OwnCall] = Table(undo, kept.own_calls if kept else None)
         self.lamps: Table[str, LampState] = Table(undo, kept.lamps if kept else None)
         self.watches: Table[WatchId, Watch] = Table(undo, kept.watches if kept else None)
+        self.rooms: Table[RoomId, Room] = Table(undo, kept.rooms if kept else None)
+        self.members: Table[LegId, Member] = Table(undo, kept.members if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
         self.deadlines = Deadlines(due)
         self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})

@@ -156,7 +156,8 @@ class Archiving:
                 if caller is None and agent is None:
                     noted.append(Noted(path=each.path, status=FileStatus.MISSING, detail="Asterisk wrote no file"))
                     continue
-                one = _Found(each, caller, agent)
+                # Everybody mixed: on both sides, as there is no telling who is whose.
+                one = _Found(each, caller, caller if each.side is RecordingSide.MIX else agent)
                 rates = {sound.rate for sound in (caller, agent) if sound is not None}
                 if len(rates) > 1 or (found and one.rate != found[0].rate):
                     raise Unreadable(
@@ -211,7 +212,7 @@ class Archiving:
         """The files that Asterisk was told to write. Raises Unreadable."""
         caller, agent = self._shelf.sides(stretch.path)
         match stretch.side:
-            case RecordingSide.CUSTOMER:
+            case RecordingSide.CUSTOMER | RecordingSide.MIX:
                 return (caller,)
             case RecordingSide.AGENTS:
                 return (agent,)

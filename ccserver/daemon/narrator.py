@@ -16,6 +16,8 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConferenceMemberRecord,
+    ConferenceRecord,
     ConsentRecord,
     FaultRecord,
     FlowRecord,
@@ -190,6 +192,24 @@ def tell_record(record: Record) -> None:
                 score=record.score,
                 queue=record.queue,
                 agent=record.agent,
+            )
+        case ConferenceRecord():
+            log.info(
+                "conference.ended",
+                interaction=record.conference,
+                room=record.room,
+                members=record.members,
+                duration_s=round(record.duration_s, 3),
+            )
+        case ConferenceMemberRecord():
+            log.info(
+                "conference_member.ended",
+                interaction=record.conference,
+                room=record.room,
+                agent=record.agent,
+                caller=record.caller_number,
+                outcome=record.end.value,
+                duration_s=round(record.duration_s, 3),
             )
         case ConsentRecord():
             log.info("consent.told", interaction=record.interaction, answer=record.kind.value)

@@ -1,6 +1,7 @@
 """Hands each command of the core to the edge that can do it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 import structlog
@@ -12,6 +13,7 @@ from ccserver.core.commands import (
     CollectSecret,
     Command,
     ControlRecording,
+    ControlRoom,
     DialOut,
     EndSession,
     HangUpLeg,
@@ -23,6 +25,7 @@ from ccserver.core.commands import (
     Reply,
     RingAgent,
     RingSupervisor,
+    RoomStep,
     RunScript,
     Say,
     SetLamp,
@@ -47,7 +50,7 @@ from ccserver.core.events import (
     VerbEnd,
     WaitEnded,
 )
-from ccserver.core.ids import CommandId
+from ccserver.core.ids import CommandId, Language, PromptId
 from ccserver.core.records import AuditRecord, Record
 from ccserver.core.settings import NumberKind
 
@@ -71,6 +74,7 @@ class Performer:
         legs: Edge,
         look_up: Callable[[CommandId, LookUp], None],
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
+        find_sound: Callable[[Language, PromptId], str | None],
         keep: Callable[[CommandId, Record], None],
         keep_audit: Callable[[CommandId, AuditRecord], None],
         speak: Callable[[CommandId, SpeakInTalk], None],
@@ -82,6 +86,7 @@ class Performer:
         self._legs = legs
         self._look_up = look_up
         self._keep_prompt = keep_prompt
+        self._find_sound = find_sound
         self._keep = keep
         self._keep_audit = keep_audit
         self._speak = speak
@@ -100,12 +105,24 @@ class Performer:
             if end is not None:
                 self._post(end)
 
+    def _announce(self, command_id: CommandId, command: ControlRoom) -> None:
+        """What has no sound is not said, and told: the conference goes on."""
+        if command.say is None or command.language is None:
+            raise ValueError("an announcement of nothing")
+        sound = self._find_sound(command.language, command.say)
+        if sound is None:
+            log.error("prompt.missing", prompt=command.say, language=command.language, mend="ccserver prompts render")
+        else:
+            self._legs.perform(command_id, replace(command, sound=sound))
+
     def _route(self, command_id: CommandId, command: Command) -> None:
         match command:
             case Store(record=record):
                 self._keep(command_id, record)
             case StoreAudit(record=record):
                 self._keep_audit(command_id, record)
+            case ControlRoom(what=RoomStep.ANNOUNCE):
+                self._announce(command_id, command)
             case (
                 RingAgent()
                 | DialOut()
@@ -115,6 +132,7 @@ class Performer:
                 | RedirectLegs()
                 | HangUpLeg()
                 | ControlRecording()
+                | ControlRoom()
                 | SetLamp()
             ):
                 self._legs.perform(command_id, command)
@@ -167,7 +185,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return LookedUp(command=command_id, end=LookUpEnd.FAILED)
         case KeepPrompt():
             return PromptKept(command=command_id, is_ok=False)
-        case EndSession() | ControlRecording() | SpeakInTalk() | SetLamp() | Store() | StoreAudit() | Reply():
+        case EndSession() | ControlRecording() | ControlRoom() | SpeakInTalk() | SetLamp() | Store() | StoreAudit() | Reply():
             return None
         case _:
             assert_never(command)

@@ -21,11 +21,12 @@ from ccserver.core.events import (
 )
 from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
 from ccserver.core.hours import is_holiday, is_open, next_change
-from ccserver.core.ids import HoursId, RequestId
+from ccserver.core.ids import HoursId, RequestId, RoomId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import OpeningHours, Settings
 from ccserver.core.state import CenterState, ClosedHours, Interaction
 from ccserver.core.views import Overview, WatchView, overview
+from ccserver.daemon.conference_acts import ConferenceActs
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
 from ccserver.web.calls import Answer
 
@@ -46,6 +47,7 @@ class Desk(Protocol):
     def now(self) -> Moment: ...
     def facts(self) -> dict[str, object]: ...
     def reload(self) -> Deferred[object]: ...
+    def keep_room_pins(self, room: RoomId, pins: Mapping[str, str]) -> None: ...
     def on_thread(self, work: Callable[[], T]) -> Deferred[T]: ...
 
 
@@ -58,6 +60,7 @@ class Requests:
         self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
         self._waiting: dict[RequestId, Deferred[object]] = {}
         self._acts = LiveActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts)
+        self._conferences = ConferenceActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts, desk.keep_room_pins)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -69,6 +72,9 @@ class Requests:
             "queue.explain": self.explain_queue,
             "agent.explain": self.explain_agent,
             **{do: self._act(read) for do, read in self._acts.table().items()},
+            **{do: self._act(read) for do, read in self._conferences.table().items()},
+            "conferences": lambda _: self._conferences.list(self._desk.now()),
+            "conference.show": lambda given: self._conferences.show(given, self._desk.now()),
             "numbers": lambda _: self.numbers(),
             "hours": lambda _: self.hours(),
             "watches": lambda _: codec.encode(self.read().watches, tuple[WatchView, ...]),

@@ -7,7 +7,7 @@ then. A clean stop writes a snapshot, so that an upgraded daemon has nothing to 
 import importlib.metadata
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -40,9 +40,9 @@ from ccserver.core.events import (
     PromptKept,
     SettingsLoaded,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, RoomId
 from ccserver.core.moment import Moment
-from ccserver.core.records import AuditRecord, InteractionRecord, ObjectionRecord, Record
+from ccserver.core.records import AuditRecord, ConferenceRecord, InteractionRecord, ObjectionRecord, Record
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
 from ccserver.daemon import housekeeping, logs, narrator, snapshots
@@ -61,6 +61,7 @@ from ccserver.daemon.reactor import Loop
 from ccserver.daemon.reload import ReloadOutcome
 from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
+from ccserver.daemon.room_pins import RoomPins
 from ccserver.daemon.secret_checks import SecretChecks
 from ccserver.daemon.trace import Trace
 from ccserver.lookups.edge import LookUps
@@ -116,6 +117,7 @@ class Service:
         )
         self._writer.start()
         self._archivist = self._make_archivist()
+        self._room_pins = RoomPins(edges.state_dir)
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
         self._trace = None if trace is None else Trace(trace, self._journal.run)
@@ -145,6 +147,7 @@ class Service:
             legs=cast(Any, self._ami),
             look_up=self._look_ups.perform,
             keep_prompt=self._keep_prompt,
+            find_sound=lambda language, prompt: self._prompt_paths().find(language, prompt),
             keep=self._keep,
             keep_audit=self._keep_audit,
             speak=self._speak_in_talk,
@@ -226,6 +229,7 @@ class Service:
             numbering=self._numbering,
             phones=self._phones,
             pin_hash=self._pin_hash,
+            room_pins=self._pins_of_room,
             defer_to_thread=self._loop.on_thread,
             discard=self._discard,
             check_secret=self._secret_checks.check,
@@ -297,6 +301,13 @@ class Service:
 
     def _pin_hash(self, agent: AgentId) -> str | None:
         return self._configuration.edges.pin_hashes.get(agent)
+
+    def _pins_of_room(self, room: RoomId) -> Mapping[str, str]:
+        """Those of the settings win: a room of that name was there before."""
+        return self._configuration.edges.room_pins.get(room) or self._room_pins.of(room) or {}
+
+    def keep_room_pins(self, room: RoomId, pins: Mapping[str, str]) -> None:
+        self._room_pins.keep(room, pins, self._center.snapshot().rooms)
 
     # --- life ---------------------------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -439,8 +450,12 @@ class Service:
         self._archive(record)
 
     def _archive(self, record: Record) -> None:
-        if isinstance(record, InteractionRecord | ObjectionRecord) and self._archivist is not None:
+        if self._archivist is None:
+            return
+        if isinstance(record, InteractionRecord | ObjectionRecord):
             self._archivist.submit(record.interaction)
+        elif isinstance(record, ConferenceRecord):
+            self._archivist.submit(record.conference)
 
     def _keep(self, command_id: CommandId, record: Record) -> None:
         self._writer.append(self._journal.run, command_id, record)

@@ -4,11 +4,21 @@ from collections.abc import Callable
 from random import Random
 
 from ccserver.core import commands as c
-from ccserver.core.events import CommandDone, CommandFailed, LegAnswered, LegRinging, LegStarted, OutcomeUnknown, RingEnded
+from ccserver.core.events import (
+    CommandDone,
+    CommandFailed,
+    LegAnswered,
+    LegRinging,
+    LegStarted,
+    OutcomeUnknown,
+    RingEnded,
+    RoomLocked,
+    RoomMuted,
+)
 from ccserver.core.ids import CommandId, InteractionId
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Channel, Place
-from ccserver.sim.dialplan import Dialplan
+from ccserver.sim.dialplan import ROOM_PREFIX, Dialplan
 from ccserver.sim.wire import Wire
 
 PLACES = {
@@ -30,6 +40,7 @@ Action = (
     | c.RedirectLegs
     | c.HangUpLeg
     | c.ControlRecording
+    | c.ControlRoom
     | c.SetLamp
 )
 ACTIONS = (
@@ -42,9 +53,10 @@ ACTIONS = (
     c.RedirectLegs,
     c.HangUpLeg,
     c.ControlRecording,
+    c.ControlRoom,
     c.SetLamp,
 )
-UNANSWERED = (c.ControlRecording, c.SetLamp, c.SpeakInTalk)
+UNANSWERED = (c.ControlRecording, c.ControlRoom, c.SetLamp, c.SpeakInTalk)
 """Commands without an end."""
 
 
@@ -69,6 +81,7 @@ class VirtualAmi:
             c.RedirectLegs: self._redirect,
             c.HangUpLeg: self._hang_up,
             c.ControlRecording: self._control_recording,
+            c.ControlRoom: self._control_room,
             c.SetLamp: self._set_lamp,
         }
 
@@ -237,6 +250,22 @@ class VirtualAmi:
         if channel is not None:
             channel.recording = command.recording or channel.recording
             channel.controls.append(command.what)
+
+    def _control_room(self, _: CommandId, command: c.Command, __: bool) -> None:
+        """What is said or recorded in a room nobody here hears."""
+        assert isinstance(command, c.ControlRoom)
+        inside = self._dialplan.in_room(command.room)
+        found = next((channel for channel in inside if channel.name == command.channel), None)
+        if command.what in (c.RoomStep.LOCK, c.RoomStep.UNLOCK) and inside:
+            is_locked = command.what is c.RoomStep.LOCK
+            name = f"{ROOM_PREFIX}{command.room}"
+            self._dialplan.locked = self._dialplan.locked | {name} if is_locked else self._dialplan.locked - {name}
+            self._wire.ami(RoomLocked(room=command.room, is_locked=is_locked))
+        elif command.what in (c.RoomStep.MUTE, c.RoomStep.UNMUTE) and found is not None:
+            found.is_muted = command.what is c.RoomStep.MUTE
+            self._wire.ami(RoomMuted(leg=found.leg, room=command.room, is_muted=found.is_muted))
+        elif command.what is c.RoomStep.KICK and found is not None:
+            self._dialplan.kick(found)
 
     def _set_lamp(self, _: CommandId, command: c.Command, __: bool) -> None:
         assert isinstance(command, c.SetLamp)

@@ -13,6 +13,7 @@ from ccserver.core.commands import (
     RecordingStep,
     RecordMessage,
     RingAgent,
+    RoomEntry,
     RunScript,
     Say,
     WaitUntil,
@@ -57,6 +58,7 @@ class Place(Enum):
     OWN = "cc-internal"  # a phone's own call
     CALLED = ""  # called by a phone: has no dialplan of its own
     TRANSFER = "cc-xfer"
+    ROOM = "cc-room"
     ELSEWHERE = "cc-overflow"
 
     @property
@@ -139,6 +141,8 @@ class Channel:
     spies: str = ""
     """The name of the channel that it hears."""
     ears: Ears = Ears.NOBODY
+    entry: RoomEntry | None = None
+    is_muted: bool = False
     controls: list[RecordingStep] = field(default_factory=list)
 
 

@@ -23,10 +23,12 @@ from ccserver.core.events import (
     OwnCallDialled,
     PhoneStateChanged,
     RingEnded,
+    RoomJoined,
+    RoomLeft,
     TransferAsked,
     WrapUpOpened,
 )
-from ccserver.core.ids import AgentId, LegId, PhoneId, SessionId
+from ccserver.core.ids import AgentId, LegId, PhoneId, RoomId, SessionId
 from ccserver.core.records import PhoneState, Stream
 from ccserver.core.settings import NumberKind, Settings
 from ccserver.sim.agenda import Agenda
@@ -36,6 +38,7 @@ from ccserver.sim.sessions import VirtualAgi
 from ccserver.sim.systems import VirtualSystems
 from ccserver.sim.wire import Wire
 
+ROOM_PREFIX = "ccroom-"
 DIALPLAN_RETRY_S = 2.0
 """Music between two attempts to reach an absent daemon."""
 RING_PHONE_S = 30.0
@@ -80,6 +83,7 @@ class Dialplan:
         self.channels: dict[LegId, Channel] = {}
         self.names: dict[str, Channel] = {}
         self.rooms: dict[str, Bridge] = {}
+        self.locked: set[str] = set()
         self._counter = 0
         self.talks_begun = 0
         self.steals = 0
@@ -97,6 +101,7 @@ class Dialplan:
             Place.PARK: self._park,
             Place.CONFERENCE: self._confer,
             Place.SPY: self._spy,
+            Place.ROOM: self._enter_room,
         }
         codes = settings.features
         self._supervisors_codes = (codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue)
@@ -264,6 +269,9 @@ class Dialplan:
                 channel.is_supervisor = channel.digits.startswith(self._supervisors_codes)
             channel.place = Place.PARK
             self._soon(channel)
+        elif ending.next is Next.ROOM and ending.entry is not None:
+            channel.place, channel.entry = Place.ROOM, ending.entry
+            self._soon(channel)
         elif ending.next is Next.DIAL and channel.place is Place.OWN:
             self._dial(channel, ending.extension or channel.digits)
         else:
@@ -319,6 +327,31 @@ class Dialplan:
             channel.person.joined(channel)
         if len(room.members) == 2:
             room.members[0].person.joined(room.members[0])
+
+    def _enter_room(self, channel: Channel) -> None:
+        """A conference with a number. One that is locked, or full, lets only moderators in."""
+        entry = channel.entry
+        assert entry is not None
+        name = f"{ROOM_PREFIX}{entry.room}"
+        room = self.rooms.get(name)
+        is_shut = room is not None and (name in self.locked or len(room.members) >= entry.max_members)
+        if is_shut and not entry.is_moderator:
+            self.end(channel, 16)
+            return
+        channel.digits = name
+        self._confer(channel)
+        self._wire.ami(
+            RoomJoined(leg=channel.leg, channel=channel.name, room=entry.room, is_moderator=entry.is_moderator, is_muted=False)
+        )
+
+    def in_room(self, name: RoomId) -> list[Channel]:
+        room = self.rooms.get(f"{ROOM_PREFIX}{name}")
+        return [] if room is None else [*room.members]
+
+    def kick(self, channel: Channel) -> None:
+        """Out of the room; behind it the dialplan hangs up."""
+        self._out_of_bridge(channel)
+        self._agenda.after(self._chance.uniform(0.0005, 0.003), self.end, channel, 16)
 
     def _dial(self, channel: Channel, to: str) -> None:
         """Dial() of a phone's own call: a phone of ours, or somebody outside."""
@@ -418,6 +451,9 @@ class Dialplan:
             member.is_held = False
         self._in_any_order([LegLeftBridge(leg=member.leg, bridge=bridge.name) for member in leaving])
         if bridge.kind is BridgeKind.CONFERENCE:
+            if channel.entry is not None and channel.place is Place.ROOM:
+                channel.is_muted = False
+                self._wire.ami(RoomLeft(leg=channel.leg, room=channel.entry.room))
             self._left_conference(bridge)
         return [member for member in leaving if member is not channel]
 
@@ -426,6 +462,7 @@ class Dialplan:
             room.members[0].person.parted(room.members[0])
         elif not room.members:
             self.rooms = {name: other for name, other in self.rooms.items() if other is not room}
+            self.locked &= self.rooms.keys()
 
     def _limit_reached(self, bridge: Bridge) -> None:
         """The talk's longest time: both leave, the agent's leg goes on to the disposition, the caller to the loop."""

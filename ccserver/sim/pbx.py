@@ -25,15 +25,16 @@ from ccserver.core.events import (
     LinkUp,
     OutcomeUnknown,
     PbxObserved,
+    RoomView,
 )
 from ccserver.core.ids import AgentId, CommandId, LegId, PhoneId
 from ccserver.core.settings import Settings
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.ami import ACTIONS, VirtualAmi
 from ccserver.sim.channels import BridgeKind, Channel, Person, Phone, Place
-from ccserver.sim.dialplan import Dialplan
+from ccserver.sim.dialplan import ROOM_PREFIX, Dialplan
 from ccserver.sim.numbers import EMERGENCY
-from ccserver.sim.reading import read_channels
+from ccserver.sim.reading import read_channels, read_rooms
 from ccserver.sim.systems import VirtualSystems
 from ccserver.sim.wire import Wire
 
@@ -254,6 +255,7 @@ class VirtualPbx:
         for channel in list(self.channels.values()):
             self.dialplan.vanish(channel)
         self.dialplan.rooms.clear()
+        self.dialplan.locked.clear()
 
     def boot(self) -> None:
         """Asterisk is up again; calls may come in before AMI is connected again."""
@@ -278,11 +280,12 @@ class VirtualPbx:
 
     def _read_channels(self, asked_at_s: float, epoch: int) -> None:
         views = read_channels(self.channels.values())
-        self.agenda.after(self._chance.uniform(0.001, 0.02), self._read_phones, asked_at_s, epoch, views)
+        rooms = read_rooms(self.dialplan.rooms, self.dialplan.locked, ROOM_PREFIX)
+        self.agenda.after(self._chance.uniform(0.001, 0.02), self._read_phones, asked_at_s, epoch, views, rooms)
 
-    def _read_phones(self, asked_at_s: float, epoch: int, views: tuple[ChannelView, ...]) -> None:
+    def _read_phones(self, asked_at_s: float, epoch: int, views: tuple[ChannelView, ...], rooms: tuple[RoomView, ...]) -> None:
         phones = {phone.phone: phone.state() for phone in self.phones.values()}
-        reading = PbxObserved(pbx=self.name, asked_at_s=asked_at_s, channels=views, phones=phones)
+        reading = PbxObserved(pbx=self.name, asked_at_s=asked_at_s, channels=views, phones=phones, rooms=rooms)
         self._wire.reading(reading, epoch)
 
     # --- what the core commands ---------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """What the virtual PBX lists when it is asked what exists."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from ccserver.core.events import ChannelView
-from ccserver.sim.channels import BridgeKind, Channel, Place
+from ccserver.core.events import ChannelView, MemberView, RoomView
+from ccserver.core.ids import RoomId
+from ccserver.sim.channels import Bridge, BridgeKind, Channel, Place
 
 
 def read_channels(channels: Iterable[Channel]) -> tuple[ChannelView, ...]:
@@ -17,6 +18,27 @@ def read_channels(channels: Iterable[Channel]) -> tuple[ChannelView, ...]:
             context=channel.place.context,
         )
         for channel in channels
+    )
+
+
+def read_rooms(rooms: Mapping[str, Bridge], locked: Collection[str], prefix: str) -> tuple[RoomView, ...]:
+    """The conferences with a number."""
+    return tuple(
+        RoomView(
+            room=RoomId(name.removeprefix(prefix)),
+            is_locked=name in locked,
+            members=tuple(
+                MemberView(
+                    leg=channel.leg,
+                    channel=channel.name,
+                    is_moderator=channel.entry is not None and channel.entry.is_moderator,
+                    is_muted=channel.is_muted,
+                )
+                for channel in room.members
+            ),
+        )
+        for name, room in rooms.items()
+        if name.startswith(prefix)
     )
 
 

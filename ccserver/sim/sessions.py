@@ -42,6 +42,8 @@ from ccserver.sim.numbers import read_number
 from ccserver.sim.systems import Judgement, ScriptRun, VirtualSystems
 from ccserver.sim.wire import Wire
 
+ROOM_PINS = {"11": "member", "99": "moderator"}
+"""Of every conference."""
 Collecting = Collect | CollectNumber | CollectSecret
 Verb = AnswerCall | Say | Collecting | RecordMessage | RunScript | WaitUntil | EndSession
 
@@ -272,9 +274,11 @@ class VirtualAgi:
                 judgement = self._systems.check(verb.check, digits)
                 session.timer = self._agenda.after(judgement.after_s, self._checked, session, judgement)
                 return
-            pin = self._pins.get(verb.agent) if verb.agent is not None else None
+            grade = ROOM_PINS.get(digits, "") if verb.room is not None else ""
+            pin = digits if grade else self._pins.get(verb.agent) if verb.agent is not None else None
             is_ok = digits == pin if digits and not is_superseded else None
-            self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok))
+            token = grade if is_ok else ""
+            self._finish(session, SecretChecked(session=session.id, command=session.command, is_ok=is_ok, token=token))
         elif isinstance(verb, CollectNumber):
             number, kind = read_number(digits)
             given = NumberCollected(

@@ -164,7 +164,9 @@ def dossier(store: Store, interaction: InteractionId) -> Dossier:
         marks = schema.marks
         return Dossier(
             interaction=interaction,
-            is_over=_is_there(connection, schema.interactions, interaction) or last < datetime.now(UTC) - ORPHANED_AFTER,
+            is_over=_is_there(connection, schema.interactions, interaction)
+            or _has_conference_ended(connection, interaction)
+            or last < datetime.now(UTC) - ORPHANED_AFTER,
             is_objected=_is_there(connection, schema.objections, interaction),
             is_marked=connection.execute(
                 select(exists().where(marks.c.interaction == interaction, marks.c.what == RECORD_MARK))
@@ -177,6 +179,11 @@ def dossier(store: Store, interaction: InteractionId) -> Dossier:
 
 def _is_there(connection: Connection, table: Table, interaction: InteractionId) -> bool:
     return bool(connection.execute(select(exists().where(table.c.interaction == interaction))).scalar_one())
+
+
+def _has_conference_ended(connection: Connection, interaction: InteractionId) -> bool:
+    table = schema.conferences
+    return bool(connection.execute(select(exists().where(table.c.conference == interaction))).scalar_one())
 
 
 def _stretch(row: Row[tuple[object, ...]]) -> Stretch:
@@ -220,6 +227,7 @@ def unfinished(store: Store) -> list[InteractionId]:
     is_settled = or_(
         exists().where(over.c.interaction == told.c.interaction),
         exists().where(objected.c.interaction == told.c.interaction),
+        exists().where(schema.conferences.c.conference == told.c.interaction),
         told.c.started_at < datetime.now(UTC) - ORPHANED_AFTER,
     )
     left = (

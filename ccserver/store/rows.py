@@ -11,6 +11,8 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConferenceMemberRecord,
+    ConferenceRecord,
     ConsentRecord,
     FaultRecord,
     FlowRecord,
@@ -214,6 +216,8 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "duration_s": record.duration_s,
             }
             return schema.own_calls, row
+        case ConferenceRecord() | ConferenceMemberRecord():
+            return _of_conference(record, row)
         case CallbackRecord():
             row |= {
                 "interaction": record.interaction,
@@ -312,3 +316,30 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
             return schema.survey_answers, row
         case _:
             assert_never(record)
+
+
+def _of_conference(record: ConferenceRecord | ConferenceMemberRecord, row: Row) -> tuple[Table, Row]:
+    if isinstance(record, ConferenceRecord):
+        return schema.conferences, row | {
+            "conference": record.conference,
+            "room": text(record.room),
+            "made_by": text(record.made_by),
+            "started_at": utc(record.started_utc_s),
+            "duration_s": record.duration_s,
+            "members": record.members,
+            "most_at_once": record.most_at_once,
+        }
+    return schema.conference_members, row | {
+        "conference": record.conference,
+        "room": text(record.room),
+        "pbx": text(record.leg.pbx),
+        "uniqueid": text(record.leg.uniqueid),
+        "agent": text(record.agent),
+        "phone": text(record.phone),
+        "caller_number": text(record.caller_number),
+        "interaction": record.interaction,
+        "is_moderator": record.is_moderator,
+        "joined_at": utc(record.joined_utc_s),
+        "duration_s": record.duration_s,
+        "outcome": record.end.value,
+    }

@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -267,6 +267,35 @@ own_calls = _history(
     Index(None, "agent", "started_at"),
 )
 
+conferences = _history(
+    "conferences",
+    _required("conference", BigInteger),
+    _required("room", Text),
+    _required("made_by", Text),
+    _required("started_at", UtcTime()),
+    _required("duration_s", Float),
+    _required("members", Integer),
+    _required("most_at_once", Integer),
+    Index(None, "conference"),
+)
+
+conference_members = _history(
+    "conference_members",
+    _optional("conference", BigInteger),
+    _required("room", Text),
+    _required("pbx", Text),
+    _required("uniqueid", Text),
+    _optional("agent", Text),
+    _optional("phone", Text),
+    _optional("caller_number", Text),
+    _optional("interaction", BigInteger),
+    _required("is_moderator", Boolean),
+    _required("joined_at", UtcTime()),
+    _required("duration_s", Float),
+    _required("outcome", Text),
+    Index(None, "conference"),
+)
+
 callbacks = _history(
     "callbacks",
     _required("interaction", BigInteger),
@@ -474,6 +503,8 @@ HISTORY = (
     faults,
     transfers,
     own_calls,
+    conferences,
+    conference_members,
     callbacks,
     messages,
     marks,

@@ -18,6 +18,8 @@ from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackRecord,
+    ConferenceMemberRecord,
+    ConferenceRecord,
     ConsentRecord,
     FaultRecord,
     FlowRecord,
@@ -146,6 +148,13 @@ class CenterMetrics:
         self._own_calls = Counter(
             "ccserver_own_calls", "Calls that agents' phones made by themselves.", ["kind", "decision"], registry=registry
         )
+        self._conferences = Counter("ccserver_conferences", "Conferences with a number that are over.", registry=registry)
+        self._conference_members = Counter(
+            "ccserver_conference_members",
+            "Stays in conferences that are over, by how they ended; refused: did not come in.",
+            ["outcome"],
+            registry=registry,
+        )
         self._messages = Counter("ccserver_messages", "Messages that callers left.", ["queue"], registry=registry)
         self._notices = Counter("ccserver_notices", "Notices for the event stream.", ["kind"], registry=registry)
         self._recordings = Counter(
@@ -229,8 +238,8 @@ class CenterMetrics:
                 self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
             case SurveyRecord():
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
-            case ConsentRecord():
-                self._consents.labels(record.kind.value).inc()
+            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord():
+                self._count_more(record)
             case QualityRecord():
                 self._mos.labels(record.side.value).observe(record.mos)
             case WatchRecord():
@@ -239,6 +248,15 @@ class CenterMetrics:
                 pass
             case _:
                 assert_never(record)
+
+    def _count_more(self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord) -> None:
+        match record:
+            case ConferenceRecord():
+                self._conferences.inc()
+            case ConferenceMemberRecord():
+                self._conference_members.labels(record.end.value).inc()
+            case ConsentRecord():
+                self._consents.labels(record.kind.value).inc()
 
     def step_took(self, duration_s: float) -> None:
         self._step.observe(duration_s)

@@ -84,6 +84,14 @@ PROMPTS_HZ = {
     "cc-message-leave": 440,
     "cc-wait-about": 540,
     "cc-queue-position": 660,
+    # What is said at the door of a conference, and in it.
+    "cc-conference-pin": 3530,
+    "cc-conference-wrong-pin": 3590,
+    "cc-conference-enter": 3650,
+    "cc-conference-recorded": 3710,
+    "cc-conference-refused": 3770,
+    "cc-conference-full": 3830,
+    "cc-conference-locked": 3890,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 

@@ -54,7 +54,8 @@ class Ledger:
     async def check(self) -> None:
         """Each interaction once and whole, totals that reconcile with the rows and the live counters, nothing mended."""
         await self.center.quiet()
-        numbers = [row["interaction"] for row in self.calls()]
+        rooms = self.center.rows("SELECT conference FROM conferences WHERE conference > ?", self._first)
+        numbers = sorted([*(row["interaction"] for row in self.calls()), *(row["conference"] for row in rooms)])
         assert numbers == list(range(self._first + 1, self._first + 1 + len(numbers))), "each interaction once, none missing"
         if not self.may_repair:
             assert self._count("repairs") == self._repairs, self.center.rows("SELECT * FROM repairs")

@@ -205,6 +205,7 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         legs=BrokenEdge(),
         look_up=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
+        find_sound=lambda language, prompt: None,
         keep=lambda number, record: None,
         keep_audit=lambda number, record: None,
         speak=BrokenEdge().perform,

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId, WatchId
+from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId, RoomId, WatchId
 from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
     CallbackOutcome,
     CallbackRecord,
+    ConferenceMemberRecord,
+    ConferenceRecord,
     ConsentKind,
     ConsentRecord,
     EndedBy,
@@ -18,6 +20,7 @@ from ccserver.core.records import (
     InteractionRecord,
     LegSide,
     MarkRecord,
+    MemberEnd,
     MessageRecord,
     NoticeKind,
     NoticeRecord,
@@ -208,6 +211,28 @@ def one_of_each(number: int = 1) -> list[Record]:
             started_utc_s=NOON_S,
             duration_s=4.0,
             outcome=TransferOutcome.DONE,
+        ),
+        ConferenceRecord(
+            conference=InteractionId(number + 2),
+            room=RoomId("monday"),
+            made_by="",
+            started_utc_s=NOON_S,
+            duration_s=600.0,
+            members=3,
+            most_at_once=2,
+        ),
+        ConferenceMemberRecord(
+            conference=InteractionId(number + 2),
+            room=RoomId("monday"),
+            leg=LegId("main", "1767268800.12"),
+            agent=ANNA,
+            phone=PhoneId("PJSIP/1001"),
+            caller_number=None,
+            interaction=None,
+            is_moderator=True,
+            joined_utc_s=NOON_S,
+            duration_s=300.0,
+            end=MemberEnd.LEFT,
         ),
         OwnCallRecord(
             agent=ANNA,

@@ -64,7 +64,7 @@ def test_each_key_is_shown_in_one_of_the_examples() -> None:
         keys = {key for each in shown for thing in each[section].values() for key in thing or ()}
         assert keys | unshown == set(top.fields[section].kind.of.fields), section  # type: ignore[attr-defined]
     kinds = {key for each in shown for flow in each["flows"].values() for node in flow["nodes"].values() for key in node}
-    assert kinds >= set(flow_node.groups) - {"extension"}
+    assert kinds >= set(flow_node.groups) - {"extension", "conference"}
 
 
 def test_the_settings_are_what_the_file_says(center: Path) -> None:

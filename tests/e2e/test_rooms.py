@@ -1,0 +1,239 @@
+"""Conferences with a number on a real PBX: who is let in, who hears whom, what moderators and operators do, what outlives a kill."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.archive import decoded, files_of
+from harness.center import PROMPTS_HZ, Center
+from harness.cli import command
+from harness.floor import VOICES, Floor, FloorSite
+from harness.ledger import Ledger
+from harness.waiting import until
+
+from ccserver.agi.secrets import hash_pin
+from ccserver.lab import audio
+from ccserver.lab.phones import PhoneProcess
+
+PIN, MODERATORS = "2468", "97531"
+PIN_HASH, MODERATORS_HASH = hash_pin(PIN), hash_pin(MODERATORS)
+ROOM_DID = "909"
+
+
+@dataclass(kw_only=True)
+class RoomSite(FloorSite):
+    def settings(self) -> dict[str, Any]:
+        whole = super().settings()
+        pins = {"pin_hash": PIN_HASH, "moderator_pin_hash": MODERATORS_HASH}
+        whole["conferences"] = {
+            "monday": {"number": "700", **pins},
+            "lecture": {"number": "701", "moderator_pin_hash": MODERATORS_HASH, "wait_for_moderator": True},
+            "board": {"number": "702", "record": True},
+        }
+        whole["flows"]["room"] = {"start": "in", "nodes": {"in": {"conference": "monday"}}}
+        whole["dids"][ROOM_DID] = {"flow": "room", "language": "en"}
+        return whole
+
+
+@pytest.fixture(scope="module")
+def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> RoomSite:
+    return RoomSite(directory=tmp_path_factory.mktemp("site"), shared=shared_directory)
+
+
+@pytest.fixture
+def floor(center: Center, books: Ledger, desk: PhoneProcess, phones: PhoneProcess, tmp_path: Path) -> Floor:
+    return Floor(center, desk, phones, tmp_path)
+
+
+async def asked(floor: Floor, who: str, typed: str) -> None:
+    """The PIN is asked for, and typed."""
+    before_ms = floor.ear(who).ms(PROMPTS_HZ["cc-conference-pin"])
+    await floor.is_told(who, "cc-conference-pin", before_ms + 100)
+    await floor.phones[who].dtmf(f"{typed}#")
+
+
+async def dials_in(floor: Floor, agent: str, number: str, pin: str | None = None) -> None:
+    """The agent's phone goes into a room; without a PIN none is asked for."""
+    if agent not in floor.phones:
+        await floor.agent(agent)
+    await floor.phones[agent].call(f"*60{number}")
+    await floor.phones[agent].wait("up")
+    if pin is not None:
+        await asked(floor, agent, pin)
+    await floor.is_told(agent, "cc-conference-enter", 100)
+
+
+async def calls_in(floor: Floor, pin: str = PIN) -> None:
+    await floor.customer(ROOM_DID)
+    await asked(floor, "customer", pin)
+    await floor.is_told("customer", "cc-conference-enter", 100)
+
+
+async def room(floor: Floor, name: str = "monday") -> dict[str, Any]:
+    shown = await floor.center.ask("conference.show", conference=name)
+    assert isinstance(shown, dict)
+    return shown
+
+
+async def has_members(floor: Floor, count: int, name: str = "monday") -> list[dict[str, Any]]:
+    async def look() -> bool:
+        return len((await room(floor, name))["members"]) == count
+
+    await until(look, 10, what=f"{count} members of {name}")
+    members = (await room(floor, name))["members"]
+    assert isinstance(members, list)
+    return members
+
+
+async def hears_no_more(floor: Floor, listener: str, speaker: str, beside: str) -> None:
+    """While `beside` is heard on, `speaker` is not."""
+    await floor.hears(listener, beside, ms=1000)  # until the key, or the order, is there
+    before_ms = floor.ear(listener).ms(floor.voice(speaker))
+    await floor.hears(listener, beside, ms=800)
+    assert floor.ear(listener).ms(floor.voice(speaker)) <= before_ms + 100, f"{listener} hears {speaker}"
+
+
+async def everybody_out(floor: Floor, *gone: str) -> None:
+    """All but those who are `gone` hang up."""
+    for name, phone in floor.phones.items():
+        if name not in gone:
+            await phone.hangup()
+    await floor.center.quiet()
+
+
+async def test_agents_and_a_caller_talk_and_an_operator_mutes_puts_out_and_ends(floor: Floor, books: Ledger) -> None:
+    await dials_in(floor, "101", "700", MODERATORS)
+    await dials_in(floor, "102", "700", PIN)
+    await calls_in(floor)
+    members = await has_members(floor, 3)
+    assert [(m["agent"], m["is_moderator"]) for m in members] == [("101", True), ("102", False), (None, False)]
+    await floor.hear("101", "102", "customer")
+    assert await floor.center.agent_state("101") == "on_own_call", "nothing is offered to who confers"
+    assert (await command(floor.center, "conference", "mute", "700", "2")).code == 0
+    await hears_no_more(floor, "customer", "102", beside="101")
+    assert (await room(floor))["members"][1]["is_muted"]
+    assert (await command(floor.center, "conference", "unmute", "700", "2")).code == 0
+    await floor.hears("customer", "102")
+    assert (await command(floor.center, "conference", "kick", "700", "3")).code == 0
+    await floor.phones["customer"].wait("ended")
+    await has_members(floor, 2)
+    await floor.hear("101", "102")
+    assert (await command(floor.center, "conference", "end", "700")).code == 0
+    for agent in ("101", "102"):
+        await floor.phones[agent].wait("ended")
+        await floor.center.agent_is(agent, "ready")
+    await floor.center.quiet()
+    (call,) = books.calls()
+    assert (call["outcome"], call["ended_by"]) == ("conference", "system")
+    row = await floor.center.row("SELECT * FROM conferences WHERE room='monday' ORDER BY conference DESC")
+    assert (row["members"], row["most_at_once"]) == (3, 3)
+    stays = floor.center.rows("SELECT * FROM conference_members WHERE conference=? ORDER BY seq", row["conference"])
+    assert sorted((s["agent"] or "", s["interaction"] or 0, s["outcome"]) for s in stays) == [
+        ("", call["interaction"], "kicked"),
+        ("101", 0, "ended"),
+        ("102", 0, "ended"),
+    ]
+    acts = [row["act"] for row in floor.center.rows("SELECT act FROM audit WHERE act LIKE 'conference%' ORDER BY seq")]
+    assert acts[-4:] == ["conference_mute", "conference_unmute", "conference_kick", "conference_end"]
+
+
+async def test_a_wrong_pin_is_asked_for_again_and_three_are_the_end(floor: Floor) -> None:
+    await floor.customer(ROOM_DID)
+    for _ in range(3):
+        await asked(floor, "customer", "1111")
+    await floor.phones["customer"].wait("ended", 15)
+    assert not (await room(floor))["members"]
+    await floor.center.row("SELECT * FROM conference_members WHERE outcome='refused'")
+
+
+async def test_a_moderators_keys_lock_put_out_and_mute_all(floor: Floor) -> None:
+    await dials_in(floor, "101", "700", MODERATORS)
+    await dials_in(floor, "102", "700", PIN)
+    await floor.hear("101", "102")
+    await floor.phones["101"].dtmf("*2")
+
+    async def is_locked() -> bool:
+        return bool((await room(floor))["is_locked"])
+
+    await until(is_locked, 10, what="the room is locked")
+    await floor.customer(ROOM_DID)
+    await asked(floor, "customer", PIN)
+    await floor.is_told("customer", "cc-conference-locked")
+    await floor.phones["customer"].wait("ended")
+    await floor.phones["102"].dtmf("*1")
+    await until(lambda: _is_muted(floor, 1), 10, what="102 has muted itself")
+    assert (await command(floor.center, "conference", "unmute", "700", "2")).code == 0
+    await floor.hears("101", "102")
+    await floor.phones["101"].dtmf("*5")
+    await until(lambda: _is_muted(floor, 1), 10, what="the moderator has muted the others")
+    await floor.phones["101"].dtmf("*3")
+    await floor.phones["102"].wait("ended")
+    await has_members(floor, 1)
+    await everybody_out(floor, "102", "customer")
+
+
+async def _is_muted(floor: Floor, place: int) -> bool:
+    return bool((await room(floor))["members"][place]["is_muted"])
+
+
+async def test_music_until_a_moderator_is_there(floor: Floor) -> None:
+    await dials_in(floor, "102", "701", "")
+    await floor.hears("102", "music")
+    await dials_in(floor, "101", "701", MODERATORS)
+    await floor.hear("101", "102")
+    await everybody_out(floor)
+
+
+async def test_a_recorded_room_says_so_and_is_kept(floor: Floor, center: Center) -> None:
+    await dials_in(floor, "101", "702")
+    await dials_in(floor, "102", "702")
+    await floor.is_told("102", "cc-conference-recorded", 100)
+    await floor.hear("101", "102")
+    assert (await room(floor, "board"))["is_recorded"]
+    await everybody_out(floor)
+    row = await center.row("SELECT * FROM conferences WHERE room='board'")
+    (file,) = await files_of(center, row["conference"])
+    whole = await decoded(center, file)
+    for side in (0, 1):
+        spans = audio.heard(whole, [VOICES["101"], VOICES["102"]], side)
+        assert all(audio.total_ms(spans[VOICES[agent]]) >= 300 for agent in ("101", "102")), side
+
+
+async def test_the_rooms_are_asterisks_own_through_a_kill_of_the_daemon(floor: Floor, books: Ledger) -> None:
+    """They talk on, come and go while nobody looks; afterwards the center knows who is there and who is muted."""
+    books.may_repair = True
+    await dials_in(floor, "101", "700", MODERATORS)
+    await dials_in(floor, "102", "700", PIN)
+    await calls_in(floor)
+    await floor.hear("101", "102", "customer")
+    await floor.center.daemon.kill()
+    await floor.hear("101", "102", "customer")
+    await floor.phones["102"].dtmf("*1")
+    await hears_no_more(floor, "101", "102", beside="customer")
+    await floor.phones["customer"].hangup()
+    await floor.center.restart()
+    members = await has_members(floor, 2)
+    assert [(m["agent"], m["is_moderator"], m["is_muted"]) for m in members] == [
+        ("101", True, False),
+        ("102", False, True),
+    ]
+    await everybody_out(floor, "customer")
+    for agent in ("101", "102"):
+        await floor.center.agent_is(agent, "ready")
+
+
+async def test_a_room_that_was_created_lives_until_it_is_empty(floor: Floor) -> None:
+    made = await command(floor.center, "conference", "create", "--number", "88", "--pin", PIN)
+    assert made.code == 0, made.err
+    again = await command(floor.center, "conference", "create", "--number", "88", "--no-pin")
+    assert again.code != 0 and "88" in again.err
+    await dials_in(floor, "101", "88", PIN)
+    await dials_in(floor, "102", "88", PIN)
+    await floor.hear("101", "102")
+    shown = await command(floor.center, "conference", "list")
+    assert "room-88" in shown.out
+    await everybody_out(floor)
+    gone = await command(floor.center, "conference", "show", "88")
+    assert gone.code != 0
+    assert PIN not in floor.center.daemon.tail()
