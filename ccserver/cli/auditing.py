@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from ccserver.cli.root import root
-from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, from_history, safe, table
+from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, from_history, from_opened_history, safe, table
 from ccserver.store import chain
 from ccserver.store.chain import Head, NoHead, Verified
 from ccserver.store.database import Store
@@ -25,7 +25,9 @@ def audit() -> None:
 def list_audit(*, place: Place, by: str | None, since: datetime | None, limit: int) -> None:
     """List the acts, the newest first."""
     from_utc = since.replace(tzinfo=UTC) if since else None
-    found = from_history(place, lambda store: audit_log(store, since=from_utc, by=by, limit=limit))
+    found = from_opened_history(
+        place, lambda store, opener: audit_log(store, since=from_utc, by=by, limit=limit, opener=opener)
+    )
     head = ("when (UTC)", "by", "act", "what", "")
     rows = [
         (

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from ccserver.cli.root import root
-from ccserver.cli.shared import Place, act, at_a_place, from_history, safe, shown_time, table
+from ccserver.cli.shared import Place, act, at_a_place, from_opened_history, safe, shown_time, table
 from ccserver.control.client import ControlClient, DaemonNotRunning, NotDone
 from ccserver.control.protocol import Why
 from ccserver.core.events import RecordingAct
@@ -34,7 +34,7 @@ def _number(number: str | None) -> str:
 @call.command("list")
 @at_a_place
 @click.option("--past", is_flag=True, help="Those that are over, newest first, from the database.")
-@click.option("--caller", help="With --past: the caller's number, or its last digits.")
+@click.option("--caller", help="With --past: the caller's number, or, if it is not sealed, its last digits.")
 @click.option("--agent", help="With --past: the last agent who talked.")
 @click.option("--queue", help="With --past: the last queue.")
 @click.option("--since", type=click.DateTime(), help="With --past: arrived from then on (UTC).")
@@ -48,15 +48,16 @@ def list_calls(
             live = cast(list[dict[str, Any]], daemon.ask("calls"))
         place.show(live, lambda: _live_table(live))
         return
-    found = from_history(
+    found = from_opened_history(
         place,
-        lambda store: find_calls(
+        lambda store, opener: find_calls(
             store,
             caller=caller,
             agent=AgentId(agent) if agent else None,
             queue=QueueId(queue) if queue else None,
             since=since.replace(tzinfo=UTC) if since else None,
             limit=limit,
+            opener=opener,
         ),
     )
     place.show(found, lambda: _past_table(found))
@@ -108,7 +109,7 @@ def show_call(place: Place, number: int) -> None:
     if live is not None:
         place.show({"is_live": True, **live}, lambda: _live_text(live))
         return
-    story = from_history(place, lambda store: call_story(store, InteractionId(number)))
+    story = from_opened_history(place, lambda store, opener: call_story(store, InteractionId(number), opener))
     if story is None:
         place.refuse(NotDone(Why.NOT_FOUND, f"no call {number}, neither live nor in history"))
     place.show({"is_live": False, **_story_parts(story)}, lambda: _story_text(story))

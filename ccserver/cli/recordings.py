@@ -29,6 +29,7 @@ from ccserver.cli.shared import (
     at_a_place,
     fail,
     json_option,
+    opener_of,
     safe,
     shown_time,
     table,
@@ -39,6 +40,7 @@ from ccserver.daemon.shelf import TROUBLES, Due, Shelf
 from ccserver.store import archive, audit
 from ccserver.store.archive import ArchiveFile, Hold
 from ccserver.store.database import SchemaMismatch, Store
+from ccserver.store.persons import Opener
 from ccserver.store.recording_search import FOUND_MAX, FoundRecording, Wanted, search_recordings
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
@@ -52,13 +54,21 @@ def recording() -> None:
 @contextmanager
 def _shelf(place: Place) -> Iterator[Shelf]:
     """The archive of the configuration. Whatever goes wrong with it ends the program with a sentence."""
-    edges = place.configuration().edges
+    with _opened_shelf(place) as (shelf, _):
+        yield shelf
+
+
+@contextmanager
+def _opened_shelf(place: Place) -> Iterator[tuple[Shelf, Opener]]:
+    """The same, with what opens the customers' numbers."""
+    configuration = place.configuration()
+    edges = configuration.edges
     if edges.recording is None:
         fail("nothing is recorded here: the configuration has no section `recording`", REFUSED)
     store = Store(edges.database.url)
     try:
         store.require_schema()
-        yield Shelf(store, edges.recording)
+        yield Shelf(store, edges.recording), opener_of(configuration)
     except (SchemaMismatch, SQLAlchemyError, *TROUBLES) as error:
         fail(str(error), NOT_DONE)
     finally:
@@ -116,7 +126,7 @@ def _wanted(command: Callable[..., Any]) -> Callable[..., Any]:
     made.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in reversed(
         [
-            click.option("--caller", help="The customer's number (E.164), or its last digits."),
+            click.option("--caller", help="The customer's number, or, if it is not sealed, its last digits."),
             click.option("--agent", help="An agent who is on it."),
             click.option("--queue", help="A queue for which it was recorded."),
             click.option("--disposition", help="What the agent noted of the call."),
@@ -144,8 +154,8 @@ _limit = click.option("--limit", type=click.IntRange(1, FOUND_MAX), default=100,
 @_limit
 def list_recordings(place: Place, limit: int) -> None:
     """List the newest recordings."""
-    with _shelf(place) as shelf:
-        _show(place, search_recordings(shelf.store, Wanted(), limit))
+    with _opened_shelf(place) as (shelf, opener):
+        _show(place, search_recordings(shelf.store, Wanted(), limit, opener))
 
 
 @recording.command()
@@ -154,8 +164,8 @@ def list_recordings(place: Place, limit: int) -> None:
 @_limit
 def search(place: Place, wanted: Wanted, limit: int) -> None:
     """Find recordings to which all that is given applies, the newest first."""
-    with _shelf(place) as shelf:
-        _show(place, search_recordings(shelf.store, wanted, limit))
+    with _opened_shelf(place) as (shelf, opener):
+        _show(place, search_recordings(shelf.store, wanted, limit, opener))
 
 
 def _show(place: Place, found: list[FoundRecording]) -> None:
@@ -229,8 +239,8 @@ def export(place: Place, calls: tuple[int, ...], wanted: Wanted, limit: int, out
     """
     if out.exists():
         fail(f"{out} is there already, and is not written over", NOT_DONE)
-    with _shelf(place) as shelf:
-        found = search_recordings(shelf.store, wanted, FOUND_MAX if calls else limit)
+    with _opened_shelf(place) as (shelf, opener):
+        found = search_recordings(shelf.store, wanted, FOUND_MAX if calls else limit, opener)
         found = [one for one in found if not calls or one.file.interaction in calls]
         missing = set(calls) - {one.file.interaction for one in found}
         if missing:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
 import click
+import phonenumbers
 from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.config import Configuration, ConfigurationRejected, load
@@ -17,6 +18,8 @@ from ccserver.config.positions import Scalar, Table, Unreadable, parse
 from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
 from ccserver.control.protocol import ProtocolError
 from ccserver.store.database import SchemaMismatch, Store
+from ccserver.store.persons import Opener
+from ccserver.store.vault import Vault
 
 T = TypeVar("T")
 
@@ -86,14 +89,36 @@ def act(place: Place, do: str, **arguments: object) -> None:
 
 def from_history(place: Place, read: Callable[[Store], T]) -> T:
     """Read the database. Whatever goes wrong ends the program with a sentence."""
-    store = Store(place.configuration().edges.database.url)
+    return from_opened_history(place, lambda store, _: read(store))
+
+
+def from_opened_history(place: Place, read: Callable[[Store, Opener], T]) -> T:
+    """The same, of what identifies people: with what opens it, if the key is here."""
+    configuration = place.configuration()
+    store = Store(configuration.edges.database.url)
     try:
         store.require_schema()
-        return read(store)
+        return read(store, opener_of(configuration))
     except (SchemaMismatch, SQLAlchemyError) as error:
         fail(str(error), NOT_DONE)
     finally:
         store.close()
+
+
+def opener_of(configuration: Configuration) -> Opener:
+    country = configuration.settings.country
+    return Opener(Vault.of(configuration.edges.privacy), lambda number: as_e164(number, country))
+
+
+def as_e164(number: str, country: str) -> str:
+    """A number as people write it (911 222 333), read as in `country`; as it is when it is no telephone number."""
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return number
+    if not phonenumbers.is_possible_number(parsed):
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 def path_told(path: Path, key: str, extends_left: int = EXTENDS_MAX) -> Path | None:

@@ -16,6 +16,7 @@ from ccserver.config.key_files import MasterKey, NoKey, read_key
 from ccserver.config.look_up_sections import look_up_databases, look_up_edges, with_password
 from ccserver.config.people import AgentSection
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
+from ccserver.config.privacy_section import privacy_edge
 from ccserver.config.prompts import complete_library
 from ccserver.config.recording_section import recording_edge
 from ccserver.config.schema import Reader
@@ -229,6 +230,7 @@ def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
         dialplan=document.dialplan,
         database=DatabaseEdge(url=url),
         recording=recording_edge(document.recording, secrets.key),
+        privacy=privacy_edge(document.privacy, secrets.key),
         metrics=document.metrics,
         state_dir=document.state_dir,
         control_socket=document.control_socket,

@@ -39,7 +39,7 @@ from ccserver.core.settings import (
     Tier,
 )
 
-_NEEDS_RESTART = ("asterisk", "database", "metrics", "api", "webhooks", "recording", "state_dir", "control_socket")
+_NEEDS_RESTART = ("asterisk", "database", "metrics", "api", "webhooks", "recording", "privacy", "state_dir", "control_socket")
 _SECRET = ("ami_secret", "agi_secret", "token", "secret", "url", "pin_hashes", "room_pins")
 # In the settings for the core's sake; the edges tell the same.
 _TOLD_ELSEWHERE = frozenset({"content_hash", "pbx", "recording_dir"})

@@ -91,6 +91,17 @@ class RecordingEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyEdge:
+    """`key` None: what identifies people is not sealed."""
+
+    key: MasterKey | None = None
+    old_keys: tuple[MasterKey, ...] = ()
+    journal_days: int = 7
+    notice_days: int = 30
+    backup_days: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsEdge:
     """Where `/metrics` listens."""
 
@@ -179,6 +190,8 @@ class EdgeSettings:
     numbers: Mapping[Language, NumbersBy] = field(default_factory=dict)
     """A language that is not named: by the speech engine."""
     log_level: str = "info"
+    privacy: PrivacyEdge | None = None
+    """None: nothing is sealed, and nothing forgotten by its age."""
     api: ApiEdge | None = None
     webhooks: tuple[WebhookEdge, ...] = ()
     look_ups: Mapping[LookUpId, AnyLookUp] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from ccserver.config.look_up_sections import database as look_up_database
 from ccserver.config.look_up_sections import look_up as look_up_kind
 from ccserver.config.people import AgentSection, LanguageSection, PhoneSection, SupervisionSection
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
+from ccserver.config.privacy_section import PrivacySection, privacy
 from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.recording_section import RecordingSection, recording
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
@@ -107,6 +108,7 @@ class Document:
     dialplan: DialplanEdge
     database: DatabaseSection
     recording: RecordingSection | None
+    privacy: PrivacySection | None
     metrics: MetricsEdge
     api: ApiSection | None
     webhooks: Mapping[str, WebhookSection]
@@ -342,6 +344,12 @@ top = Group(
         Field("dialplan", dialplan, "What `ccserver asterisk render` puts into the dialplan.", default=DialplanEdge()),
         Field("database", database, "Where history is kept.", default=DatabaseSection()),
         Field("recording", recording, "Where recordings are; without it nothing is recorded.", default=None),
+        Field(
+            "privacy",
+            privacy,
+            "Sealing of what identifies people; without it everything stays readable, and nothing is forgotten by its age.",
+            default=None,
+        ),
         Field("metrics", metrics, "For Prometheus.", default=MetricsEdge()),
         Field("api", api, "The event stream, and acts on calls, for other systems; without it there are none.", default=None),
         Field(

@@ -51,6 +51,7 @@ from ccserver.core.facts import (
 from ccserver.core.features import Features
 from ccserver.core.flow_facts import FlowFacts
 from ccserver.core.flows import Flows
+from ccserver.core.forgetting import Forgetting
 from ccserver.core.forecast import Forecast
 from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
@@ -199,6 +200,7 @@ class CallCenter:
         self._live = LiveActs(
             step, ledger, self._agents, self._interactions, self._queueing, work=self._work, messages=self._messages
         )
+        self._forgetting = Forgetting(step, self._callbacks)
         self._repairs = Repairs(step, self._talks, self._leg_is_over, self._leg_waits, self._met)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             ev.CenterStarted: self._center_started,
@@ -264,6 +266,7 @@ class CallCenter:
             ev.WorkFinished: self._work.finished,
             ev.CloseQueueRequested: self._closing.close,
             ev.OpenQueueRequested: self._closing.open,
+            ev.ForgetNumberRequested: self._forgetting.forget,
             ev.CancelCallbackRequested: self._callbacks.cancel,
             ev.RoomJoined: self._rooms.joined,
             ev.RoomLeft: self._rooms.left,

@@ -639,6 +639,15 @@ class MarkNumberRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetNumberRequested:
+    """A person is to be erased: nothing that is live may remember the number any more."""
+
+    request: RequestId
+    number: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelCallbackRequested:
     request: RequestId
     interaction: InteractionId
@@ -798,6 +807,7 @@ Event = (
     | CloseHoursRequested
     | OpenHoursRequested
     | MarkNumberRequested
+    | ForgetNumberRequested
     | CancelCallbackRequested
     | WatchRequested
     | WatchModeRequested

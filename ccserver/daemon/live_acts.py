@@ -15,6 +15,7 @@ from ccserver.core.events import (
     CloseHoursRequested,
     CloseQueueRequested,
     Event,
+    ForgetNumberRequested,
     HangUpRequested,
     LoginRequested,
     LogoutRequested,
@@ -76,6 +77,7 @@ class LiveActs:
             "hours.close": self._close_hours,
             "hours.open": self._open_hours,
             "number.mark": self._mark,
+            "number.forget": self._forget,
             "callback.cancel": self._cancel_callback,
             "watch.begin": self._watch,
             "watch.mode": self._watch_mode,
@@ -167,6 +169,10 @@ class LiveActs:
             mark = NumberMark(_one_of(text_of(given, "mark"), [each.value for each in NumberMark], "mark"))
         note = "" if not given.get("note") else text_of(given, "note")
         return lambda number: MarkNumberRequested(request=number, number=marked, mark=mark, note=note, by=by)
+
+    def _forget(self, given: Given) -> Made:
+        forgotten, by = text_of(given, "number"), who(given)
+        return lambda number: ForgetNumberRequested(request=number, number=forgotten, by=by)
 
     def _cancel_callback(self, given: Given) -> Made:
         interaction, by = interaction_of(given), who(given)

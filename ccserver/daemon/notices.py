@@ -8,6 +8,7 @@ from ccserver.config.edges import ApiEdge, WebhookEdge
 from ccserver.daemon.reactor import Loop
 from ccserver.store import feed
 from ccserver.store.database import Store
+from ccserver.store.persons import Opener
 from ccserver.web.api import api_site
 from ccserver.web.calls import Ask, Calls
 from ccserver.web.events import EventStream
@@ -40,10 +41,10 @@ class _OffReactor:
 class Notices:
     """`told` is to be called, from any thread, when notices have been committed."""
 
-    def __init__(self, store: Store, loop: Loop, api: ApiEdge | None, hooks: tuple[WebhookEdge, ...]) -> None:
+    def __init__(self, store: Store, loop: Loop, api: ApiEdge | None, hooks: tuple[WebhookEdge, ...], opener: Opener) -> None:
         self._loop = loop
         self._api = api
-        reader = feed.NoticeFeed(store)
+        reader = feed.NoticeFeed(store, opener)
         self._stream = None if api is None else EventStream(_OffReactor(reader, loop), api.token, loop)
         self._senders = [
             WebhookSender(

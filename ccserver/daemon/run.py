@@ -15,6 +15,7 @@ from ccserver.daemon.lock import StateDirectoryInUse
 from ccserver.daemon.notify import ServiceManager
 from ccserver.daemon.reactor import Loop
 from ccserver.store.database import SchemaMismatch
+from ccserver.store.vault import NoMasterKey
 
 DONE = 0
 FAILED = 1
@@ -41,7 +42,7 @@ def run(path: Path, configuration: Configuration, trace: Path | None = None) -> 
             manager=ServiceManager.from_environment(os.environ, os.getpid()),
             trace=trace,
         )
-    except (SchemaMismatch, StateDirectoryInUse) as error:
+    except (SchemaMismatch, NoMasterKey, StateDirectoryInUse) as error:
         log.error("daemon.refused", reason=str(error))
         return REFUSED
     except (OSError, SQLAlchemyError) as error:

@@ -69,6 +69,8 @@ from ccserver.scripts.runner import ScriptRunner
 from ccserver.speech import library
 from ccserver.speech.speaker import Speaker
 from ccserver.store.database import Store
+from ccserver.store.persons import Opener, Sealer, require_keys
+from ccserver.store.vault import BadSeal, Vault
 from ccserver.store.writer import Told, Writer
 from ccserver.web.metrics import CenterMetrics, QueueReading, Reading
 from ccserver.web.server import site
@@ -107,13 +109,17 @@ class Service:
         self._directory = StateDirectory(edges.state_dir)
         self._store = Store(edges.database.url)
         self._store.require_schema()
-        self._notices = Notices(self._store, loop, edges.api, edges.webhooks)
+        vault = Vault.of(edges.privacy)
+        with self._store.engine.connect() as connection:
+            require_keys(connection, vault)
+        self._notices = Notices(self._store, loop, edges.api, edges.webhooks, Opener(vault))
         self._writer = Writer(
             self._store.engine,
             on_error=self._history_failed,
             on_refused=_record_refused,
             on_notices=self._notices.told,
             on_committed=lambda command: loop.from_thread(lambda: self.post(AuditStored(command=command))),
+            sealer=None if vault is None else Sealer(vault, _person_damaged),
         )
         self._writer.start()
         self._archivist = self._make_archivist()
@@ -640,3 +646,10 @@ class Service:
 def _record_refused(told: Told, error: Exception) -> None:
     """On the writer's thread: a fault of ours; the other records go on."""
     log.error("record.refused", kind=type(told.record).__name__, seq=told.command.seq, reason=str(error))
+
+
+def _person_damaged(error: BadSeal) -> None:
+    """On the writer's thread."""
+    log.error(
+        "person.damaged", reason=str(error), mend="look at the disk; only a backup of the database can open what was sealed"
+    )

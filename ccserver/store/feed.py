@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import select, tuple_
 
 from ccserver.core.ids import AgentId, InteractionId, Language, PhoneId, QueueId
 from ccserver.core.records import NoticeKind, NoticeRecord
 from ccserver.store import schema
 from ccserver.store.database import Store
+from ccserver.store.persons import CLOSED, NOT_SHOWN, Opener
 
 _PLACE = re.compile(r"([A-Za-z0-9-]{1,40}):([0-9]{1,18}):([0-9]{1,6})", re.ASCII)
 _NOTICES = schema.notices.c
@@ -27,10 +28,11 @@ class NoSuchPlace(ValueError):
 
 
 class NoticeFeed:
-    """Reads committed notices; blocking, for threads."""
+    """Reads committed notices; blocking, for threads. Of callers who were erased nothing is told."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, opener: Opener = CLOSED) -> None:
         self._engine = store.engine
+        self._opener = opener
 
     def read(self, after: str | None, limit: int) -> list[tuple[str, NoticeRecord]]:
         """Up to `limit` notices behind the place `after` (None: from the first), each with its own. Raises NoSuchPlace."""
@@ -38,7 +40,8 @@ class NoticeFeed:
         if after is not None:
             query = query.where(tuple_(*_key(after)) < _KEY)
         with self._engine.connect() as connection:
-            return [(f"{row.run}:{row.seq}:{row.command_index}", _notice(row)) for row in connection.execute(query)]
+            rows = self._opener.rows(connection, schema.notices, connection.execute(query).all())
+            return [(f"{row.run}:{row.seq}:{row.command_index}", _notice(row)) for row in rows]
 
     def newest(self) -> str | None:
         """The place of the newest notice; None when there is none."""
@@ -72,18 +75,21 @@ def _key(place: str) -> Sequence[object]:
     return match[1], int(match[2]), int(match[3])
 
 
-def _notice(row: Row[Any]) -> NoticeRecord:
+def _notice(row: Any) -> NoticeRecord:
+    def told(cell: Any, otherwise: Any) -> Any:
+        return otherwise if cell in NOT_SHOWN else cell
+
     return NoticeRecord(
         interaction=None if row.interaction is None else InteractionId(row.interaction),
         number=row.number,
         kind=NoticeKind(row.kind),
         at_utc_s=row.at.timestamp(),
-        caller_number=row.caller_number,
-        caller_name=row.caller_name,
+        caller_number=told(row.caller_number, None),
+        caller_name=told(row.caller_name, ""),
         did=row.did,
         language=Language(row.language),
         queue=None if row.queue is None else QueueId(row.queue),
         agent=None if row.agent is None else AgentId(row.agent),
         phone=None if row.phone is None else PhoneId(row.phone),
-        data=json.loads(row.data),
+        data=json.loads(told(row.data, "{}")),
     )

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, select
+from sqlalchemy import Connection, Row, Table, bindparam, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, LegId, PhoneId, QueueId, ReasonId
@@ -35,6 +36,7 @@ from ccserver.store import schema
 from ccserver.store.archive import FileStatus
 from ccserver.store.database import Store
 from ccserver.store.flow_reports import passage_of
+from ccserver.store.persons import CLOSED, Opener
 from ccserver.store.survey_reports import answer_of
 
 CALLS_MAX = 1000
@@ -163,46 +165,57 @@ def find_calls(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = 100,
+    opener: Opener = CLOSED,
 ) -> list[PastCall]:
     """Calls to which all that is given applies, the newest first, at most `limit` (and never more than CALLS_MAX).
 
-    `caller` is a number as stored (E.164), or its last digits; `since` and `until` bound the arrival (`since <= it < until`).
+    `caller` is a number as stored (E.164), or as people write it, or, of what is not sealed, its last digits; `since` and `until` bound the arrival (`since <= it < until`).
     """
     table = schema.interactions
     conditions = _period(table.c.arrived_at, since, until)
     if number is not None:
         conditions.append(table.c.interaction == number)
-    if caller is not None:
-        exact = table.c.caller_number == caller
-        conditions.append(exact if caller.startswith("+") else exact | table.c.caller_number.endswith(caller, autoescape=True))
     if agent is not None:
         conditions.append(table.c.agent == agent)
     if queue is not None:
         conditions.append(table.c.queue == queue)
     newest_first = (table.c.arrived_at.desc(), table.c.interaction.desc())
-    query = select(table).where(*conditions).order_by(*newest_first).limit(max(0, min(limit, CALLS_MAX)))
-    with store.engine.connect() as connection:
-        return [_call(row) for row in connection.execute(query)]
+    with store.reading() as connection:
+        if caller is not None:
+            conditions.append(called_by(connection, caller, opener))
+        query = select(table).where(*conditions).order_by(*newest_first).limit(max(0, min(limit, CALLS_MAX)))
+        return [_call(row) for row in opener.rows(connection, table, connection.execute(query).all())]
 
 
-def call_story(store: Store, number: InteractionId) -> CallStory | None:
+def called_by(connection: Connection, caller: str, opener: Opener) -> ColumnElement[bool]:
+    """Calls from a number; of those that are not sealed its last digits are enough."""
+    column = schema.interactions.c.caller_number
+    exact = opener.is_of(connection, column, caller)
+    return exact if caller.startswith("+") else or_(exact, column.endswith(caller, autoescape=True))
+
+
+def call_story(store: Store, number: InteractionId, opener: Opener = CLOSED) -> CallStory | None:
     """All that is kept of one call; None if history has no such number (yet)."""
     with store.reading() as connection:
         table = schema.interactions
-        row = connection.execute(select(table).where(table.c.interaction == number).limit(1)).one_or_none()
-        if row is None:
+        found = connection.execute(select(table).where(table.c.interaction == number).limit(1)).all()
+        if not found:
             return None
+
+        def opened(of: Table, rows: Sequence[Row[tuple[object, ...]]]) -> list[Any]:
+            return opener.rows(connection, of, rows)
+
         return CallStory(
-            call=_call(row),
+            call=_call(opened(table, found)[0]),
             segments=tuple(_segment(each) for each in _parts(connection, schema.segments, number)),
             visits=tuple(_visit(each) for each in _parts(connection, schema.queue_visits, number)),
             offers=tuple(_offer(each) for each in _parts(connection, schema.offers, number)),
             recordings=tuple(_recordings(connection, number)),
-            transfers=tuple(_transfer(each) for each in _parts(connection, schema.transfers, number)),
+            transfers=tuple(_transfer(each) for each in opened(schema.transfers, _parts(connection, schema.transfers, number))),
             marks=tuple(_mark(each) for each in _of_call(connection, schema.marks, number)),
             supervisions=tuple(_supervision(each) for each in _of_call(connection, schema.supervisions, number)),
             messages=tuple(_message(each) for each in _of_call(connection, schema.messages, number)),
-            callbacks=tuple(_callback(each) for each in _callbacks(connection, number)),
+            callbacks=tuple(_callback(each) for each in opened(schema.callbacks, _callbacks(connection, number))),
             children=tuple(connection.execute(_CHILDREN, {"of": number}).scalars()),
             passages=tuple(passage_of(each) for each in _parts(connection, schema.flow_passages, number)),
             answers=tuple(answer_of(each) for each in _parts(connection, schema.survey_answers, number)),
@@ -256,7 +269,9 @@ _CHILDREN = (
 )
 
 
-def audit_log(store: Store, *, since: datetime | None = None, by: str | None = None, limit: int = 100) -> list[AuditRecord]:
+def audit_log(
+    store: Store, *, since: datetime | None = None, by: str | None = None, limit: int = 100, opener: Opener = CLOSED
+) -> list[AuditRecord]:
     """Acts of supervisors and operators, the newest first."""
     table = schema.audit
     conditions = _period(table.c.at, since, None)
@@ -275,7 +290,7 @@ def audit_log(store: Store, *, since: datetime | None = None, by: str | None = N
                 interaction=row.interaction,
                 agent=row.agent,
             )
-            for row in connection.execute(query)
+            for row in opener.rows(connection, table, connection.execute(query).all())
         ]
 
 

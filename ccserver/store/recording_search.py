@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, exists, func, or_, select
+from sqlalchemy import Connection, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, QueueId
 from ccserver.store import schema
 from ccserver.store.archive import PLAYABLE, ArchiveFile, Hold, archive_file, holds
 from ccserver.store.database import Store
+from ccserver.store.history import called_by
+from ccserver.store.persons import CLOSED, Opener
 
 FOUND_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """All that is given must apply. `caller`: a number as stored (E.164), or its last digits. Agent and queue: of any stretch, or of the
+    """All that is given must apply. `caller`: a number as in `find_calls`. Agent and queue: of any stretch, or of the
     call. Scores: of any answer of a survey about the call. MOS: of any of the call's lines. Silence: the share, 0 to 1, of either side."""
 
     interaction: InteractionId | None = None
@@ -46,28 +49,35 @@ class FoundRecording:
     hold: Hold | None
 
 
-def search_recordings(store: Store, wanted: Wanted, limit: int = 100) -> list[FoundRecording]:
+def search_recordings(store: Store, wanted: Wanted, limit: int = 100, opener: Opener = CLOSED) -> list[FoundRecording]:
     """The newest first, at most `limit`. Raises SQLAlchemyError."""
+    with store.reading() as connection:
+        return _search(connection, wanted, limit, opener)
+
+
+def _search(connection: Connection, wanted: Wanted, limit: int, opener: Opener) -> list[FoundRecording]:
     files, calls, told = schema.archive_files, schema.interactions, schema.recordings
+    conditions = _conditions(wanted)
+    if wanted.caller is not None:
+        conditions.append(called_by(connection, wanted.caller, opener))
     query = (
         select(files, calls.c.caller_number, calls.c.queue.label("of_queue"), calls.c.disposition.label("of_disposition"))
         .select_from(files.outerjoin(calls, files.c.interaction == calls.c.interaction))
-        .where(files.c.state.in_([each.value for each in PLAYABLE]), *_conditions(wanted))
+        .where(files.c.state.in_([each.value for each in PLAYABLE]), *conditions)
         .order_by(files.c.began_at.desc(), files.c.interaction.desc(), files.c.kind.desc(), files.c.part)
         .limit(max(0, min(limit, FOUND_MAX)))
     )
-    with store.reading() as connection:
-        rows = connection.execute(query).all()
-        held = holds(connection)
-        found = []
-        for row in rows:
-            agents = select(told.c.agent).where(told.c.interaction == row.interaction, told.c.kind == row.kind)
-            talkers = connection.execute(agents.order_by(told.c.number)).scalars()
-            found.append(_found(row, tuple(dict.fromkeys(talkers)), held.get(row.interaction)))
+    rows = opener.rows(connection, calls, connection.execute(query).all())
+    held = holds(connection)
+    found = []
+    for row in rows:
+        agents = select(told.c.agent).where(told.c.interaction == row.interaction, told.c.kind == row.kind)
+        talkers = connection.execute(agents.order_by(told.c.number)).scalars()
+        found.append(_found(row, tuple(dict.fromkeys(talkers)), held.get(row.interaction)))
     return found
 
 
-def _found(row: Row[tuple[object, ...]], agents: tuple[AgentId, ...], hold: Hold | None) -> FoundRecording:
+def _found(row: Any, agents: tuple[AgentId, ...], hold: Hold | None) -> FoundRecording:
     return FoundRecording(
         file=archive_file(row),
         caller_number=row.caller_number,
@@ -84,10 +94,6 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.interaction is not None:
         conditions.append(files.c.interaction == wanted.interaction)
-    if wanted.caller is not None:
-        exact = calls.c.caller_number == wanted.caller
-        ends = calls.c.caller_number.endswith(wanted.caller, autoescape=True)
-        conditions.append(exact if wanted.caller.startswith("+") else or_(exact, ends))
     if wanted.agent is not None:
         conditions.append(or_(calls.c.agent == wanted.agent, exists().where(of_this, told.c.agent == wanted.agent)))
     if wanted.queue is not None:

@@ -2,7 +2,7 @@
 
 Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
 `Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
-`projection`, `feed_places`, `audit_head` and the tables of the archive of recordings.
+`projection`, `feed_places`, `audit_head`, those of persons and those of the archive of recordings; and cells that are sealed later.
 
 States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
 since a row that the database refuses would be missing for ever.
@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -466,6 +466,32 @@ recording_deletions = Table(
     _required("bytes", BigInteger),
     _required("sha256", Text),
     Index(None, "interaction"),
+)
+
+persons = Table(
+    "persons",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _optional("number_index", Text),
+    _required("key_id", Text),
+    _optional("wrapped_key", Text),
+    _required("number", Text),
+    _required("created_at", UtcTime()),
+    _optional("erased_at", UtcTime()),
+    Index(None, "number_index", unique=True),
+)
+
+erasures = Table(
+    "erasures",
+    METADATA,
+    Column("person", Text, primary_key=True),
+    _optional("number_index", Text),
+    _required("step", Text),
+    _required("by", Text),
+    _required("reason", Text),
+    _required("began_at", UtcTime()),
+    _required("told", Text),
+    Index(None, "number_index"),
 )
 
 feed_places = Table(

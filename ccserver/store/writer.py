@@ -22,6 +22,7 @@ from sqlalchemy.sql.dml import Insert
 from ccserver.core.ids import CommandId
 from ccserver.core.records import NoticeRecord, Record
 from ccserver.store import chain, schema
+from ccserver.store.persons import Sealer
 from ccserver.store.rows import Cell, Row, row_of
 
 BATCH_ROWS = 100
@@ -49,7 +50,8 @@ class Writer:
 
     `on_error` hears, on the writer's thread, why a batch could not be written (it will be tried again; None when it worked
     again). `on_notices` hears there that notices have been committed, `on_committed` of each awaited record. `on_refused` hears of a
-    record that no attempt can write; that is a fault of ours, and the others go on.
+    record that no attempt can write; that is a fault of ours, and the others go on. `sealer`
+    seals what identifies people.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Writer:
         on_refused: Callable[[Told, Exception], None] | None = None,
         on_notices: Callable[[], None] | None = None,
         on_committed: Callable[[CommandId], None] | None = None,
+        sealer: Sealer | None = None,
         batch_rows: int = BATCH_ROWS,
         batch_s: float = BATCH_S,
         batch_rows_max: int = BATCH_ROWS_MAX,
@@ -69,6 +72,7 @@ class Writer:
         self._on_refused = on_refused
         self._on_notices = on_notices
         self._on_committed = on_committed
+        self._sealer = sealer
         self._batch_rows = batch_rows
         self._batch_s = batch_s
         self._batch_rows_max = batch_rows_max
@@ -205,6 +209,8 @@ class Writer:
             reached[told.run] = max(told.command, reached.get(told.run, told.command))
         written: dict[str, int] = {}
         with self._engine.begin() as connection:
+            if self._sealer is not None:
+                self._seal(self._sealer, connection, tables, reached)
             for table, told_rows in tables.items():
                 rows = chain.extend(connection, told_rows) if table is schema.audit else told_rows
                 for run in reached:
@@ -218,6 +224,17 @@ class Writer:
             for told in batch:
                 if told.is_awaited:
                     self._on_committed(told.command)
+
+    def _seal(
+        self, sealer: Sealer, connection: Connection, tables: dict[Table, list[Row]], reached: dict[str, CommandId]
+    ) -> None:
+        places = {run: connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none() for run in reached}
+
+        def is_new(row: Row) -> bool:
+            place = places[str(row["run"])]
+            return place is None or (row["seq"], row["command_index"]) > (place.applied_seq, place.applied_index)
+
+        sealer.seal(connection, tables, is_new)
 
     def _insert(self, connection: Connection, table: Table, rows: list[Row]) -> int:
         if connection.dialect.name != "sqlite":
