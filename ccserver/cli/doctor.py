@@ -1,6 +1,6 @@
 """What is wrong with this installation, and what mends it.
 
-Nine checks, each of which can be read alone. They look from outside, so they work with the daemon running or not.
+Ten checks, each of which can be read alone. They look from outside, so they work with the daemon running or not.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from enum import Enum
 
 from ccserver.cli.ami_probe import AmiProbe, LoginRefused, ProbeFailed
 from ccserver.config.edges import EdgeSettings
+from ccserver.config.key_files import MasterKey
 from ccserver.speech.trial import Trouble
 
 FREE_BYTES_MIN = 1024**3
@@ -104,12 +105,14 @@ class Ailment(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the checks look at. `is_running`: the daemon answers on its control socket, so its ports are rightly taken.
-    `schema_trouble` says what is wrong with the database's schema, or None; `speech_trouble` what callers would not hear."""
+    `schema_trouble` says what is wrong with the database's schema, or None; `speech_trouble` what callers would not hear;
+    `key_trouble` which key is not here under which persons are kept."""
 
     edges: EdgeSettings
     is_running: bool
     schema_trouble: Callable[[], str | None]
     speech_trouble: Callable[[], Trouble | None]
+    key_trouble: Callable[[], str | None] = lambda: None
     clock_is_synchronised: Callable[[], bool]
     utc: Callable[[], float] = time.time
 
@@ -119,7 +122,7 @@ class _InTheWay(Exception):
 
 
 def examine(around: Surroundings) -> Iterator[Finding]:
-    """All nine checks in the order in which one would mend what they find."""
+    """All ten checks in the order in which one would mend what they find."""
     checks: tuple[tuple[str, Callable[[Surroundings], str]], ...] = (
         ("AMI reachable", _ami_reachable),
         ("AMI rights", _ami_rights),
@@ -127,6 +130,7 @@ def examine(around: Surroundings) -> Iterator[Finding]:
         ("dialplan installed", _dialplan_installed),
         ("speech", _speech),
         ("database schema", _database_schema),
+        ("keys", _keys),
         ("disk", _disk),
         ("clock", _clock),
         ("ports", _ports),
@@ -248,6 +252,23 @@ def _database_schema(around: Surroundings) -> str:
     if trouble is not None:
         raise Ailment(seen=trouble, mend="run `ccserver db upgrade` with the configuration of the daemon")
     return "the version this ccserver works with"
+
+
+def _keys(around: Surroundings) -> str:
+    """Key files that everybody may read were refused with the configuration already."""
+    recording, privacy = around.edges.recording, around.edges.privacy
+    trouble = around.key_trouble()
+    if trouble is not None:
+        raise Ailment(seen=trouble, mend="take the key file out of its copy, and name it in privacy.old_key_files")
+    said = []
+    if recording is not None:
+        said.append(_key_said("recordings", "recording.key_file", recording.key))
+    said.append(_key_said("persons", "privacy.key_file", None if privacy is None else privacy.key))
+    return ", ".join(said) + ("; keep copies of keys elsewhere" if any("under key" in each for each in said) else "")
+
+
+def _key_said(what: str, setting: str, key: MasterKey | None) -> str:
+    return f"{what}: not sealed ({setting} is not set)" if key is None else f"{what}: sealed under key {key.id}"
 
 
 def _disk(around: Surroundings) -> str:

@@ -75,7 +75,7 @@ def _opened_shelf(place: Place) -> Iterator[tuple[Shelf, Opener]]:
         store.close()
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -83,7 +83,7 @@ def _who() -> str:
 
 
 def _record(shelf: Shelf, act: str, what: str, interaction: int | None = None) -> None:
-    audit.record_access(shelf.store, by=_who(), act=act, what=what, interaction=interaction)
+    audit.record_access(shelf.store, by=who(), act=act, what=what, interaction=interaction)
 
 
 # --- finding ------------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def export(place: Place, calls: tuple[int, ...], wanted: Wanted, limit: int, out
             _record(shelf, "recording_export", f"{one.file.path} to {out}", one.file.interaction)
         draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
         try:
-            _fill(shelf, draft, found)
+            fill(shelf, draft, found)
             if out.suffix == ".tar":
                 with tarfile.open(draft / "all.tar", "w") as bundle:
                     for each in sorted(draft.iterdir()):
@@ -264,7 +264,7 @@ def export(place: Place, calls: tuple[int, ...], wanted: Wanted, limit: int, out
         place.show({"ok": True, "out": out, "files": len(found)}, lambda: f"{out}: {len(found)} recordings")
 
 
-def _fill(shelf: Shelf, folder: Path, found: list[FoundRecording]) -> None:
+def fill(shelf: Shelf, folder: Path, found: list[FoundRecording]) -> None:
     told, sums = [], []
     for one in found:
         name = f"{files.name_of(one.file.interaction, one.file.kind, one.file.part)}.{one.file.coding}"
@@ -277,7 +277,7 @@ def _fill(shelf: Shelf, folder: Path, found: list[FoundRecording]) -> None:
         except NoManifest:
             marks = None
         told.append({"file": name, "sha256": sha256, "recording": one, "marks": marks})
-    content = as_json({"exported_at": datetime.now(UTC), "by": _who(), "recordings": told}).encode() + b"\n"
+    content = as_json({"exported_at": datetime.now(UTC), "by": who(), "recordings": told}).encode() + b"\n"
     files.write(folder / MANIFEST, [content])
     sums.append((hashlib.sha256(content).hexdigest(), MANIFEST))
     files.write(folder / SUMS, ["".join(f"{sha256}  {name}\n" for sha256, name in sums).encode()])
@@ -317,7 +317,7 @@ def purge(place: Place, dry_run: bool) -> None:
         for each in due:
             if not dry_run and not each.is_held:
                 _record(shelf, "recording_purge", f"{each.file.path}: {each.why}", each.file.interaction)
-                if shelf.remove(each.file, each.why, _who()):
+                if shelf.remove(each.file, each.why, who()):
                     gone.append(each)
         place.show(
             {"ok": True, "is_dry_run": dry_run, "due": due, "deleted": len(gone)}, lambda: _purge_text(due, gone, dry_run)
@@ -338,7 +338,7 @@ def _purge_text(due: list[Due], gone: list[Due], is_dry_run: bool) -> str:
 def hold(place: Place, call: int, reason: str) -> None:
     """Put CALL on legal hold: nothing of its recordings is deleted until it is released."""
     with _shelf(place) as shelf:
-        held = Hold(interaction=InteractionId(call), by=_who(), reason=reason, at=datetime.now(UTC))
+        held = Hold(interaction=InteractionId(call), by=who(), reason=reason, at=datetime.now(UTC))
         with shelf.store.engine.begin() as connection:
             is_new = archive.put_hold(connection, held)
             audit.append(
@@ -359,7 +359,7 @@ def release(place: Place, call: int) -> None:
             was_held = archive.drop_hold(connection, InteractionId(call))
             audit.append(
                 connection,
-                by=_who(),
+                by=who(),
                 act="recording_release",
                 what=f"call {call}",
                 is_done=was_held,

@@ -28,6 +28,8 @@ from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, 
 from ccserver.control.protocol import ProtocolError
 from ccserver.speech.trial import trouble
 from ccserver.store.database import SchemaMismatch, Store
+from ccserver.store.persons import require_keys
+from ccserver.store.vault import NoMasterKey, Vault
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -154,7 +156,7 @@ def check_database(config: Path, is_json: bool) -> None:
 @root.command()
 @at_a_place
 def doctor(place: Place) -> None:
-    """Find what is wrong with the installation, and say what mends it: nine checks. Changes nothing."""
+    """Find what is wrong with the installation, and say what mends it: ten checks. Changes nothing."""
     edges = place.configuration().edges
 
     def schema_trouble() -> str | None:
@@ -172,11 +174,25 @@ def doctor(place: Place) -> None:
             store.close()
         return None
 
+    def key_trouble() -> str | None:
+        if schema_trouble() is not None:
+            return None  # that is a check of its own
+        store = Store(edges.database.url)
+        try:
+            with store.engine.connect() as connection:
+                require_keys(connection, Vault.of(edges.privacy))
+        except NoMasterKey as error:
+            return str(error)
+        finally:
+            store.close()
+        return None
+
     around = Surroundings(
         edges=edges,
         is_running=_answers(place.control_socket()),
         schema_trouble=schema_trouble,
         speech_trouble=lambda: trouble(edges),
+        key_trouble=key_trouble,
         clock_is_synchronised=kernel_clock_is_synchronised,
     )
     findings: list[Finding] = []

@@ -51,8 +51,8 @@ from ccserver.core.facts import (
 from ccserver.core.features import Features
 from ccserver.core.flow_facts import FlowFacts
 from ccserver.core.flows import Flows
-from ccserver.core.forgetting import Forgetting
 from ccserver.core.forecast import Forecast
+from ccserver.core.forgetting import Forgetting
 from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
 from ccserver.core.hearing import Hearing

@@ -24,10 +24,7 @@ class Forgetting:
     def forget(self, event: ForgetNumberRequested) -> None:
         """The audit log tells that it was asked for, and not of whom."""
         problem = self._problem(event.number)
-        if problem is None:
-            text = self._forget(event.number)
-        else:
-            text = problem
+        text = self._forget(event.number) if problem is None else problem
         at_utc_s = self._step.now.utc_s
         self._step.store(AuditRecord(by=event.by, act="forget_number", what="", is_done=problem is None, at_utc_s=at_utc_s))
         self._step.emit(Reply(request=event.request, is_ok=problem is None, text=text))

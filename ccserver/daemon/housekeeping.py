@@ -1,11 +1,17 @@
-"""What the daemon does once in a while beside the calls: it tells the head of the audit log, so that it is known outside the database."""
+"""What the daemon does once in a while beside the calls: it tells the head of the audit log, so that it is known outside the database, and
+forgets by their age notices, traces, and files of the journal that no restart needs."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from ccserver.store import chain
+from ccserver.config.edges import PrivacyEdge
+from ccserver.store import chain, feed
 from ccserver.store.chain import BEGINNING, Head
 from ccserver.store.database import Store
 
@@ -15,12 +21,34 @@ DAY_S = 86_400.0
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Housekeeping:
-    """`look` is to be called every LOOK_EVERY_S, on a thread. The first time everything is due, then once a day."""
+class Sweeper(Protocol):
+    """What is needed of the journal."""
 
-    def __init__(self, store: Store, *, seconds: Callable[[], float]) -> None:
+    def sweep(self, before_utc_s: float) -> int: ...
+
+
+class Housekeeping:
+    """`look` is to be called every LOOK_EVERY_S, on a thread. The first time everything is due, then once a day.
+
+    `privacy` None: nothing is forgotten. `trace`: the file of a trace that is being written; others lie beside it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        seconds: Callable[[], float],
+        journal: Sweeper | None = None,
+        trace: Path | None = None,
+        privacy: PrivacyEdge | None = None,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._seconds = seconds
+        self._journal = journal
+        self._trace = trace
+        self._privacy = privacy
+        self._utc = utc
         self._next_s = seconds()
         self.audit_head = Head(0, BEGINNING)
         self.failures = 0
@@ -31,6 +59,8 @@ class Housekeeping:
             return
         try:
             self._tell_head()
+            if self._privacy is not None:
+                self._forget(self._privacy)
         except (OSError, SQLAlchemyError) as error:
             self.failures += 1
             log.error("housekeeping.failed", reason=str(error), mend="mend the database or the disk; it is tried again")
@@ -41,3 +71,22 @@ class Housekeeping:
         with self._store.engine.connect() as connection:
             self.audit_head = chain.head(connection)
         log.info("audit.head", head=str(self.audit_head))
+
+    def _forget(self, privacy: PrivacyEdge) -> None:
+        before_utc_s = self._utc() - privacy.journal_days * DAY_S
+        files = 0 if self._journal is None else self._journal.sweep(before_utc_s)
+        traces = 0 if self._trace is None else sweep_traces(self._trace, before_utc_s)
+        notices = feed.forget(self._store, self._utc() - privacy.notice_days * DAY_S)
+        if files or traces or notices:
+            log.info("housekeeping.forgotten", journal_files=files, traces=traces, notices=notices)
+
+
+def sweep_traces(current: Path, before_utc_s: float) -> int:
+    """Remove the traces beside `current` that were written last before that time. Raises OSError."""
+    count = 0
+    for path in current.parent.glob("trace-*.jsonl"):
+        with suppress(FileNotFoundError):
+            if path != current and path.stat().st_mtime < before_utc_s:
+                path.unlink()
+                count += 1
+    return count

@@ -217,6 +217,24 @@ class Journal:
                 break
             segment.path.unlink()
 
+    def sweep(self, before_utc_s: float) -> int:
+        """Remove files that were written last before that time and that neither a restore nor history needs; how many.
+
+        `prune` does not know of all: of a run that nobody went on from, of a format of before, drafts. What is needed stays, however
+        old it is. Raises OSError.
+        """
+        segments = _segments(self._directory)
+        snapshots = _snapshots(self._directory, segments)
+        needed = {each.path for each in segments} | {each.path for each in snapshots} | {self._directory / "incarnation"}
+        count = 0
+        for pattern in ("state-*.json", "inputs-*.jsonl", "*.new"):
+            for path in self._directory.glob(pattern):
+                with contextlib.suppress(FileNotFoundError):  # `prune` was faster
+                    if path not in needed and path.stat().st_mtime < before_utc_s:
+                        path.unlink()
+                        count += 1
+        return count
+
     @property
     def needs_snapshot(self) -> bool:
         """An input could not be written: only a new snapshot makes what follows replayable."""

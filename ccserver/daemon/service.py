@@ -178,7 +178,13 @@ class Service:
             on_thread=self._loop.on_thread,
             seconds=self._clock.monotonic,
         )
-        self._housekeeping = Housekeeping(self._store, seconds=self._clock.monotonic)
+        self._housekeeping = Housekeeping(
+            self._store,
+            seconds=self._clock.monotonic,
+            journal=self._journal,
+            trace=None if self._trace is None else self._trace.path,
+            privacy=edges.privacy,
+        )
 
     # --- putting together ---------------------------------------------------------------------------------------------
     def _restore(self, settings: Settings) -> CallCenter:

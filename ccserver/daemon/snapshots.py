@@ -14,6 +14,8 @@ LOOK_EVERY_S = 5.0
 INPUTS_MAX = 20_000
 """Replaying so many takes a second or two: as long as a restart may keep callers waiting."""
 AGE_MAX_S = 300.0
+AGE_IDLE_S = 6 * 3600.0
+"""Also when nothing happens: what an old snapshot remembers is forgotten with it."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,7 +55,8 @@ class Snapshots:
         """Write a snapshot if one is due; None when none is."""
         inputs = seq - self._taken_seq
         age_s = self._seconds() - self._taken_at_s
-        is_due = self._taken_seq < 0 or self._journal.needs_snapshot or inputs >= INPUTS_MAX or (inputs and age_s >= AGE_MAX_S)
+        is_old = age_s >= (AGE_MAX_S if inputs else AGE_IDLE_S)
+        is_due = self._taken_seq < 0 or self._journal.needs_snapshot or inputs >= INPUTS_MAX or is_old
         if self._is_writing or not is_due:
             return None
         self._is_writing = True

@@ -30,6 +30,10 @@ class NoHead(ValueError):
     """The text is no head of a chain."""
 
 
+class Broken(Exception):
+    """The log is not as it was written. The text names the first row that is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """Where the chain ends, or a place in it."""

@@ -169,7 +169,8 @@ def find_calls(
 ) -> list[PastCall]:
     """Calls to which all that is given applies, the newest first, at most `limit` (and never more than CALLS_MAX).
 
-    `caller` is a number as stored (E.164), or as people write it, or, of what is not sealed, its last digits; `since` and `until` bound the arrival (`since <= it < until`).
+    `caller` is a number as stored (E.164), or as people write it, or, of what is not sealed, its last digits; `since` and `until` bound
+    the arrival (`since <= it < until`).
     """
     table = schema.interactions
     conditions = _period(table.c.arrived_at, since, until)

@@ -4,7 +4,7 @@
     bound to     `table.column` of the cell, so that a value that is moved elsewhere does not open
     an index     HMAC-SHA256 of the number, under a key made of the master key: finds a person without keeping the number
 
-Once a person's key is destroyed nothing opens their cells any more, wherever copies of them are.
+Once a person's key is destroyed nothing opens their cells any more.
 """
 
 import base64

@@ -50,8 +50,8 @@ class Writer:
 
     `on_error` hears, on the writer's thread, why a batch could not be written (it will be tried again; None when it worked
     again). `on_notices` hears there that notices have been committed, `on_committed` of each awaited record. `on_refused` hears of a
-    record that no attempt can write; that is a fault of ours, and the others go on. `sealer`
-    seals what identifies people.
+    record that no attempt can write; that is a fault of ours, and the others go on. `sealer` seals what identifies
+    people.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Each of the nine faults is produced, and named with its mend; nothing else is called a fault then."""
+"""Each of the ten faults is produced, and named with its mend; nothing else is called a fault then."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -63,9 +63,9 @@ def only_fault(findings: dict[str, Finding], check: str) -> Finding:
     return findings[check]
 
 
-def test_a_sound_installation_passes_all_nine(examined: Callable[..., dict[str, Finding]]) -> None:
+def test_a_sound_installation_passes_all_ten(examined: Callable[..., dict[str, Finding]]) -> None:
     findings = examined()
-    assert len(findings) == 9
+    assert len(findings) == 10
     assert {finding.verdict for finding in findings.values()} == {Verdict.GOOD}
 
 
@@ -155,6 +155,15 @@ def test_a_full_disk(examined: Callable[..., dict[str, Finding]], monkeypatch: p
     assert "MB left" in only_fault(examined(), "disk").seen
 
 
+def test_keys_are_told_and_one_that_is_missing_is_named(examined: Callable[..., dict[str, Finding]]) -> None:
+    seen = examined()["keys"].seen
+    assert "recordings: not sealed (recording.key_file is not set), persons: not sealed" in seen
+    finding = only_fault(
+        examined(key_trouble=lambda: "persons are sealed under master key 0123456789abcdef, which is not here"), "keys"
+    )
+    assert "0123456789abcdef" in finding.seen and "old_key_files" in finding.mend
+
+
 def test_asterisks_clock_is_another(examined: Callable[..., dict[str, Finding]]) -> None:
     finding = only_fault(examined(Manager(clock_ahead_s=90.0)), "clock")
     assert "+90" in finding.seen or "+89" in finding.seen
@@ -179,10 +188,10 @@ def test_a_daemon_that_does_not_listen(examined: Callable[..., dict[str, Finding
     assert "nobody listens" in finding.seen and "journalctl" in finding.mend
 
 
-def test_the_command_tells_all_nine_and_the_mends(tmp_path: Path) -> None:
+def test_the_command_tells_all_ten_and_the_mends(tmp_path: Path) -> None:
     file = a_configuration(tmp_path, ami=a_free_port(), agi=a_free_port(), metrics=a_free_port())
     result = CliRunner().invoke(root, ["doctor", "--config", str(file)])
     assert result.exit_code == 1
-    assert sum(line.startswith(("good", "fault", "unknown")) for line in result.stdout.splitlines()) == 9
+    assert sum(line.startswith(("good", "fault", "unknown")) for line in result.stdout.splitlines()) == 10
     assert "run `ccserver db upgrade`" in result.stdout
     assert "run `ccserver prompts render`" in result.stdout

@@ -396,3 +396,30 @@ def test_a_full_disk_is_told_and_the_next_snapshot_mends_it(tmp_path: Path, then
     else:
         assert seqs(restored) == list(range(1, failed[0]))
         assert restored.dropped_inputs == 3
+
+
+def test_what_no_restart_needs_is_removed_by_its_age_and_nothing_else(tmp_path: Path) -> None:
+    filled(tmp_path, range(1, 4)).close()
+    # a run that a later one did not go on from, a format of before, a draft
+    lost = filled(tmp_path, range(4, 9))
+    lost.snapshot(b"{}", 8)
+    lost.close()
+    journal = filled(tmp_path, range(4, 6))
+    journal.snapshot(b"{}", 5)
+    journal.append(6, a_moment(6), an_event(6))
+    (tmp_path / "inputs-000000-000001.jsonl").write_text('{"format":0}\n')
+    (tmp_path / "state-000000-000000000001.json.new").write_text("x")
+    before = a_journal(tmp_path).restore()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert journal.sweep(time.time() - 3600) == 0, "all of it is young"
+    for path in tmp_path.iterdir():
+        os.utime(path, (1.0, 1.0))
+    assert journal.sweep(time.time() - 3600) == 3
+    assert names - {path.name for path in tmp_path.iterdir()} == {
+        "inputs-000000-000001.jsonl",
+        "state-000000-000000000001.json.new",
+        "state-000002-000000000008.json",
+    }
+    after = a_journal(tmp_path).restore()
+    assert (after.state_seq, seqs(after)) == (before.state_seq, seqs(before))
+    journal.close()

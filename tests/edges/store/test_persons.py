@@ -59,7 +59,7 @@ def test_nothing_that_identifies_a_person_is_readable(store: Store) -> None:
     records = one_of_each(7)
     kept(store, *records)
     written = everything(store)
-    plain = [each for each in records if isinstance(each, NoticeRecord)][0]
+    plain = next(each for each in records if isinstance(each, NoticeRecord))
     assert plain.caller_number is not None and plain.caller_number not in written
     for each in records:
         for name in ("caller_number", "caller_name"):
@@ -163,7 +163,7 @@ def test_a_value_that_was_moved_or_changed_does_not_open(store: Store) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("update interactions set caller_name = caller_number where interaction = 2"))
     assert [each.caller_name for each in find_calls(store, opener=OPENER, number=InteractionId(2))] == [DAMAGED]
-    (cell,) = [row for row in _cells(store, 1)]
+    (cell,) = _cells(store, 1)
     person = VAULT.unwrap(*_person(store, cell.split(":")[2]))
     written = cell.split(":")[3]
     assert person.open(written, "interactions.caller_number") == EVA

@@ -6,15 +6,13 @@ import pytest
 from desk import Desk
 from rules import obey
 from test_core_callbacks import NUMBER, a_desk, asked, comes_back
+from test_core_own_calls import dial
 
 from ccserver.core import codec
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.center import CallCenter
-from ccserver.core.ids import LegId
 from ccserver.core.records import AuditRecord, CallbackOutcome, CallbackRecord
 from ccserver.core.settings import CallerRules, NumberKind, NumberMark
-from ccserver.core.state import OwnCall
 
 FORGET = ev.ForgetNumberRequested(request=9, number=NUMBER, by="maria")
 
@@ -50,7 +48,7 @@ def test_a_mark_is_forgotten() -> None:
 
 def test_who_spoke_to_them_and_whom_an_agent_would_call_back() -> None:
     desk = Desk(agents=1)
-    caller, offer = desk.talk()
+    caller, _ = desk.talk()
     number = desk.center.snapshot().interactions[1].caller_number
     event = replace(FORGET, number=number)
     assert forgets(desk, event) == (False, "voice 1 of this person is live: wait until it is over")
@@ -87,11 +85,8 @@ def test_a_callback_that_is_under_way_is_not() -> None:
 
 def test_a_phone_that_calls_them() -> None:
     desk = Desk(agents=1)
-    phone = next(iter(desk.settings.phones))
-    since = desk.center.snapshot().moment
-    own = OwnCall(leg=LegId("pbx", "1.1"), phone=phone, agent=None, to=NUMBER, kind=NumberKind.LOCAL, since=since)
-    desk.center = CallCenter.restore(replace(desk.center.snapshot(), own_calls={own.leg: own}))
-    assert forgets(desk) == (False, f"{phone} is calling this person: wait until that is over")
+    dial(desk, 1, NUMBER, NumberKind.LOCAL)
+    assert forgets(desk) == (False, "PJSIP/1001 is calling this person: wait until that is over")
 
 
 def test_numbers_of_the_settings_are_named() -> None:

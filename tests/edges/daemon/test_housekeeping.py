@@ -1,0 +1,113 @@
+"""What the daemon forgets by its age, and what it never does."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ccserver.config.edges import PrivacyEdge
+from ccserver.core.ids import CommandId, Language
+from ccserver.core.records import NoticeKind, NoticeRecord
+from ccserver.daemon import snapshots
+from ccserver.daemon.housekeeping import DAY_S, Housekeeping, sweep_traces
+from ccserver.store import feed
+from ccserver.store.database import Store
+from ccserver.store.feed import NoticeFeed
+from ccserver.store.writer import Writer
+
+NOW_S = 1_800_000_000.0
+NOTICE = NoticeRecord(
+    interaction=None,
+    number=0,
+    kind=NoticeKind.ARRIVED,
+    at_utc_s=NOW_S,
+    caller_number="+34911222333",
+    caller_name="",
+    did="900",
+    language=Language("es"),
+    queue=None,
+    agent=None,
+    phone=None,
+    data={},
+)
+
+
+class Journal:
+    def __init__(self) -> None:
+        self.swept: list[float] = []
+
+    def sweep(self, before_utc_s: float) -> int:
+        self.swept.append(before_utc_s)
+        return 0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(f"sqlite:///{tmp_path}/history.db")
+    made.upgrade()
+    return made
+
+
+def told(store: Store, days: list[float], run: str = "000001-a") -> None:
+    writer = Writer(store.engine)
+    writer.start()
+    for seq, day in enumerate(days):
+        writer.append(run, CommandId(seq, 0), replace(NOTICE, at_utc_s=NOW_S - day * DAY_S))
+    assert writer.close(20)
+
+
+def test_notices_traces_and_files_of_the_journal_go_by_their_age(store: Store, tmp_path: Path) -> None:
+    told(store, [40.0, 31.0, 29.0, 0.0])
+    journal = Journal()
+    traces = [tmp_path / f"trace-{name}.jsonl" for name in ("old", "new", "current")]
+    for path, age_days in zip(traces, (8, 6, 100), strict=True):
+        path.touch()
+        os.utime(path, (NOW_S - age_days * DAY_S,) * 2)
+    keeping = Housekeeping(
+        store, seconds=lambda: 0.0, journal=journal, trace=traces[2], privacy=PrivacyEdge(), utc=lambda: NOW_S
+    )
+    keeping.look()
+    assert [path.exists() for path in traces] == [False, True, True], "the one that is written stays"
+    assert journal.swept == [NOW_S - 7 * DAY_S]
+    assert [place for place, _ in NoticeFeed(store).read(None, 10)] == ["000001-a:2:0", "000001-a:3:0"]
+    assert store.check() == [], "what is there agrees with what was written"
+
+
+def test_without_the_section_nothing_is_forgotten(store: Store) -> None:
+    told(store, [4000.0])
+    journal = Journal()
+    Housekeeping(store, seconds=lambda: 0.0, journal=journal, utc=lambda: NOW_S).look()
+    assert journal.swept == [] and len(NoticeFeed(store).read(None, 10)) == 1
+
+
+def test_a_reader_who_was_far_behind_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "FORGOTTEN_AT_ONCE", 3)
+    told(store, [50.0] * 10 + [1.0])
+    told(store, [50.0] * 2 + [1.0], run="000002-b")
+    assert feed.forget(store, NOW_S - 30 * DAY_S) == 12
+    assert [place for place, _ in NoticeFeed(store).read("000001-a:4:0", 10)] == ["000001-a:10:0", "000002-b:2:0"]
+    assert store.check() == []
+    told(store, [50.0] * 10 + [1.0])
+    assert feed.forget(store, NOW_S - 30 * DAY_S) == 10, "a replay tells them again, and they are forgotten again"
+    assert store.check() == []
+
+
+def test_a_disk_that_refuses_is_tried_again(store: Store, tmp_path: Path) -> None:
+    class Refusing(Journal):
+        def sweep(self, before_utc_s: float) -> int:
+            super().sweep(before_utc_s)
+            if len(self.swept) == 1:
+                raise OSError(5, "Input/output error")
+            return 2
+
+    journal = Refusing()
+    keeping = Housekeeping(store, seconds=lambda: 0.0, journal=journal, privacy=PrivacyEdge(), utc=lambda: NOW_S)
+    keeping.look()
+    keeping.look()
+    assert (keeping.failures, len(journal.swept)) == (1, 2)
+    assert sweep_traces(tmp_path / "none" / "trace-x.jsonl", NOW_S) == 0
+
+
+def test_a_center_where_nothing_happens_writes_its_state_anew_all_the_same() -> None:
+    assert snapshots.AGE_MAX_S < snapshots.AGE_IDLE_S <= DAY_S
