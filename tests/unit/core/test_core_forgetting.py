@@ -85,7 +85,7 @@ def test_a_callback_that_is_under_way_is_not() -> None:
 
 def test_a_phone_that_calls_them() -> None:
     desk = Desk(agents=1)
-    dial(desk, 1, NUMBER, NumberKind.LOCAL)
+    dial(desk, 1, NUMBER, NumberKind.INTERNAL)
     assert forgets(desk) == (False, "PJSIP/1001 is calling this person: wait until that is over")
 
 
