@@ -70,7 +70,6 @@ class Supervisor:
             self._close,
             self._open,
             self._mark,
-            self._forget,
             self._hang_up,
             self._cancel_callback,
             self._record,
@@ -164,12 +163,6 @@ class Supervisor:
                 request=self._requests.number(), number="+15550000042", mark=mark, note="simulated", by="sim"
             )
         )
-
-    def _forget(self) -> None:
-        """Whoever asks for it: mostly somebody who is over."""
-        known = [*self._look().spoken_to, *(each.caller_number for each in self._look().interactions.values())]
-        number = self._chance.choice(known) if known else None
-        self._post(ev.ForgetNumberRequested(request=self._requests.number(), number=number or "+15550000042", by="sim"))
 
     def _hang_up(self) -> None:
         self._post(ev.HangUpRequested(request=self._requests.number(), interaction=self._interaction(), by="sim"))
