@@ -19,13 +19,24 @@ from ccserver.core.ids import (
     QueueId,
     ReasonId,
     RequestId,
+    RoomId,
     SessionId,
     SkillId,
+    WatchId,
 )
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
 from ccserver.core.records import PhoneState, Stream
-from ccserver.core.settings import EVERYBODY, HasSkill, NoneOf, NumberKind, NumberMark, Strategy
+from ccserver.core.settings import (
+    EVERYBODY,
+    ConferenceSettings,
+    HasSkill,
+    NoneOf,
+    NumberKind,
+    NumberMark,
+    Strategy,
+    WatchMode,
+)
 from ccserver.core.state import CenterState
 from ccserver.sim.full_sample import full_center
 from ccserver.sim.sample import DID
@@ -52,6 +63,9 @@ VIEWS = st.builds(
     context=st.sampled_from(["cc-call", "cc-agent", "cc-phones", "cc-overflow", "elsewhere"]),
 )
 STREAMS = st.builds(Stream, packets=st.integers(-5, 10**9), lost=st.integers(-30, 10**9), jitter_ms=st.floats(-1.0, 1e9))
+ROOMS = st.sampled_from([RoomId("board"), RoomId("made"), RoomId("")])
+MEMBERS = st.builds(ev.MemberView, leg=LEGS, channel=TEXT, is_moderator=st.booleans(), is_muted=st.booleans())
+ROOM_VIEWS = st.builds(ev.RoomView, room=ROOMS, is_locked=st.booleans(), members=st.lists(MEMBERS, max_size=3).map(tuple))
 KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "session": SESSIONS,
     "leg": LEGS,
@@ -111,6 +125,15 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
     "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
     "act": st.sampled_from(ev.RecordingAct),
+    "rooms": st.lists(ROOM_VIEWS, max_size=2).map(tuple),
+    "room": ROOMS,
+    "member": st.none() | st.integers(-1, 4),
+    "config": st.builds(ConferenceSettings, number=TEXT, max_members=st.integers(1, 3), record=st.booleans()),
+    "is_moderator": st.booleans(),
+    "is_muted": st.booleans(),
+    "is_locked": st.booleans(),
+    "watch": st.integers(0, 4).map(WatchId),
+    "mode": st.sampled_from(WatchMode),
     "until_utc_s": st.none() | st.floats(1_767_600_000.0, 1_767_700_000.0),
 }
 SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -124,6 +147,11 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "EmergencyDialled": {"phone": st.none() | PHONES},
     "TransferAsked": {"kind": st.sampled_from(NumberKind)},
     "NumberCollected": {"kind": st.sampled_from(NumberKind)},
+    "ConferenceRequested": {"act": st.sampled_from(ev.ConferenceAct)},
+    "WatchRequested": {
+        "agent": st.none() | AGENTS,
+        "queue": st.none() | st.sampled_from([*SETTINGS.queues, QueueId("none")]),
+    },
     "WorkRequested": {"kind": st.sampled_from(["mail", "voice", ""])},
 }
 KINDS = list(ev.Event.__args__)  # type: ignore[attr-defined]
