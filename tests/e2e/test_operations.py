@@ -33,6 +33,7 @@ CHECKS = (
     "dialplan installed",
     "speech",
     "database schema",
+    "keys",
     "disk",
     "clock",
     "ports",

@@ -247,10 +247,14 @@ class Center:
         daemon = Daemon(config, site.directory / "daemon.log", "--upgrade-db", *options)
         center = cls(pbx, site, daemon)
         await daemon.start()
-        await center.serving()
+        try:
+            await center.serving()
+        except BaseException:
+            await daemon.end()
+            raise
         return center
 
-    async def serving(self, deadline_s: float = 20.0) -> None:
+    async def serving(self, deadline_s: float = 40.0) -> None:
         """Wait until the daemon takes calls."""
 
         async def look() -> bool:

@@ -59,9 +59,18 @@ class Daemon:
         await self.ended()
 
     async def stop(self, deadline_s: float = 10.0) -> int:
-        """SIGTERM and wait; the exit code."""
+        """SIGTERM and wait; the exit code. One that does not end in time is killed: it would be in the way of the next one."""
         self.signal(signal.SIGTERM)
-        return await self.ended(deadline_s)
+        try:
+            return await self.ended(deadline_s)
+        except TimeoutError:
+            await self.end()
+            raise
+
+    async def end(self) -> None:
+        """Whatever it is doing."""
+        if self.is_running:
+            await self.kill()
 
     async def ended(self, deadline_s: float = 10.0) -> int:
         """Wait for its end; the exit code."""
