@@ -193,7 +193,11 @@ def _person(store: Store, person: str) -> tuple[str, str, str]:
 def test_a_person_whose_key_was_changed_gets_a_new_one(store: Store) -> None:
     kept(store, a_call(1, caller_number=EVA))
     with store.engine.begin() as connection:
-        connection.execute(text("update persons set wrapped_key = 'A' || substr(wrapped_key, 2)"))
+        connection.execute(
+            text(
+                "update persons set wrapped_key = (case when wrapped_key like 'A%' then 'B' else 'A' end) || substr(wrapped_key, 2)"
+            )
+        )
     writer = kept(store, a_call(2, caller_number=EVA), seq=2)
     assert "does not open" in str(writer.told[0])  # type: ignore[attr-defined]
     assert [each.caller_number for each in find_calls(store, opener=OPENER)] == [EVA, DAMAGED]
