@@ -103,6 +103,7 @@ def test_the_nodes_of_the_guide_are_good_together() -> None:
     text += f"flows:\n  main:\n    start: opening\n{variables}    exits: {{no_input: to_sales, invalid: to_sales, failure: to_sales}}\n"
     text += f"    nodes:\n{nodes}{called}dids: {{'+34910000001': {{flow: main, language: en}}}}\nprompts:\n"
     text += "".join(f"  {name}: {{en: x, es: x}}\n" for name in (*prompts, "leave-message", "how-satisfied"))
+    text += "conferences: {board: {number: '700'}}\n"
     Path("c.yaml").write_text(text)
     problems = [each for each in check(Path("c.yaml"))[0] if "a node that can be reached" not in each.message]
     assert problems == []

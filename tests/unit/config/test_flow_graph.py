@@ -13,7 +13,7 @@ from ccserver.config.flow_drawing import LOOKS, DrawingUnavailable, dot, mermaid
 from ccserver.config.flow_graph import Arc, FlowGraph, VertexKind, flow_graph, look_of, ways_out
 from ccserver.config.flow_ways import onward
 from ccserver.core.expressions import Compare, Comparison, Literal, Name
-from ccserver.core.ids import AgentId, FlowId, Language, LookUpId, NodeId, PromptId, QueueId
+from ccserver.core.ids import AgentId, FlowId, Language, LookUpId, NodeId, PromptId, QueueId, RoomId
 from ccserver.core.settings import (
     AgentNode,
     BranchNode,
@@ -21,6 +21,7 @@ from ccserver.core.settings import (
     CallNode,
     Case,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DidSettings,
     DoneNode,
@@ -106,6 +107,7 @@ NODES: dict[str, tuple[Node, set[tuple[str, str]]]] = {
     "enqueue": (EnqueueNode(queue=SALES), {("full / waited 30 s", "c"), ("support: closed", "d")}),
     "callback": (CallbackNode(queue=SALES), {("full / waited 30 s", "c"), ("support: closed", "d")}),
     "extension": (ExtensionNode(extension="2000"), set()),
+    "conference": (ConferenceNode(conference=RoomId("board")), set()),
     "hang_up": (HangUpNode(say=SAY), set()),
     "done": (DoneNode(result="found"), set()),
     "return": (ReturnNode(result=PromptId("hello")), set()),
