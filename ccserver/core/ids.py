@@ -21,6 +21,8 @@ ClassOfServiceId = NewType("ClassOfServiceId", str)
 LookUpId = NewType("LookUpId", str)
 TeamId = NewType("TeamId", str)
 RoleId = NewType("RoleId", str)
+CampaignId = NewType("CampaignId", str)
+TrunkId = NewType("TrunkId", str)
 WatchId = NewType("WatchId", int)
 """A supervisor's session with a talk, or with an agent's talks; rises by one."""
 RoomId = NewType("RoomId", str)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ccserver.core.checksums import Checksum
+from ccserver.core.dialer.settings import DialingSettings
 from ccserver.core.expressions import Expression, ValueType
 from ccserver.core.ids import (
     AgentId,
@@ -1082,6 +1083,8 @@ class Settings:
     timezone: str = "UTC"
     """The site's: where a new day begins in the agents' figures."""
     recording: RecordingRules = RecordingRules()
+    dialing: DialingSettings | None = None
+    """None: nobody is called by us."""
     recording_dir: str = ""
     """Where Asterisk writes the segments (an absolute path as Asterisk sees it); empty: nothing is recorded."""
 
