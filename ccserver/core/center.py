@@ -689,7 +689,7 @@ class CallCenter:
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.RING_MORE: self.pairing.wants_one_more,
             DeadlineKind.JOIN: self._joins.overdue,
-            DeadlineKind.RETURN: self._interactions.return_reached,
+            DeadlineKind.RETURN: self._return_reached,
             DeadlineKind.LEAVE: self._interactions.leave_reached,
             DeadlineKind.MAX_TALK: self._max_talk_reached,
             DeadlineKind.LOOK_UP: self._flows.look_up_due,
@@ -700,6 +700,10 @@ class CallCenter:
     def _max_wait_reached(self, interaction: Interaction) -> None:
         if not self._handovers.waited(interaction):
             self._queueing.reconsider(interaction)
+
+    def _return_reached(self, interaction: Interaction) -> None:
+        if not self._handovers.guest_missing(interaction):
+            self._interactions.return_reached(interaction)
 
     def _interaction_faulted(self, event: ev.InteractionFaulted) -> None:
         """Total: the indexes are rebuilt from the records, and this one interaction is brought to a safe place."""
@@ -840,10 +844,13 @@ class CallCenter:
             self._leg_waits(leg)
 
     def _is_with_caller(self, leg: Leg) -> bool:
-        """It is in the customer's bridge and has not left it: news of where it waited before are late, or told twice."""
+        """It is in the customer's bridge and has not left it: news of where it waited before are late, or told twice. A leg that is
+        being joined and is in a bridge may be there, whatever was heard of the customer; where it is not, the join is overdue."""
         interaction = self._step.interactions.get(leg.interaction)
         caller = self._step.legs.get(interaction.leg) if interaction is not None else None
-        return leg.bridge is not None and caller is not None and caller.bridge == leg.bridge
+        if interaction is None or caller is None or leg.bridge is None:
+            return False
+        return caller.bridge == leg.bridge or (interaction.joining == leg.id and caller.bridge is None)
 
     def _leg_waits(self, leg: Leg) -> None:
         """It is parked, to be joined or ended. Told twice, it says nothing new."""

@@ -520,6 +520,16 @@ class Handovers:
             case _:
                 self.ledger.put(replace(interaction, guest=None))
 
+    def guest_missing(self, interaction: Interaction) -> bool:
+        """Whoever talked with a guest alone has been out of the talk for a while, and nothing was heard of the guest's end. False: it
+        was no such talk."""
+        guest = interaction.guest
+        if guest is None or interaction.talk is not None or interaction.state is not InteractionState.TALKING:
+            return False
+        self._guest_over(interaction, EndedBy.SYSTEM)
+        self.step.hang_up(guest.leg)
+        return True
+
     def customer_gone(self, interaction_id: InteractionId, by: EndedBy) -> None:
         """The customer's leg is over; what is said of the interaction itself follows."""
         interaction = self.step.interactions[interaction_id]

@@ -176,7 +176,9 @@ class Holding:
         )
         longest_s = since.mono_s - step.now.mono_s + self._queue(interaction, handover).max_talk_s
         step.deadlines.set(DeadlineKind.MAX_TALK, interaction.id, step.now.mono_s + max(longest_s, 1.0))
-        return interaction
+        if talk is not None and not interaction.room:
+            self.recorder.together_again(interaction, talk)
+        return step.interactions[interaction.id]
 
     def _recorded_again(self, talk: Talk) -> Talk:
         """The stretch begins with the talk; what was paused before it stays so."""

@@ -17,6 +17,7 @@ from ccserver.core.settings import RecordingMode
 from ccserver.core.state import Interaction, Talk
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks, paused_until
+from ccserver.core.transitions import InteractionState
 
 
 class Recorder:
@@ -28,14 +29,15 @@ class Recorder:
     # --- one agent's part ---------------------------------------------------------------------------------------------
     def demand(self, interaction: Interaction, talk: Talk) -> bool:
         """Somebody wants it recorded: from now on, or from the start where that was kept. False: it may not be."""
-        step, directory = self._step, self._step.settings.recording_dir
-        config = step.queue_settings(talk.queue, interaction)
-        holds = recording.policy(step.settings, interaction, config, talk.agent)
-        if not directory or talk.leg is None or holds.mode is RecordingMode.NEVER:
+        step = self._step
+        if not self._may_be(interaction, talk):
             return False
         if interaction.room:
             if not self._talks.tracks.demand(interaction):
                 return False
+        elif interaction.state is not InteractionState.TALKING:
+            # The customer is elsewhere: recorded when the two are together again.
+            self._put(interaction, replace(talk, is_recorded=True))
         elif not talk.recording:
             self._start(interaction, talk)
         self._step.store(MarkRecord(interaction=interaction.id, agent=talk.agent, what="record", at_utc_s=step.now.utc_s))
@@ -47,6 +49,16 @@ class Recorder:
         holds = recording.policy(self._step.settings, interaction, config, talk.agent)
         if self._step.settings.recording_dir and recording.begins(holds, interaction):
             self._start(interaction, talk)
+
+    def together_again(self, interaction: Interaction, talk: Talk) -> None:
+        """Somebody asked for it while the two were on their way to each other: that join records nothing."""
+        if talk.is_recorded and not talk.recording and self._may_be(interaction, talk):
+            self._start(interaction, talk)
+
+    def _may_be(self, interaction: Interaction, talk: Talk) -> bool:
+        config = self._step.queue_settings(talk.queue, interaction)
+        holds = recording.policy(self._step.settings, interaction, config, talk.agent)
+        return bool(self._step.settings.recording_dir) and talk.leg is not None and holds.mode is not RecordingMode.NEVER
 
     def _start(self, interaction: Interaction, talk: Talk) -> None:
         assert talk.leg is not None

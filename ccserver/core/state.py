@@ -315,7 +315,7 @@ class Talk:
     pauses: tuple[tuple[float, float], ...] = ()
     """Of the stretch that is being recorded: from and to, in seconds from its beginning."""
     is_recorded: bool = False
-    """It was before the customer was put on hold, and will be again."""
+    """It was before the customer was put on hold, or was asked for meanwhile, and will be when the two are together again."""
     is_apart: bool = False
     """In a conference each leg is recorded by itself: here what the agent says, and no more."""
     is_released: bool = False

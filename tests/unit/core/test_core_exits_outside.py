@@ -56,6 +56,20 @@ def test_the_number_is_called_for_the_caller_and_both_talk() -> None:
     assert SegmentKind.TALK in {s.kind for s in desk.kept(SegmentRecord)}
 
 
+def test_a_talk_outside_whose_end_nobody_tells_is_over_when_the_caller_is_back_for_a_while() -> None:
+    desk, caller, dial = to_outside()
+    answers(desk, caller, dial.leg)
+    desk.tell(ev.LegLeftBridge(leg=caller, bridge="b"), ev.LegLeftBridge(leg=dial.leg, bridge="b"))
+    desk.arrive(caller)
+    desk.wait(1.0)
+    assert desk.state(1) == "talking"
+    desk.wait(2.0)
+    assert [x.leg for x in desk.ever(c.HangUpLeg)] == [dial.leg] and desk.told(c.EndSession)
+    desk.hangs_up(caller)
+    desk.hangs_up(dial.leg)
+    assert desk.state(1) == "over" and outcome(desk) is Outcome.OVERFLOWED
+
+
 def test_nobody_answers_there_and_the_caller_hears_so() -> None:
     desk, caller, dial = to_outside()
     desk.hangs_up(dial.leg, cause=19)

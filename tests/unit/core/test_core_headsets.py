@@ -393,6 +393,27 @@ def test_late_news_of_the_place_where_it_waited_end_no_talk() -> None:
     assert desk.shown(1) is ShownState.WRAP_UP
 
 
+def test_news_of_the_place_where_it_waited_do_not_end_a_join_whose_news_of_the_customer_is_late() -> None:
+    """Else the customer is rung at the next phone, which takes them out of the talk with the line."""
+    desk = connected(agents=2)
+    caller = desk.call()
+    assert desk.told(c.JoinLeg)[0].leg == LINE
+    desk.tell(ev.LegEnteredBridge(leg=LINE, bridge="b"), ev.LegParked(leg=LINE))
+    assert desk.state(1) == "offered" and not desk.ever(c.RingAgent)
+    desk.tell(ev.LegEnteredBridge(leg=caller, bridge="b"))
+    assert desk.shown(1) is ShownState.TALKING and not desk.ever(c.RingAgent)
+
+
+def test_a_join_of_whose_customer_nothing_is_heard_ends_before_anybody_else_is_rung() -> None:
+    desk = connected(agents=2)
+    caller = desk.call()
+    desk.tell(ev.LegEnteredBridge(leg=LINE, bridge="b"), ev.LegParked(leg=LINE))
+    desk.wait(4.0)
+    assert desk.told(c.RedirectLegs)[0].moves[0].place is c.Place.PARK and not desk.ever(c.RingAgent)
+    desk.tell(ev.LegLeftBridge(leg=LINE, bridge="b"), ev.LegParked(leg=LINE))
+    assert desk.told(c.RingAgent)[0].caller == caller
+
+
 def test_a_caller_who_is_missing_is_told_no_position() -> None:
     desk = connected(announce_position_every_s=30.0)
     caller = desk.call()

@@ -128,6 +128,50 @@ def test_a_system_pauses_for_card_data_and_each_act_is_on_record() -> None:
     ]
 
 
+def test_what_is_asked_for_while_the_customer_is_on_hold_is_recorded_when_they_are_back() -> None:
+    desk = HandoverDesk(sales=a_queue(record=ON_DEMAND))
+    customer, offer = desk.talk()
+    desk.keys(offer.leg, "*2")
+    desk.apart(customer, offer.leg)
+    assert ask(desk, ev.RecordingAct.RECORD).is_ok
+    assert not desk.told(c.ControlRecording), "the customer is not there"
+    desk.number(offer.leg, "")
+    assert desk.told(c.JoinLeg)[0].recording
+    desk.join_happens()
+    desk.hangs_up(customer)
+    assert [r.agent for r in desk.kept(RecordingRecord)] == ["101"]
+
+
+def test_what_is_asked_for_while_the_two_are_being_joined_is_recorded_from_the_join_on() -> None:
+    desk = HandoverDesk(sales=a_queue(record=ON_DEMAND))
+    customer, offer = desk.talk()
+    desk.keys(offer.leg, "*2")
+    desk.apart(customer, offer.leg)
+    desk.number(offer.leg, "")
+    (join,) = desk.told(c.JoinLeg)
+    assert not join.recording and ask(desk, ev.RecordingAct.RECORD).is_ok and not desk.told(c.ControlRecording)
+    desk.bridged(join.leg, join.caller)
+    (started,) = desk.ever(c.ControlRecording)
+    assert (started.leg, started.what) == (offer.leg, c.RecordingStep.START)
+    desk.hangs_up(customer)
+    assert [r.path for r in desk.kept(RecordingRecord)] == [started.recording]
+
+
+def test_a_conference_of_which_a_recording_was_asked_for_in_the_consultation_is_recorded_apart() -> None:
+    desk = HandoverDesk(sales=a_queue(record=ON_DEMAND))
+    customer, agent, colleague = desk.consulting()
+    assert ask(desk, ev.RecordingAct.RECORD).is_ok and not desk.told(c.ControlRecording)
+    desk.keys(agent, "*3")
+    (move,) = desk.told(c.RedirectLegs)
+    assert all(each.recording for each in move.moves if each.leg == agent)
+    desk.done(c.RedirectLegs)
+    for leg in (agent, colleague, customer):
+        desk.left(leg)
+        desk.tell(ev.LegEnteredBridge(leg=leg, bridge="room"))
+    desk.hangs_up(colleague)
+    assert desk.it().talk.recording and desk.it().tracks
+
+
 # --- consent --------------------------------------------------------------------------------------------------------------------
 def consenting(node: ConsentNode, policy: RecordingPolicy = ALWAYS) -> FlowDesk:
     return FlowDesk(a_flow(start=node), queues={"sales": a_queue(record=policy)})
