@@ -840,8 +840,13 @@ class CallCenter:
 
     def _leg_parked(self, event: ev.LegParked) -> None:
         leg = self._heard(event.leg)
-        if leg is not None and not self._is_with_caller(leg):
+        if leg is not None and not self._is_with_caller(leg) and not self._is_asked(leg):
             self._leg_waits(leg)
+
+    def _is_asked(self, leg: Leg) -> bool:
+        """It is in a session that goes on, and did not leave it: news of where it waited before are late, or told twice."""
+        session = self._step.sessions.get(leg.session)
+        return session is not None and not session.is_ending and not session.is_left
 
     def _is_with_caller(self, leg: Leg) -> bool:
         """It is in the customer's bridge and has not left it: news of where it waited before are late, or told twice. A leg that is

@@ -218,6 +218,8 @@ class Session:
     verb: CommandId | None = None
     agent: AgentId | None = None
     is_ending: bool = False
+    is_left: bool = False
+    """Its leg was sent elsewhere, out of it: the end of the connection is about to be told."""
     unseen: int = 0
     message: Message | None = None
     office: "Office | None" = None

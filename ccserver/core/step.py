@@ -184,10 +184,14 @@ class Step:
                 what, leg = Awaited.DIAL, command.leg
             case SpyLeg():
                 what, leg = Awaited.SPY, command.leg
+                self._leaves(leg)
             case JoinLeg():
                 what, leg = Awaited.JOIN, command.leg
+                self._leaves(leg)
             case RedirectLegs():
                 what, leg = Awaited.REDIRECT, command.moves[0].leg
+                for move in command.moves:
+                    self._leaves(move.leg)
             case HangUpLeg():
                 what, leg = Awaited.HANG_UP, command.leg
             case _:
@@ -195,6 +199,13 @@ class Step:
         command_id = self.emit(command)
         self.outstanding.put(command_id, Outstanding(what=what, leg=leg, sent_s=self.now.mono_s))
         return command_id
+
+    def _leaves(self, leg_id: LegId) -> None:
+        """The leg is sent out of what it is in, also out of a session."""
+        leg = self.legs.get(leg_id)
+        session = self.sessions.get(leg.session) if leg is not None else None
+        if session is not None:
+            self.sessions.put(session.id, replace(session, is_left=True))
 
     def store_audit(self, record: AuditRecord, leg: LegId | None) -> CommandId:
         """Durable before acting: the entry is committed before what it tells is done. `leg` waits for it meanwhile."""

@@ -414,6 +414,28 @@ def test_a_join_of_whose_customer_nothing_is_heard_ends_before_anybody_else_is_r
     assert desk.told(c.RingAgent)[0].caller == caller
 
 
+def test_news_of_the_place_where_it_waited_mean_nothing_while_the_line_is_asked_or_told_something() -> None:
+    desk = connected(HeadsetNotice.BEEP)
+    caller = desk.call()
+    at_desk(desk)
+    desk.tell(ev.LegParked(leg=LINE))
+    assert not desk.told(c.JoinLeg), "the notice is still being said"
+    desk.prompt_ends(LINE)
+    parks(desk)
+    assert desk.told(c.JoinLeg)[0].caller == caller
+
+
+def test_a_line_that_was_sent_away_may_park_before_the_end_of_its_session_is_told() -> None:
+    desk = connected(HeadsetNotice.BEEP)
+    caller = desk.call()
+    at_desk(desk)
+    desk.wait(16.0)
+    assert desk.ever(c.RedirectLegs)[-1].moves[0].place is c.Place.PARK
+    parks(desk)
+    assert [offer.leg for offer in desk.kept(OfferRecord)] == [LINE]
+    desk.hangs_up(caller)
+
+
 def test_a_caller_who_is_missing_is_told_no_position() -> None:
     desk = connected(announce_position_every_s=30.0)
     caller = desk.call()
