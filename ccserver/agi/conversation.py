@@ -6,7 +6,7 @@ The verbs of a session (`session`) are written as one coroutine that asks and wa
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -63,6 +63,8 @@ class Conversation:
         self, clock: Clock, write: Callable[[bytes], None], drop: Callable[[str], None], counters: AgiCounters
     ) -> None:
         self.typed = TypedDigits()
+        self.is_hung_up = False
+        """Asterisk has said so: the channel is over for this session, gone or taken elsewhere."""
         self._clock = clock
         self._write = write
         self._drop = drop
@@ -148,6 +150,12 @@ class Conversation:
         assert self._waiting is None
         self._waiting = Deferred()
         await self._waiting
+
+    async def over(self) -> NoReturn:
+        """The channel is over for this session: ends the connection. Raises SessionOver."""
+        self._drop("dead_channel")
+        while True:
+            await self.change()
 
     # --- for the session and its connection ---------------------------------------------------------------------------
     def wake(self) -> None:

@@ -304,6 +304,8 @@ class AgiConnection(Protocol):
         except wire.WireViolation as violation:
             self._refuse_or_drop("violation", str(violation))
             return
+        if self.session is not None and wire.HungUp() in messages:
+            self.session.conversation.is_hung_up = True  # a reply before it may be of a command that was cut short by it
         for message in messages:
             self._take(message)
             if self._is_closing:

@@ -81,6 +81,7 @@ _ROOM = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EXTENSION = re.compile(r"[0-9A-Za-z_*#+-]{1,40}")
 _MESSAGE = re.compile(r"(/[A-Za-z0-9_./-]{1,300})\.(wav|WAV|gsm|ulaw|alaw|sln)")
 _STOP_DIGITS = re.compile(r"[0-9*#]{0,12}")
+_END_POSITION = re.compile(r"endpos=([0-9]{1,12})")
 _RECORDED = re.compile(r"\((dtmf|timeout|hangup)\) endpos=([0-9]{1,12})")
 _SAMPLES_PER_S = 8000
 _SILENCE_LEFT_S = 1.0
@@ -464,8 +465,9 @@ class Session:
                 self._music = None
                 reply = await self.conversation.ask(line.command, limit_s=SPEECH_LIMIT_S, is_listening=bool(stop))
                 if reply.code != wire.OK or reply.result is None or reply.result < 0:
-                    # With HANGUP before it this would mean the channel is over; alone it is a file that cannot be played.
-                    is_whole = False
+                    if self.conversation.is_hung_up or _is_cut(reply):
+                        await self.conversation.over()
+                    is_whole = False  # a file that cannot be played
                 elif reply.result > 0:
                     return is_whole
         return is_whole
@@ -511,6 +513,12 @@ class Session:
             if self.conversation.now_s() >= deadline_s:
                 return digits, VerbEnd.TIMEOUT
             await self.conversation.listen_until(deadline_s)
+
+
+def _is_cut(reply: wire.Reply) -> bool:
+    """Whether the end of the channel cut a file short: one that cannot be played ends at its first sample, with the same result."""
+    told = _END_POSITION.search(reply.text)
+    return told is not None and int(told[1]) > 0
 
 
 def _record_line(verb: RecordMessage) -> bytes:

@@ -582,7 +582,8 @@ class Flows:
     def _number(self, interaction: Interaction, node: NumberNode) -> None:
         if not interaction.is_answered:
             interaction = self.callers.answer(interaction)
-        self.ledger.menu_segment(interaction, FlowEnd.TO_PEOPLE)
+        interaction = self.ledger.menu_segment(interaction, FlowEnd.TO_PEOPLE)
+        self.ledger.put(replace(interaction, outcome=interaction.outcome or Outcome.OVERFLOWED))
         self.step.tell(NumberWanted(interaction.id, node.number))
 
     def number_failed(self, interaction: Interaction) -> bool:
@@ -594,7 +595,9 @@ class Flows:
             return False
         self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
         state = advance(INTERACTION, interaction.state, InteractionStep.BACK_TO_MENU)
-        self.go_on(self.ledger.put(replace(interaction, state=state, menu_since=self.step.now)), to, StepHow.FAILED)
+        outcome = interaction.outcome if interaction.visits else None  # as before it was sent out
+        interaction = self.ledger.put(replace(interaction, state=state, outcome=outcome, menu_since=self.step.now))
+        self.go_on(interaction, to, StepHow.FAILED)
         return True
 
     def _extension(self, interaction: Interaction, node: ExtensionNode) -> None:

@@ -290,7 +290,7 @@ def left_by(interaction: Interaction, *, is_lost: bool = False, is_release: bool
     """How the passage of an interaction ends whose call ends in the flow; `is_release`: the flow ends it."""
     if is_lost or interaction.outcome is Outcome.LOST:
         return FlowEnd.LOST
-    if interaction.outcome in (Outcome.LEFT_MESSAGE, Outcome.OVERFLOWED):
+    if interaction.outcome in (Outcome.LEFT_MESSAGE, Outcome.OVERFLOWED, Outcome.CONFERENCE):
         return FlowEnd.TO_PEOPLE
     if interaction.is_served:
         return FlowEnd.SERVED

@@ -32,7 +32,7 @@ class Outcome(Enum):
     ABANDONED = "abandoned"  # left while waiting
     LEFT_IN_MENU = "left_in_menu"
     REFUSED = "refused"  # full, closed, unstaffed, or a flow that says so
-    OVERFLOWED = "overflowed"  # handed to an extension of the PBX
+    OVERFLOWED = "overflowed"  # handed to an extension of the PBX, or to a number outside
     CONFERENCE = "conference"  # went into a conference, whose own record goes on
     CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
     LEFT_MESSAGE = "left_message"  # was asked for a message; the message's own record says that one was left
@@ -569,7 +569,7 @@ class FlowEnd(Enum):
 
     SERVED = "served"  # what the caller came for was done, whoever hung up then
     ENDED = "ended"  # the flow ended the call without having said so: closed, or nothing to offer
-    TO_PEOPLE = "to_people"  # a queue, an agent, a number, an extension, a callback, a message
+    TO_PEOPLE = "to_people"  # a queue, an agent, a number, an extension, a conference, a callback, a message
     BACK = "back"  # to the agent who had sent the customer
     GAVE_UP = "gave_up"  # hung up in the middle
     LOST = "lost"  # the PBX or a fault ended it

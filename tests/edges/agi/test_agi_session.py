@@ -519,6 +519,18 @@ def test_hangup_closes_without_an_end_for_the_verb(desk: Desk) -> None:
     assert desk.take_events() == []
 
 
+@pytest.mark.parametrize("cut", [b"200 result=-1 endpos=6080\n", b"200 result=-1 endpos=0\nHANGUP\n"])
+def test_a_prompt_that_the_end_of_the_channel_cuts_short_has_no_end(desk: Desk, cut: bytes) -> None:
+    """Asterisk answers the command before it says HANGUP; an end of the prompt would lead the caller on who is gone."""
+    peer = desk.call()
+    session = peer.session
+    peer.say("welcome")
+    peer.send(cut)
+    assert peer.wire.is_lost
+    peer.hang_up()
+    assert desk.take_events() == [SessionClosed(session=session)]
+
+
 @pytest.mark.parametrize("line", [b"511 Command Not Permitted on a dead channel\n", b"200 result=-1\n", b"200 result=\n"])
 def test_a_dead_channel_is_let_go(desk: Desk, line: bytes) -> None:
     peer = desk.call()

@@ -591,6 +591,29 @@ def test_a_number_that_nobody_answers_leads_on() -> None:
     assert desk.passages() == [(FlowEnd.TO_PEOPLE, "start"), (FlowEnd.TO_PEOPLE, "start!failed people")]
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_who_hangs_up_at_a_number_outside_was_handed_on_and_not_lost(is_answered: bool) -> None:
+    desk = FlowDesk(a_flow(start=NumberNode(number="+34910000009", on_failure="people")))
+    caller = desk.dial()
+    (dial,) = desk.told(c.DialOut)
+    desk.tell(ev.LegStarted(leg=dial.leg, channel="PJSIP/carrier-9"))
+    if is_answered:
+        desk.tell(ev.LegAnswered(leg=dial.leg))
+    desk.hangs_up(caller)
+    desk.tell(ev.LegEnded(leg=dial.leg, cause=16))
+    assert desk.kept(InteractionRecord)[0].outcome is Outcome.OVERFLOWED
+
+
+def test_who_gives_up_after_a_number_outside_failed_has_left_in_the_menu() -> None:
+    desk = FlowDesk(a_flow(start=NumberNode(number="+34910000009", on_failure="choose"), choose=CHOICE))
+    caller = desk.dial()
+    (dial,) = desk.told(c.DialOut)
+    desk.tell(ev.LegStarted(leg=dial.leg, channel="PJSIP/carrier-9"))
+    desk.tell(ev.LegEnded(leg=dial.leg, cause=19))
+    desk.hangs_up(caller)
+    assert desk.kept(InteractionRecord)[0].outcome is Outcome.LEFT_IN_MENU
+
+
 def test_an_extension_is_said_goodbye_to_and_counted() -> None:
     desk = FlowDesk(a_flow(start=ExtensionNode(extension="500", say=spoken("moment"))))
     caller = desk.dial()
