@@ -1,39 +1,30 @@
 """Conferences with a number on a real PBX: who is let in, who hears whom, what moderators and operators do, what outlives a kill."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from harness.archive import decoded, files_of
-from harness.center import PROMPTS_HZ, Center
+from harness.center import Center
 from harness.cli import command
-from harness.floor import VOICES, Floor, FloorSite
+from harness.floor import VOICES, Floor
 from harness.ledger import Ledger
+from harness.room import (
+    MODERATORS,
+    PIN,
+    ROOM_DID,
+    RoomSite,
+    asked,
+    calls_in,
+    dials_in,
+    everybody_out,
+    has_members,
+    hears_no_more,
+    room,
+)
 from harness.waiting import until
 
-from ccserver.agi.secrets import hash_pin
 from ccserver.lab import audio
 from ccserver.lab.phones import PhoneProcess
-
-PIN, MODERATORS = "2468", "97531"
-PIN_HASH, MODERATORS_HASH = hash_pin(PIN), hash_pin(MODERATORS)
-ROOM_DID = "909"
-
-
-@dataclass(kw_only=True)
-class RoomSite(FloorSite):
-    def settings(self) -> dict[str, Any]:
-        whole = super().settings()
-        pins = {"pin_hash": PIN_HASH, "moderator_pin_hash": MODERATORS_HASH}
-        whole["conferences"] = {
-            "monday": {"number": "700", **pins},
-            "lecture": {"number": "701", "moderator_pin_hash": MODERATORS_HASH, "wait_for_moderator": True},
-            "board": {"number": "702", "record": True},
-        }
-        whole["flows"]["room"] = {"start": "in", "nodes": {"in": {"conference": "monday"}}}
-        whole["dids"][ROOM_DID] = {"flow": "room", "language": "en"}
-        return whole
 
 
 @pytest.fixture(scope="module")
@@ -44,62 +35,6 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Ro
 @pytest.fixture
 def floor(center: Center, books: Ledger, desk: PhoneProcess, phones: PhoneProcess, tmp_path: Path) -> Floor:
     return Floor(center, desk, phones, tmp_path)
-
-
-async def asked(floor: Floor, who: str, typed: str) -> None:
-    """The PIN is asked for, and typed."""
-    before_ms = floor.ear(who).ms(PROMPTS_HZ["cc-conference-pin"])
-    await floor.is_told(who, "cc-conference-pin", before_ms + 100)
-    await floor.phones[who].dtmf(f"{typed}#")
-
-
-async def dials_in(floor: Floor, agent: str, number: str, pin: str | None = None) -> None:
-    """The agent's phone goes into a room; without a PIN none is asked for."""
-    if agent not in floor.phones:
-        await floor.agent(agent)
-    await floor.phones[agent].call(f"*60{number}")
-    await floor.phones[agent].wait("up")
-    if pin is not None:
-        await asked(floor, agent, pin)
-    await floor.is_told(agent, "cc-conference-enter", 100)
-
-
-async def calls_in(floor: Floor, pin: str = PIN) -> None:
-    await floor.customer(ROOM_DID)
-    await asked(floor, "customer", pin)
-    await floor.is_told("customer", "cc-conference-enter", 100)
-
-
-async def room(floor: Floor, name: str = "monday") -> dict[str, Any]:
-    shown = await floor.center.ask("conference.show", conference=name)
-    assert isinstance(shown, dict)
-    return shown
-
-
-async def has_members(floor: Floor, count: int, name: str = "monday") -> list[dict[str, Any]]:
-    async def look() -> bool:
-        return len((await room(floor, name))["members"]) == count
-
-    await until(look, 10, what=f"{count} members of {name}")
-    members = (await room(floor, name))["members"]
-    assert isinstance(members, list)
-    return members
-
-
-async def hears_no_more(floor: Floor, listener: str, speaker: str, beside: str) -> None:
-    """While `beside` is heard on, `speaker` is not."""
-    await floor.hears(listener, beside, ms=1000)  # until the key, or the order, is there
-    before_ms = floor.ear(listener).ms(floor.voice(speaker))
-    await floor.hears(listener, beside, ms=800)
-    assert floor.ear(listener).ms(floor.voice(speaker)) <= before_ms + 100, f"{listener} hears {speaker}"
-
-
-async def everybody_out(floor: Floor, *gone: str) -> None:
-    """All but those who are `gone` hang up."""
-    for name, phone in floor.phones.items():
-        if name not in gone:
-            await phone.hangup()
-    await floor.center.quiet()
 
 
 async def test_agents_and_a_caller_talk_and_an_operator_mutes_puts_out_and_ends(floor: Floor, books: Ledger) -> None:
