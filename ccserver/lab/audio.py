@@ -1,16 +1,19 @@
 """Which tones are in a wav file, and when: how the lab hears who is connected with whom.  Tones are also made here.
 
-Plain Python, 8 or 16 kHz, 16 bits: a block of 100 ms costs about 0.3 ms per frequency.
+Plain Python, 8 or 16 kHz, 16 bits: a block of 100 ms costs about 0.1 ms per frequency, once: who looks again into a file that has
+grown meanwhile pays for what is new.
 """
 
 import array
 import itertools
 import math
+import operator
 import struct
 import sys
 import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 BLOCK_MS = 100
@@ -63,12 +66,51 @@ def read(path: Path) -> tuple[int, list[Sequence[int]]]:
 
 
 def power(samples: Sequence[int], rate: int, frequency_hz: float) -> float:
-    """Mean square of what `samples` hold at one frequency (Goertzel)."""
-    factor = 2 * math.cos(2 * math.pi * frequency_hz / rate)
-    before = last = 0.0
-    for sample in samples:
-        before, last = last, sample + factor * last - before
-    return 2 * (before * before + last * last - factor * before * last) / (len(samples) ** 2)
+    """Mean square of what `samples` hold at one frequency: that term of the discrete Fourier transform."""
+    cosines, sines = _waves(len(samples), rate, frequency_hz)
+    real: float = sum(map(operator.mul, samples, cosines))
+    imaginary: float = sum(map(operator.mul, samples, sines))
+    return 2 * (real * real + imaginary * imaginary) / (len(samples) ** 2)
+
+
+@lru_cache(maxsize=1024)
+def _waves(count: int, rate: int, frequency_hz: float) -> tuple[Sequence[float], Sequence[float]]:
+    step = 2 * math.pi * frequency_hz / rate
+    return [math.cos(step * at) for at in range(count)], [math.sin(step * at) for at in range(count)]
+
+
+class _Block:
+    """What is known of one block of samples, found when it is asked for."""
+
+    def __init__(self, samples: Sequence[int], rate: int) -> None:
+        self._samples = samples
+        self._rate = rate
+        self._holds: dict[int, bool] = {}
+
+    @cached_property
+    def energy(self) -> float:
+        return math.fsum(sample * sample for sample in self._samples) / len(self._samples)
+
+    @property
+    def is_silent(self) -> bool:
+        return self.energy < _SILENCE_RMS**2
+
+    def holds(self, frequency_hz: int) -> bool:
+        if frequency_hz not in self._holds:
+            is_there = not self.is_silent and power(self._samples, self._rate, frequency_hz) > _SHARE * self.energy
+            self._holds[frequency_hz] = is_there
+        return self._holds[frequency_hz]
+
+
+@lru_cache(maxsize=8192)
+def _block(samples: bytes, rate: int) -> _Block:
+    return _Block(array.array("h", samples), rate)
+
+
+def _blocks(samples: Sequence[int], rate: int) -> list[_Block]:
+    size = rate * BLOCK_MS // 1000
+    whole = samples.tobytes() if isinstance(samples, array.array) else array.array("h", samples).tobytes()
+    return [_block(whole[at : at + 2 * size], rate) for at in range(0, len(whole) - 2 * size + 1, 2 * size)]
 
 
 def heard(path: Path, frequencies_hz: Iterable[int], channel: int = 0) -> dict[int, list[Span]]:
@@ -79,30 +121,14 @@ def heard(path: Path, frequencies_hz: Iterable[int], channel: int = 0) -> dict[i
 
 def heard_in(samples: Sequence[int], rate: int, frequencies_hz: Iterable[int]) -> dict[int, list[Span]]:
     """As `heard`, of samples."""
-    size = rate * BLOCK_MS // 1000
-    marks: dict[int, list[int]] = {frequency: [] for frequency in frequencies_hz}
-    for number in range(len(samples) // size):
-        block = samples[number * size : (number + 1) * size]
-        whole = math.fsum(sample * sample for sample in block) / size
-        if whole < _SILENCE_RMS**2:
-            continue
-        for frequency, blocks in marks.items():
-            if power(block, rate, frequency) > _SHARE * whole:
-                blocks.append(number)
-    return {frequency: _spans(blocks) for frequency, blocks in marks.items()}
+    blocks = _blocks(samples, rate)
+    return {hz: _spans([number for number, block in enumerate(blocks) if block.holds(hz)]) for hz in frequencies_hz}
 
 
 def loud(path: Path, channel: int = 0) -> list[Span]:
     """The spans in which there is anything but silence: music, speech, tones."""
     rate, channels = read(path)
-    size = rate * BLOCK_MS // 1000
-    samples = channels[channel]
-    blocks = [
-        number
-        for number in range(len(samples) // size)
-        if math.fsum(s * s for s in samples[number * size : (number + 1) * size]) / size >= _SILENCE_RMS**2
-    ]
-    return _spans(blocks)
+    return _spans([number for number, block in enumerate(_blocks(channels[channel], rate)) if not block.is_silent])
 
 
 def total_ms(spans: Iterable[Span]) -> int:
