@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ccserver.config.checks import check_document
 from ccserver.config.customers import Known, read_customers
+from ccserver.config.dialing_build import Written, dialing_settings
+from ccserver.config.dialing_checks import check_dialing
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.exits import all_queues
 from ccserver.config.key_files import MasterKey, NoKey, read_key
@@ -22,6 +24,7 @@ from ccserver.config.recording_section import recording_edge
 from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
 from ccserver.config.speech_section import numbers_by, speech_edge
+from ccserver.core.dialer.settings import DialingSettings
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, RecordingRules, Settings
 
@@ -83,12 +86,13 @@ def _examine(path: Path, *, are_secrets_needed: bool) -> tuple[Configuration | N
         return None, _sorted(reader.problems), _sorted(reader.warnings)
     customers = _customers(document, reader)
     check_document(document, reader)
+    dialing = _dialing(document, reader)
     secrets = _Secrets(reader, are_secrets_needed)
     edges = _edges(document, secrets)
     if reader.problems or edges is None:
         return None, _sorted(reader.problems), _sorted(reader.warnings)
     warnings = _sorted(reader.warnings)
-    settings = _settings(document, customers)
+    settings = _settings(document, customers, dialing)
     return (
         Configuration(settings=settings, edges=edges, source=source, files=files, warnings=tuple(warnings)),
         [],
@@ -296,7 +300,21 @@ def _agent(section: AgentSection) -> AgentSettings:
     )
 
 
-def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> Settings:
+def _dialing(document: Document, reader: Reader) -> DialingSettings | None:
+    written = Written(
+        country=document.country,
+        dialing=document.dialing,
+        campaigns=document.campaigns,
+        trunks=document.trunks,
+        caller_ids=document.caller_ids,
+    )
+    settings = dialing_settings(written, reader)
+    if settings is not None:
+        check_dialing(settings, document.dids, reader)
+    return settings
+
+
+def _settings(document: Document, customers: Mapping[str, CustomerSettings], dialing: DialingSettings | None) -> Settings:
     offers = document.offers
     if offers is None:
         raise AssertionError("a document without offers was told as a problem")
@@ -336,6 +354,7 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings]) -> 
         "roles": document.roles,
         "supervision_notice": document.supervision.notice,
         "conferences": {name: section.settings() for name, section in document.conferences.items()},
+        "dialing": dialing,
         "trunk": trunk,
         "timezone": document.timezone,
         "limits": document.limits,

@@ -59,6 +59,13 @@ class _Place:
     region: str | None
 
 
+def public_days(country: str, region: str | None) -> frozenset[str]:
+    """The holidays of a country (or of a region of it) that the package knows, as ISO dates of the years around this one."""
+    this = date.today().year
+    found = public_holidays.country_holidays(country, subdiv=region, years=range(this - YEARS_BEFORE, this + YEARS_AFTER + 1))
+    return frozenset(each.isoformat() for each in found)
+
+
 class Holidays:
     """The public holidays of a country, or of a region of it, as ISO dates; by the package `holidays`."""
 
@@ -102,11 +109,7 @@ class Holidays:
             message = f"expected a region of {place.country} whose holidays are known, got {quoted(place.region)}"
             reader.tell((*path, "region"), hinted(message, hint))
             return None
-        this = date.today().year
-        found = public_holidays.country_holidays(
-            place.country, subdiv=place.region, years=range(this - YEARS_BEFORE, this + YEARS_AFTER + 1)
-        )
-        return frozenset(each.isoformat() for each in found)
+        return public_days(place.country, place.region)
 
     def _by_name(self, place: _Place) -> str:
         names = public_holidays.country_holidays(place.country).get_subdivision_aliases()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
+from ccserver.config.dialing_sections import AmdWord
 from ccserver.config.kinds import SpokenText
 from ccserver.config.opening import Holidays
 from ccserver.config.pieces import Speech, piece
@@ -107,7 +108,7 @@ def _inside(kind: object, name: str) -> list[tuple[str, Group[object]]]:
         case OneOf():
             of = name if "nodes" in name or "look_ups" in name else "queues.NAME.EXIT"
             return [(f"{of}: {key}", group) for key, group in kind.groups.items()]
-        case SpokenText() | Holidays():
+        case SpokenText() | Holidays() | AmdWord():
             return [(name, kind.group)]
         case Speech():
             return [(f"a piece of speech: {key}", group) for key, group in piece.groups.items()]

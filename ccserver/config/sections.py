@@ -10,6 +10,15 @@ import phonenumbers
 
 from ccserver.config import flows, kinds, opening, people, queues, requirements, ways
 from ccserver.config.conference_section import ConferenceSection, conference
+from ccserver.config.dialing_sections import (
+    CallerIdSection,
+    CampaignSection,
+    DialingSection,
+    caller_ids,
+    campaigns,
+    dialing,
+    trunks,
+)
 from ccserver.config.edges import DialplanEdge, MetricsEdge, PromptSource
 from ccserver.config.kinds import NAME_HINT, NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.look_up_sections import LookUpDatabaseSection, LookUpSection
@@ -23,8 +32,10 @@ from ccserver.config.recording_section import RecordingSection, recording
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, Kind, ListOf, MapOf, Reader, Text
 from ccserver.config.speech_section import SpeechSection, speech
 from ccserver.config.web_sections import ApiSection, WebhookSection, api, webhook
+from ccserver.core.dialer.settings import TrunkSettings
 from ccserver.core.ids import (
     AgentId,
+    CampaignId,
     ClassOfServiceId,
     DispositionId,
     FlowId,
@@ -37,6 +48,7 @@ from ccserver.core.ids import (
     RoleId,
     RoomId,
     SkillId,
+    TrunkId,
 )
 from ccserver.core.settings import (
     DIRECT,
@@ -148,6 +160,10 @@ class Document:
     sendable_flows: Mapping[str, FlowId]
     recordable_prompts: Mapping[str, RecordablePrompt]
     conferences: Mapping[RoomId, ConferenceSection]
+    dialing: DialingSection | None
+    campaigns: Mapping[CampaignId, CampaignSection]
+    trunks: Mapping[TrunkId, TrunkSettings]
+    caller_ids: Mapping[str, CallerIdSection]
     limits: Limits
 
 
@@ -487,6 +503,20 @@ top = Group(
             "Rooms that agents dial into, and callers are led into by a node `conference`.",
             default={},
         ),
+        Field(
+            "dialing",
+            dialing,
+            "Outbound calls: the rules that every one must keep. Without it those of the preset of `country`.",
+            default=None,
+        ),
+        Field(
+            "campaigns",
+            campaigns,
+            "Who is called, how and when. They are checked; the daemon does not dial them yet.",
+            default={},
+        ),
+        Field("trunks", trunks, "The ways outside that campaigns use.", default={}),
+        Field("caller_ids", caller_ids, "The numbers of ours that callees see.", default={}),
         Field("callers", people.callers, "What is done with certain callers.", default=CallerRules(marks={})),
         Field(
             "customers_file",

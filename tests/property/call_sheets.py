@@ -265,6 +265,8 @@ UNLAWFUL: Mapping[Refusal, list[Case]] = {
     Refusal.OUTSIDE_WINDOW: [
         (_as_they_are, lambda sheet: _marketing(sheet, zones=("Asia/Tokyo",))),
         (_as_they_are, lambda sheet: _marketing(sheet, zones=(*sheet.zones, "Pacific/Auckland"))),
+        (_as_they_are, lambda sheet: _requested(sheet, zones=("Asia/Tokyo",), agreed_utc_s=NOON + 60)),
+        (_as_they_are, lambda sheet: _requested(sheet, zones=("Asia/Tokyo",), agreed_utc_s=NOON - 3601)),
         (_with(week=((),) * 7), _marketing),
         (
             _with(closed_on_holidays=True, holidays={place[0]: frozenset({"2026-11-25"}) for place in PLACES.values()}),
@@ -308,6 +310,7 @@ any_sheet: st.SearchStrategy[FactSheet] = st.builds(
     is_campaign_open=st.booleans(),
     campaign_opens_utc_s=_maybe,
     requested_utc_s=_maybe,
+    agreed_utc_s=_maybe,
     due_utc_s=_maybe,
     consent=st.none() | st.builds(Consent, kind=st.sampled_from(ConsentKind), given_utc_s=_maybe, expires_utc_s=_maybe),
     listings=st.lists(st.builds(Listing, campaign=st.none() | _text.map(CampaignId), at_utc_s=_times), max_size=2).map(tuple),

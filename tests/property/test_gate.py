@@ -1,6 +1,7 @@
 """The law's gate: it always answers, refuses whatever any rule refuses, and never allows more under stricter rules."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from call_sheets import NOON, UNLAWFUL, any_sheet, lawful, mixed, rules_of, some_rules, stricter
@@ -12,6 +13,7 @@ from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.dialer.gate import RULES, all_refusals, facts_are_sound, judge
 from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.rules import looser
+from ccserver.core.dialer.terms import Purpose
 from ccserver.core.dialer.verdict import ALLOWED, Allowed, Refusal, Refused
 
 few = settings(max_examples=60, deadline=None)
@@ -77,6 +79,21 @@ def test_stricter_rules_never_allow_more(data: st.DataObject) -> None:
     assert looser(strict, rules) == ()
     if judge(sheet, strict, NOON) == ALLOWED:
         assert judge(sheet, rules, NOON) == ALLOWED, (looser(rules, strict), all_refusals(sheet, rules, NOON))
+
+
+@few
+@given(data=st.data(), asked_s=st.floats(0, 7200), agreed_s=st.none() | st.floats(0, 3600))
+def test_who_expects_the_call_is_called_at_any_hour(data: st.DataObject, asked_s: float, agreed_s: float | None) -> None:
+    rules = data.draw(some_rules)
+    sheet = replace(
+        data.draw(lawful(rules)),
+        zones=("Asia/Tokyo",),
+        purpose=Purpose.REQUESTED,
+        requested_utc_s=NOON - (asked_s if agreed_s is None else 9 * 86_400),
+        agreed_utc_s=None if agreed_s is None else NOON - agreed_s,
+    )
+    assert judge(sheet, rules, NOON) == ALLOWED, all_refusals(sheet, rules, NOON)
+    assert judge(replace(sheet, purpose=Purpose.SERVICE), rules, NOON) != ALLOWED
 
 
 @few

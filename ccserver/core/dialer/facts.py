@@ -94,6 +94,8 @@ class FactSheet:
     campaign_opens_utc_s: float | None = None
     requested_utc_s: float | None = None
     """When the person asked to be called."""
+    agreed_utc_s: float | None = None
+    """The time for which the person asked to be called."""
     due_utc_s: float | None = None
     """Not before: by the rule for another try, or as it was agreed."""
     consent: Consent | None = None

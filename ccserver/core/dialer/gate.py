@@ -4,8 +4,8 @@
 are small functions in one table, in the order in which they are asked; the first refusal is the answer, and `all_refusals` tells
 every one. A call is judged when its lead is claimed, and again, with facts that were read anew, just before it is dialled.
 
-What binds depends on the purpose: nobody is called for marketing against a register; who asked to be called may be called although it is
-Sunday. An automatic call needs consent in every country and for every purpose.
+What binds depends on the purpose: nobody is called for marketing against a register; who asked to be called on Sunday at
+eight is called then. An automatic call needs consent in every country and for every purpose.
 """
 
 import math
@@ -25,6 +25,8 @@ AHEAD_S = 60.0
 MONTH_S = 30 * DAY_S
 REQUEST_HOLDS_S = MONTH_S
 """Who asked to be called is called within this time, or asked again."""
+EXPECTED_S = 3600.0
+"""Who named a time expects the call for so long from then on; who asked just now, for twice as long."""
 
 
 Rule = Callable[[FactSheet, Rules, float], Refused | None]
@@ -75,7 +77,12 @@ def facts_are_sound(sheet: FactSheet, rules: Rules, now: float) -> Refused | Non
     for what, at_s in past.items():
         if at_s is not None and not 0 <= at_s <= now + AHEAD_S:
             return unsound(f"{what} at {at_s:g}, and now it is {now:g}")
-    future = (sheet.due_utc_s, sheet.campaign_opens_utc_s, consent.expires_utc_s if consent is not None else None)
+    future = (
+        sheet.due_utc_s,
+        sheet.agreed_utc_s,
+        sheet.campaign_opens_utc_s,
+        consent.expires_utc_s if consent is not None else None,
+    )
     if any(at_s is not None and not 0 <= at_s <= LATEST_UTC_S for at_s in future):
         return unsound("a time that there is not")
     counts = (made.day, made.month, made.number, made.campaign, made.lifetime)
@@ -143,7 +150,7 @@ def purpose_is_known(sheet: FactSheet, rules: Rules, now: float) -> Refused | No
 
 
 def mode_is_allowed(sheet: FactSheet, rules: Rules, now: float) -> Refused | None:
-    """A preset whose sources nobody has read allows calls that a person dials, and no others. Ours."""
+    """A preset that is not verified allows calls that a person dials, and no others. Ours."""
     if sheet.mode not in rules.modes:
         return Refused(Refusal.MODE_NOT_ALLOWED, None, f"{sheet.mode.value} is not allowed under the rules {rules.preset}")
     if sheet.mode is Mode.CALLBACK_ONLY and sheet.purpose is not Purpose.REQUESTED:
@@ -330,8 +337,8 @@ def campaign_is_open(sheet: FactSheet, rules: Rules, now: float) -> Refused | No
 
 def callee_may_be_called_at_this_hour(sheet: FactSheet, rules: Rules, now: float) -> Refused | None:
     """By the callee's clock and calendar: US 16 CFR 310.4(c), Spain RDL 1/2007, 96.2, France D. 223-9, the codes of Brazil and Italy. Where
-    the number may be in several zones, it must be lawful in each."""
-    if sheet.purpose not in rules.window_binds:
+    the number may be in several zones, it must be lawful in each. Who asked just now, or for this time, is called at any hour."""
+    if sheet.purpose not in rules.window_binds or _is_expected(sheet, now):
         return None
     unknown = next((each for each in sheet.zones if not windows.is_zone(each)), None)
     if not sheet.zones or unknown is not None:
@@ -345,6 +352,14 @@ def callee_may_be_called_at_this_hour(sheet: FactSheet, rules: Rules, now: float
     return Refused(
         Refusal.OUTSIDE_WINDOW, windows.next_open(open_in, now), f"nobody is called at this hour or on this day in {where}"
     )
+
+
+def _is_expected(sheet: FactSheet, now: float) -> bool:
+    if sheet.purpose is not Purpose.REQUESTED:
+        return False
+    asked_s, agreed_s = sheet.requested_utc_s, sheet.agreed_utc_s
+    is_fresh = asked_s is not None and now <= asked_s + 2 * EXPECTED_S
+    return is_fresh or (agreed_s is not None and agreed_s <= now <= agreed_s + EXPECTED_S)
 
 
 # --- from which number -----------------------------------------------------------------------------------------------------------

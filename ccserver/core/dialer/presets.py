@@ -1,7 +1,7 @@
-"""The rules by country as data: what they say, as of when, by which source, and whether that was read in the source.
+"""The rules by country as data: what they say, as of when, by which source, and whether that was held against the source.
 
 This is no legal advice, and laws change: `docs/outbound-law.md` tells what each preset rests on, and the site answers for what it calls.
-A preset whose sources nobody has read allows calls that a person dials, and nothing else.
+A preset that is not verified allows calls that a person dials, and nothing else.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ def _minutes(hours: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """`as_of`: the day of the newest rule that is in it. `unverified`: the rules that were written down from memory, not out of
-    their text; with `is_verified` false that goes for all of them."""
+    """`as_of`: the day of the newest rule that is in it. `is_verified`: its rules were held against published copies or reports of their
+    text, but for the `unverified` ones, which are from memory, or ours where the sources say nothing."""
 
     name: str
     title: str
@@ -138,7 +138,7 @@ _SPAIN = Preset(
 _ITALY = Preset(
     name="it",
     title="Italy",
-    as_of="2022-07-27",
+    as_of="2023-03-09",
     sources=(
         "Garante per la protezione dei dati personali, no. 83 of 20 February 2014 (silent calls): 3 for each 100 put through, an agent "
         "within 3 seconds of the answer, comfort noise, no call for five days, and then with an agent for certain",

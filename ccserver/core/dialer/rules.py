@@ -42,7 +42,7 @@ class Rules:
     """Beginnings of E.164 numbers that are never called."""
 
     week: Week
-    window_binds: frozenset[Purpose] = UNASKED
+    window_binds: frozenset[Purpose] = frozenset(Purpose)
     closed_on_holidays: bool = False
     holidays: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """ISO dates by country or region (`ES`, `ES-MD`); a region's hold those of the whole country too."""
@@ -98,6 +98,8 @@ class Rules:
     short_call_share: float | None = None
     short_calls_from: int | None = None
     """From so many calls a day on the share of short ones matters."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """The rules in which the site allows more than the preset, each with the reason it gave."""
 
 
 # --- which value is the stricter one --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from enum import Enum
 
 from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.terms import LineType, Mode, Purpose
-from ccserver.core.ids import CampaignId, DispositionId, HoursId, PromptId, QueueId, SkillId, TrunkId
+from ccserver.core.ids import CampaignId, DispositionId, FlowId, HoursId, PromptId, QueueId, SkillId, TrunkId
 
 
 class Outcome(Enum):
@@ -70,8 +70,10 @@ class CampaignSettings:
     name: str
     mode: Mode
     purpose: Purpose = Purpose.MARKETING
-    queue: QueueId
-    """Whose agents it is for."""
+    queue: QueueId | None = None
+    """Whose agents it is for; None: it is AGENTLESS."""
+    flow: FlowId | None = None
+    """What an AGENTLESS campaign's callees go through."""
     skills: tuple[SkillId, ...] = ()
     """Required of the agent beside what the queue requires."""
     rules: Rules

@@ -33,15 +33,15 @@ ONE_TO_ONE = frozenset({Mode.MANUAL, Mode.PREVIEW, Mode.PROGRESSIVE, Mode.CALLBA
 class LineType(Enum):
     """What a telephone number is, by its numbering plan."""
 
-    FIXED = "fixed"
+    FIXED = "fixed_line"
     MOBILE = "mobile"
-    FIXED_OR_MOBILE = "fixed_or_mobile"  # where the plan does not tell them apart
+    FIXED_OR_MOBILE = "fixed_line_or_mobile"  # where the plan does not tell them apart
     VOIP = "voip"
-    PERSONAL = "personal"
+    PERSONAL = "personal_number"
     TOLL_FREE = "toll_free"
     SHARED_COST = "shared_cost"
-    PREMIUM = "premium"
-    COMPANY = "company"  # a number for a whole company
+    PREMIUM = "premium_rate"
+    COMPANY = "uan"  # one number for a whole company
     PAGER = "pager"
     VOICEMAIL = "voicemail"
     UNKNOWN = "unknown"

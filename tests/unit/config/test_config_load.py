@@ -56,7 +56,7 @@ def test_the_example_centers_only_lack_their_secrets(name: str) -> None:
 def test_each_key_is_shown_in_one_of_the_examples() -> None:
     files = [EXAMPLE, *sorted(EXAMPLE.parent.glob("examples/*.yaml"))]
     shown = [yaml.safe_load(file.read_text()) for file in files]
-    in_comments = {"api", "privacy", "webhooks"}
+    in_comments = {"api", "privacy", "webhooks", "dialing", "trunks", "caller_ids", "campaigns"}
     assert {key for each in shown for key in each} | in_comments == set(top.fields)
     assert all(f"\n# {name}:\n" in EXAMPLE.read_text() for name in in_comments)
     seldom = {"queues": {"ring_more_every_s", "joins_when"}, "agents": set(), "phones": {"endpoint"}}
