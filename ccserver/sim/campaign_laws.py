@@ -4,11 +4,11 @@
 """
 
 from dataclasses import dataclass
-from math import log, pi, sin, sqrt
+from math import exp, log, pi, sin, sqrt
 from random import Random
 
 PERSON, MACHINE, NO_ANSWER, FAILED = range(4)
-SALES = ((0.55, 45.0), (0.30, 160.0), (0.15, 320.0))
+SALES = ((0.55, 45.0), (0.30, 160.0), (0.15, 315.0))
 """Refusals, pitches and sales, with their mean seconds: two minutes on average."""
 MACHINE_TALK_S = 6.0
 """How long an agent takes to notice a machine."""
@@ -143,7 +143,7 @@ def fresh(seed: int, hours: float, agents_max: int = 400) -> Scenario:
 
     def between(low: float, high: float) -> float:
         """Evenly in proportions."""
-        return low * (high / low) ** chance.random()
+        return low * exp(log(high / low) * chance.random())
 
     agents = round(between(3, agents_max))
     answered = between(0.05, 0.6)

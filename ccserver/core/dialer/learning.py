@@ -153,16 +153,21 @@ class Durations:
             self._unit = 1.0
 
     def survival(self, in_progress: Iterable[float] = ()) -> Survival:
-        """With those in progress now, by their ages, counted for as long as they have lasted."""
+        """With those in progress now, by their ages, counted for as long as they have lasted.
+
+        Where the memory does not reach back to the beginning, those which were in progress when it begins are in it as wholes, and
+        stand for those which are in progress now: the more is forgotten, the less these count.
+        """
         edges, unit = self.edges, self._unit
         size = len(edges)
         ends = [each / unit for each in self._ends]
         risk_s = [each / unit for each in self._inside_s]
         reached = list(ends)
+        weight = max(1.0 - sum(ends) * (1.0 - self.KEEP), 0.0)
         for age_s in in_progress:
             place = self.bin(age_s)
-            reached[place] += 1.0
-            risk_s[place] += max(age_s - edges[place], 0.0)
+            reached[place] += weight
+            risk_s[place] += weight * max(age_s - edges[place], 0.0)
         beyond = 0.0
         for place in range(size - 1, -1, -1):
             if beyond:
@@ -170,8 +175,8 @@ class Durations:
             beyond += reached[place]
         mean_s = (sum(risk_s) + self.PRIOR_MEANS * self._prior_s) / (sum(ends) + self.PRIOR_MEANS)
         ends, risk_s = _smooth(ends), _smooth(risk_s)
-        weight = self.PRIOR_ENDS
-        return Survival(edges, [(ends[place] + weight) / (risk_s[place] + weight * mean_s) for place in range(size)])
+        prior = self.PRIOR_ENDS
+        return Survival(edges, [(ends[place] + prior) / (risk_s[place] + prior * mean_s) for place in range(size)])
 
     def state(self) -> Json:
         return {"unit": self._unit, "ends": list(self._ends), "inside_s": list(self._inside_s)}

@@ -28,11 +28,13 @@ class Progressive:
 
 
 class Power(Progressive):
-    """A fixed number of calls in flight for each idle agent, until the cap is reached; then as `Progressive`."""
+    """A fixed number of calls in flight for each idle agent, as far as what the account has left by now could bear the loss of those
+    that have none."""
 
     def pace(self, view: View) -> int:
-        totals = view.totals
-        if totals.abandoned + 1 > self._limits.share * max(totals.humans, 1.0 / 0.03) + self._limits.carried:
-            return super().pace(view)
+        limits, totals = self._limits, view.totals
+        left = int(limits.share * totals.humans + limits.carried - totals.abandoned)
         in_flight = len(view.waiting) + len(view.ringing) + len(view.detecting)
-        return min(max(floor(self._limits.calls_per_agent * len(view.idle)) - in_flight, backed(view)), room(view))
+        wanted = floor(limits.calls_per_agent * len(view.idle)) - in_flight
+        unbacked = in_flight - len(view.idle)
+        return min(max(min(wanted, left - unbacked), backed(view)), room(view))

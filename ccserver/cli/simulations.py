@@ -1,0 +1,106 @@
+"""`ccserver simulate`: what a campaign would be like, before anybody is called."""
+
+from dataclasses import asdict
+
+import click
+
+from ccserver.cli.root import root
+from ccserver.cli.shared import as_json, json_option
+from ccserver.core.dialer.pacing import MODES, Limits, pacer
+from ccserver.sim.campaign import Campaign, Figures
+from ccserver.sim.campaign_laws import SALES, Scenario
+
+
+@root.group()
+def simulate() -> None:
+    """Try out, in virtual time and without any telephone."""
+
+
+PERCENT = click.FloatRange(0.0, 100.0)
+
+
+@simulate.command()
+@json_option
+@click.option("--agents", type=click.IntRange(1, 1000), default=30, show_default=True)
+@click.option(
+    "--answered",
+    type=click.FloatRange(0.1, 90.0),
+    default=35.0,
+    show_default=True,
+    help="Percent of calls that a person answers.",
+)
+@click.option("--machines", type=PERCENT, default=0.0, show_default=True, help="Percent of calls that a machine answers.")
+@click.option(
+    "--detection", type=click.FloatRange(0.1, 30.0), help="Seconds that telling machines from people takes; without it none."
+)
+@click.option(
+    "--false-positives", type=PERCENT, default=0.0, show_default=True, help="Percent of people it takes for machines."
+)
+@click.option("--talk", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Mean seconds of a talk.")
+@click.option("--wrap-up", type=click.FloatRange(0.1, 3600.0), default=15.0, show_default=True, help="Mean seconds.")
+@click.option("--mode", type=click.Choice(list(MODES)), default="predictive", show_default=True)
+@click.option(
+    "--ratio", type=click.FloatRange(1.0, 20.0), default=1.5, show_default=True, help="Calls for each idle agent (power)."
+)
+@click.option("--hours", type=click.FloatRange(0.05, 24.0), default=2.0, show_default=True)
+@click.option("--cap", type=PERCENT, default=3.0, show_default=True, help="Percent of answered calls that may be abandoned.")
+@click.option("--lines", type=click.IntRange(1, 100_000), default=100_000, show_default=True)
+@click.option("--leads", type=click.IntRange(1), default=10_000_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same day.")
+def campaign(
+    *,
+    is_json: bool,
+    agents: int,
+    answered: float,
+    machines: float,
+    detection: float | None,
+    false_positives: float,
+    talk: float,
+    wrap_up: float,
+    mode: str,
+    ratio: float,
+    hours: float,
+    cap: float,
+    lines: int,
+    leads: int,
+    seed: int,
+) -> None:
+    """Dial one day of a campaign and show how busy the agents were and how many calls were abandoned.
+
+    Talks are a mix of refusals, pitches and sales; agents take breaks. An hour of 30 agents takes some seconds.
+    """
+    if answered + machines > 95.0:
+        raise click.BadParameter("with --answered more than 95 % of all calls", param_hint="--machines")
+    if false_positives and detection is None:
+        raise click.BadParameter("needs --detection", param_hint="--false-positives")
+    usual_s = sum(weight * mean_s for weight, mean_s in SALES)
+    scale = talk / usual_s
+    scenario = Scenario(
+        agents=agents,
+        hours=hours,
+        answered=answered / 100.0,
+        machines=machines / 100.0,
+        failed=min(0.05, 1.0 - (answered + machines) / 100.0),
+        talks=tuple((weight, mean_s * scale) for weight, mean_s in SALES),
+        wrap_up_s=wrap_up,
+        detection_s=detection,
+        false_positives=false_positives / 100.0,
+        lines=lines,
+        leads=leads,
+    )
+    limits = Limits(max_abandoned=cap / 100.0, horizon_s=scenario.length_s, calls_per_agent=ratio)
+    figures = Campaign(scenario, pacer(mode, limits), seed).run()
+    click.echo(as_json(asdict(figures)) if is_json else _text(figures))
+
+
+def _text(figures: Figures) -> str:
+    lines = [
+        ("utilisation", f"{figures.utilisation:.1%}"),
+        ("wait between calls", f"{figures.wait_s:.1f} s"),
+        ("abandoned", f"{figures.abandoned_ratio:.2%} ({figures.abandoned} of {figures.humans} answered)"),
+        ("attempts per contact", f"{figures.attempts_per_contact:.2f} ({figures.dials} calls, {figures.connects} connected)"),
+    ]
+    if figures.machines or figures.false_positives:
+        lines.append(("machines", f"{figures.machines}, of them {figures.false_positives} people"))
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
