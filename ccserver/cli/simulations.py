@@ -1,6 +1,7 @@
 """`ccserver simulate`: what a campaign would be like, before anybody is called."""
 
 from dataclasses import asdict
+from math import isfinite
 
 import click
 
@@ -16,7 +17,17 @@ def simulate() -> None:
     """Try out, in virtual time and without any telephone."""
 
 
-PERCENT = click.FloatRange(0.0, 100.0)
+class Number(click.FloatRange):
+    """Of a range; `nan` is in none."""
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
+
+
+PERCENT = Number(0.0, 100.0)
 
 
 @simulate.command()
@@ -24,25 +35,21 @@ PERCENT = click.FloatRange(0.0, 100.0)
 @click.option("--agents", type=click.IntRange(1, 1000), default=30, show_default=True)
 @click.option(
     "--answered",
-    type=click.FloatRange(0.1, 90.0),
+    type=Number(0.1, 90.0),
     default=35.0,
     show_default=True,
     help="Percent of calls that a person answers.",
 )
 @click.option("--machines", type=PERCENT, default=0.0, show_default=True, help="Percent of calls that a machine answers.")
-@click.option(
-    "--detection", type=click.FloatRange(0.1, 30.0), help="Seconds that telling machines from people takes; without it none."
-)
+@click.option("--detection", type=Number(0.1, 30.0), help="Seconds that telling machines from people takes; without it none.")
 @click.option(
     "--false-positives", type=PERCENT, default=0.0, show_default=True, help="Percent of people it takes for machines."
 )
-@click.option("--talk", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Mean seconds of a talk.")
-@click.option("--wrap-up", type=click.FloatRange(0.1, 3600.0), default=15.0, show_default=True, help="Mean seconds.")
+@click.option("--talk", type=Number(1.0, 3600.0), default=120.0, show_default=True, help="Mean seconds of a talk.")
+@click.option("--wrap-up", type=Number(0.1, 3600.0), default=15.0, show_default=True, help="Mean seconds.")
 @click.option("--mode", type=click.Choice(list(MODES)), default="predictive", show_default=True)
-@click.option(
-    "--ratio", type=click.FloatRange(1.0, 20.0), default=1.5, show_default=True, help="Calls for each idle agent (power)."
-)
-@click.option("--hours", type=click.FloatRange(0.05, 24.0), default=2.0, show_default=True)
+@click.option("--ratio", type=Number(1.0, 20.0), default=1.5, show_default=True, help="Calls for each idle agent (power).")
+@click.option("--hours", type=Number(0.05, 24.0), default=2.0, show_default=True)
 @click.option("--cap", type=PERCENT, default=3.0, show_default=True, help="Percent of answered calls that may be abandoned.")
 @click.option("--lines", type=click.IntRange(1, 100_000), default=100_000, show_default=True)
 @click.option("--leads", type=click.IntRange(1), default=10_000_000, show_default=True)

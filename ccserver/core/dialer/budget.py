@@ -3,10 +3,11 @@
 With A people who answered, L of them lost, R answers expected until the day's end and a share c that may be lost, `r = MARGIN * c`:
 
     rate  = clip((r (A + R) - L - 1/2) / max(R, 20, 0.03 A), 0, 1.7 r)    what may be lost of each answer from now on
-    kappa = (L + 3) / (sum of the risk allowed at each answer + 4)
+    kappa = (L + 3 d) / (sum of the risk allowed at each answer + 4 d), d = max(agents / 20, 1)
     risk  = clip(rate / kappa, 0.003, 0.3)              calls are placed while the chance of losing one more is no greater
 
-Kappa says how many calls were lost for each that the risk allowed; it mends what the forecast has wrong. The balance is spread over all
+Kappa says how many calls were lost for each that the risk allowed; it mends what the forecast has wrong. A large team's first minutes, when
+nearly all calls have an idle agent, say little about that. The balance is spread over all
 answers to come, so that the risk stays nearly the same all day: utilisation is concave in the share of lost calls, and bursts waste it.
 """
 
@@ -20,8 +21,6 @@ MARGIN = 0.96
 RESERVE = 0.5
 """Calls; where a day has few answers the margin alone is less than one call."""
 RISK_MIN, RISK_MAX = 0.003, 0.3
-DOUBT = 2.0
-"""Calls without an agent are counted as if so many times the expected people answered."""
 CYCLE_S = 240.0
 """Before anything is known each agent is thought to take a call in so many seconds: fewer than there will be."""
 CYCLE_WEIGHT_S = 600.0
@@ -32,8 +31,8 @@ class Price:
     risk: float
     """The chance of being lost up to which a call is placed; 0: only calls with an agent of their own."""
     unbacked_max: int
-    """So many calls may be in flight without an agent: if twice as many people as expected answered them and all were lost, the cap would
-    still be kept at the day's end."""
+    """So many calls may be in flight without an agent: if all the people who can be expected to answer them were lost, the cap would still
+    be kept at the day's end."""
 
 
 class Budget:
@@ -63,18 +62,19 @@ class Budget:
         carried = min(limits.carried, day)
         share = MARGIN * limits.share
         rate = min((share * (answers + to_come) + carried - lost - RESERVE) / spread, 1.7 * share)
-        unbacked_max = int(max(day + carried - lost, 0.0) / min(DOUBT * people, 1.0))
+        unbacked_max = int(max(day + carried - lost, 0.0) / max(people, 0.01))
         if rate <= 0.0 or self._is_in_debt(answers, lost, carried):
             self.risk = 0.0
             return Price(0.0, 0)
-        kappa = (lost + 3.0) / (self._allowed + 4.0)
+        doubt = max(agents / 20.0, 1.0)
+        kappa = (lost + 3.0 * doubt) / (self._allowed + 4.0 * doubt)
         self.risk = min(max(rate / kappa, RISK_MIN), RISK_MAX)
         return Price(self.risk, unbacked_max)
 
     def _is_in_debt(self, answers: float, lost: float, carried: float) -> bool:
         """More is lost than a fair day by now would have: what counts on answers to come ends here, whatever the forecast says."""
         earned = self._limits.share * answers + max(carried, 0.0)
-        return lost >= earned + 2.0 + 1.5 * sqrt(earned)
+        return lost >= earned + 3.0 + 2.5 * sqrt(earned)
 
     def state(self) -> list[float]:
         return [self._allowed, self.risk, self._agents_s, self._at_s]

@@ -85,7 +85,7 @@ class Crowd:
 
 
 class Laws:
-    """What is known of calls and agents for some seconds: refreshed as a whole, read at each step."""
+    """What is known of calls and agents for some seconds. New ones are prepared in the course of several steps, none of which is long."""
 
     def __init__(
         self,
@@ -107,51 +107,55 @@ class Laws:
         self.until_s = [bins * bin_s + patience_s for bins in self.ahead]
         self.new = [people[min(bins, len(people) - 1)] for bins in self.ahead]
         """The chance that a person's call placed now is known as such by each moment."""
-        self._talking, self._wrapping = Table(len(talk.edges)), Table(len(wrap_up.edges))
-        self._talking_known, self._wrapping_known = bytearray(len(talk.edges)), bytearray(len(wrap_up.edges))
-        self._ringing, self._undecided = self._ringing_table()
+        self._talking, self._wrapping, self._ringing = Table(len(talk.edges)), Table(len(wrap_up.edges)), Table(len(people) - 1)
+        self.prepared = 0
+        """Rows of the three tables."""
+        middles = [[(before + after) / 2.0 for before, after in pairwise(law)] for law in (people, machines, rest)]
+        self._decided = [*middles[0], 1.0]
+        """The share of the people's calls, in the middle of each bin."""
+        self._undecided = [(1.0 - one, 1.0 - two, 1.0 - three) for one, two, three in zip(*middles, strict=True)]
         self._detecting = Table(1)
         self._detecting.set(0, [1.0] * len(QUANTILES))
         steps = int(max(self.until_s) / STEP_S) + 1
-        self._steps = [step * STEP_S for step in range(steps + 1)]
+        self._steps_s = [step * STEP_S for step in range(steps + 1)]
         self._wrapped_up = [
             [1.0 - wrap_up.at(until_s - (step + 0.5) * STEP_S) for step in range(min(int(until_s / STEP_S) + 1, steps))]
             for until_s in self.until_s
         ]
 
+    def prepare(self, rows: int) -> bool:
+        """So many more rows of what is said of agents and calls by their age. True: it is complete."""
+        talks, wraps, rings = len(self.talk.edges), len(self.wrap_up.edges), len(self._undecided)
+        end = min(self.prepared + rows, talks + wraps + rings)
+        for row in range(self.prepared, end):
+            if row < talks:
+                self._talking.set(row, self.free_after_talk(middle(self.talk.edges, row)))
+            elif row < talks + wraps:
+                place = row - talks
+                self._wrapping.set(place, self.free_after_wrap_up(middle(self.wrap_up.edges, place)))
+            else:
+                place = row - talks - wraps
+                now = self._decided[place]
+                self._ringing.set(place, [max(self._decided[min(place + bins, rings)] - now, 0.0) for bins in self.ahead])
+        self.prepared = end
+        return end == talks + wraps + rings
+
     # --- agents -------------------------------------------------------------------------------------------------------
     def talking(self, ages: Sequence[float]) -> Crowd:
         """Agents who have talked for so long."""
-        edges, table, known = self.talk.edges, self._talking, self._talking_known
-        places = [bisect_right(edges, age) - 1 for age in ages]
-        counts = counted(places)
-        for place in places:
-            if not known[place]:
-                known[place] = 1
-                table.set(place, self.free_after_talk(self._age_s(self.talk, place)))
-        return Crowd(counts, None, table)
+        edges = self.talk.edges
+        return Crowd(counted([bisect_right(edges, age, 1) - 1 for age in ages]), None, self._talking)
 
     def wrapping(self, ages: Sequence[float]) -> Crowd:
-        edges, table, known = self.wrap_up.edges, self._wrapping, self._wrapping_known
-        places = [bisect_right(edges, age) - 1 for age in ages]
-        counts = counted(places)
-        for place in places:
-            if not known[place]:
-                known[place] = 1
-                table.set(place, self.free_after_wrap_up(self._age_s(self.wrap_up, place)))
-        return Crowd(counts, None, table)
-
-    @staticmethod
-    def _age_s(law: Survival, place: int) -> float:
-        edges = law.edges
-        return (edges[place] + edges[place + 1]) / 2.0 if place + 1 < len(edges) else edges[place]
+        edges = self.wrap_up.edges
+        return Crowd(counted([bisect_right(edges, age, 1) - 1 for age in ages]), None, self._wrapping)
 
     def free_after_talk(self, age_s: float) -> Vector:
-        talk = self.talk
-        left = [talk.at(age_s + step_s) for step_s in self._steps]
+        """The chance to be free again by each moment and the patience, when the talk has lasted for so long."""
+        left = self.talk.all_at([age_s + step_s for step_s in self._steps_s])
         now = max(left[0], 1e-12)
         ending = [(before - after) / now for before, after in pairwise(left)]
-        return [min(sum(ends * wrapped for ends, wrapped in zip(ending, law, strict=False)), 1.0) for law in self._wrapped_up]
+        return [min(sum(map(mul, ending, law)), 1.0) for law in self._wrapped_up]
 
     def free_after_wrap_up(self, age_s: float) -> Vector:
         law = self.wrap_up
@@ -162,7 +166,7 @@ class Laws:
     def ringing(self, ages: Sequence[float], shares: tuple[float, float, float]) -> Crowd:
         """Calls that were dialed so long ago."""
         last, bin_s = len(self._undecided) - 1, self._bin_s
-        counts = counted([min(int(age / bin_s), last) for age in ages])
+        counts = counted([min(max(int(age / bin_s), 0), last) for age in ages])
         people, machines, rest = shares
         levels = [
             people / max(people * undecided[0] + machines * undecided[1] + rest * undecided[2], 1e-9)
@@ -173,17 +177,6 @@ class Laws:
     def detecting(self, count: int, shares: tuple[float, float, float]) -> Crowd:
         people, machines, _ = shares
         return Crowd([float(count)], [people / max(people + machines, 1e-9)], self._detecting)
-
-    def _ringing_table(self) -> tuple[Table, list[Vector]]:
-        """How much of the people's calls is decided by each moment, and which share of each kind is undecided, in the middle of a bin."""
-        people = self.people
-        last = len(people) - 1
-        middles = [[(before + after) / 2.0 for before, after in pairwise(law)] for law in (people, self.machines, self.rest)]
-        table = Table(last)
-        reached = [*middles[0], 1.0]
-        for place in range(last):
-            table.set(place, [max(reached[min(place + bins, last)] - reached[place], 0.0) for bins in self.ahead])
-        return table, [[1.0 - law[place] for law in middles] for place in range(last)]
 
 
 class Balance:
@@ -219,6 +212,11 @@ class Balance:
             own = chance * (1.0 - chance)
             total += normal_tail(mean - more * chance, variance + more * own, third - more * own * (1.0 - 2.0 * chance))
         return total / len(MOMENTS)
+
+
+def middle(edges: Sequence[float], place: int) -> float:
+    """Of a bin; the last one has no end."""
+    return (edges[place] + edges[place + 1]) / 2.0 if place + 1 < len(edges) else edges[place]
 
 
 def counted(places: Sequence[int]) -> Vector:

@@ -118,6 +118,16 @@ class Survival:
         place = bisect_right(self.edges, seconds) - 1
         return exp(-(self.passed[place] + self.hazards[place] * (seconds - self.edges[place])))
 
+    def all_at(self, ages_s: Sequence[float]) -> list[float]:
+        """As `at`, for ages in ascending order, none below 0."""
+        edges, hazards, passed, found = self.edges, self.hazards, self.passed, []
+        place, last = bisect_right(edges, ages_s[0]) - 1, len(edges) - 1
+        for age_s in ages_s:
+            while place < last and edges[place + 1] <= age_s:
+                place += 1
+            found.append(exp(-(passed[place] + hazards[place] * (age_s - edges[place]))))
+        return found
+
 
 class Durations:
     """Hazards in bins of `bin_s` at first, then of a tenth of the age."""
@@ -139,12 +149,9 @@ class Durations:
         """Seconds that those which ended in the bin had been in it."""
         self._unit = 1.0
 
-    def bin(self, seconds: float) -> int:
-        return max(bisect_right(self.edges, seconds) - 1, 0)
-
     def note(self, seconds: float) -> None:
         self._unit /= self.KEEP
-        place = self.bin(seconds)
+        place = bisect_right(self.edges, seconds, 1) - 1
         self._ends[place] += self._unit
         self._inside_s[place] += self._unit * max(seconds - self.edges[place], 0.0)
         if self._unit > 1e9:
@@ -165,9 +172,9 @@ class Durations:
         reached = list(ends)
         weight = max(1.0 - sum(ends) * (1.0 - self.KEEP), 0.0)
         for age_s in in_progress:
-            place = self.bin(age_s)
+            place = bisect_right(edges, age_s, 1) - 1
             reached[place] += weight
-            risk_s[place] += weight * max(age_s - edges[place], 0.0)
+            risk_s[place] += weight * (age_s - edges[place])
         beyond = 0.0
         for place in range(size - 1, -1, -1):
             if beyond:
@@ -189,5 +196,5 @@ class Durations:
 
 def _smooth(values: Sequence[float]) -> list[float]:
     """Each with its neighbours, 1:2:1."""
-    last = len(values) - 1
-    return [(values[max(place - 1, 0)] + 2.0 * values[place] + values[min(place + 1, last)]) / 4.0 for place in range(last + 1)]
+    before, after = [values[0], *values[:-1]], [*values[1:], values[-1]]
+    return [(left + 2.0 * value + right) / 4.0 for left, value, right in zip(before, values, after, strict=True)]

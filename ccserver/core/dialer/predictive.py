@@ -14,6 +14,8 @@ from ccserver.core.dialer.view import Happened, Json, Limits, View, What, backed
 
 FORMAT = 1
 REFRESH_S = 15.0
+ROWS, ALL = 16, 10_000
+"""New laws are prepared in so large pieces, one at each step."""
 LATE_S = 12.0
 """What detection may add to the ringing."""
 TALK_BIN_S, WRAP_UP_BIN_S = 2.0, 1.0
@@ -54,6 +56,8 @@ class Predictive:
         self.decision = Decision()
         self._refresh_at_s = 0.0
         self._laws = self._laws_now((), ())
+        self._laws.prepare(ALL)
+        self._coming: Laws | None = None
 
     # --- learning -----------------------------------------------------------------------------------------------------
     def observe(self, event: Happened) -> None:
@@ -87,8 +91,11 @@ class Predictive:
 
     # --- pacing -------------------------------------------------------------------------------------------------------
     def pace(self, view: View) -> int:
-        if view.now_s >= self._refresh_at_s:
-            self._laws = self._laws_now(tuple(age for age, _ in view.talking), tuple(age for age, _ in view.wrapping))
+        if self._coming is not None:
+            if self._coming.prepare(ROWS):
+                self._laws, self._coming = self._coming, None
+        elif view.now_s >= self._refresh_at_s:
+            self._coming = self._laws_now(tuple(age for age, _ in view.talking), tuple(age for age, _ in view.wrapping))
             self._refresh_at_s = view.now_s + REFRESH_S
         self.decision = self._decided(view)
         return self.decision.calls
@@ -132,7 +139,6 @@ class Predictive:
 
     # --- restarts -----------------------------------------------------------------------------------------------------
     def state(self) -> Json:
-        laws = self._laws
         return {
             "format": FORMAT,
             "rates": self.rates.state(),
@@ -140,11 +146,8 @@ class Predictive:
             "talks": self.talks.state(),
             "wrap_ups": self.wrap_ups.state(),
             "budget": self.budget.state(),
-            "laws": {
-                "talk": list(laws.talk.hazards),
-                "wrap_up": list(laws.wrap_up.hazards),
-                "delays": [list(laws.people), list(laws.machines), list(laws.rest)],
-            },
+            "laws": _kept(self._laws),
+            "coming": None if self._coming is None else _kept(self._coming),
             "refresh_at_s": self._refresh_at_s,
         }
 
@@ -163,12 +166,27 @@ class Predictive:
         self.talks.restore(state["talks"])
         self.wrap_ups.restore(state["wrap_ups"])
         self.budget.restore(state["budget"])
-        kept = state["laws"]
+        self._laws = self._laws_kept(state["laws"])
+        self._coming = None if state["coming"] is None else self._laws_kept(state["coming"])
+        (self._refresh_at_s,) = numbers([state["refresh_at_s"]], 1)
+
+    def _laws_kept(self, kept: Json) -> Laws:
         talk = Survival(self.talks.edges, numbers(kept["talk"], len(self.talks.edges)))
         wrap_up = Survival(self.wrap_ups.edges, numbers(kept["wrap_up"], len(self.wrap_ups.edges)))
         size = len(self.delays[0].counts) + 1
-        self._laws = self._laws_of(talk, wrap_up, [numbers(each, size) for each in kept["delays"]])
-        (self._refresh_at_s,) = numbers([state["refresh_at_s"]], 1)
+        people, machines, rest = (numbers(each, size) for each in kept["delays"])
+        laws = self._laws_of(talk, wrap_up, [people, machines, rest])
+        laws.prepare(min(int(kept["prepared"]), ALL))
+        return laws
+
+
+def _kept(laws: Laws) -> Json:
+    return {
+        "talk": list(laws.talk.hazards),
+        "wrap_up": list(laws.wrap_up.hazards),
+        "delays": [list(laws.people), list(laws.machines), list(laws.rest)],
+        "prepared": laws.prepared,
+    }
 
 
 def _highest(balance: Balance, risk_max: float, least: int, most: int, risk: float) -> int:

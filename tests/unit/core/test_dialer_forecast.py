@@ -81,9 +81,12 @@ def exponential_laws(talk_s: float, wrap_up_s: float) -> Laws:
         talks.note(chance.expovariate(1.0 / talk_s))
         wraps.note(chance.expovariate(1.0 / wrap_up_s))
     even = Delays(30.0, [(each / 2.0, 1.0) for each in range(40)]).cdf()
-    return Laws(
+    laws = Laws(
         bin_s=0.5, people=even, machines=even, rest=even, talk=talks.survival(), wrap_up=wraps.survival(), patience_s=2.0
     )
+    assert not laws.prepare(10)
+    assert laws.prepare(1000)
+    return laws
 
 
 def test_an_agent_is_free_when_talk_and_wrap_up_are_over_whatever_the_age() -> None:

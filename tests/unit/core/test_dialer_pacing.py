@@ -1,6 +1,8 @@
 """What the pacers ask for: with an agent for each call, by a fixed ratio, by the forecast; and the plain form for other programs."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -167,6 +169,13 @@ def test_the_engine_takes_plain_values_and_decides_as_the_pacer() -> None:
     again = factory({"shift_seconds": 7200.0})
     again.restore(json.loads(json.dumps(engine.state())))
     assert again.pace({**snapshot, "now": 600.5}) == engine.pace({**snapshot, "now": 600.5})
+
+
+def test_pacing_needs_nothing_else_of_the_center() -> None:
+    """Other programs import it alone."""
+    told = "import sys, ccserver.core.dialer.engine; print(*[name for name in sys.modules if name.startswith('ccserver')])"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in loaded if not name.startswith("ccserver.core.dialer")} == {"ccserver", "ccserver.core"}
 
 
 def test_the_engine_bears_an_empty_snapshot_and_words_it_does_not_know() -> None:
