@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from math import isfinite
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ def simulate() -> None:
 class Number(click.FloatRange):
     """Of a range; `nan` is in none."""
 
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not isfinite(number):
             self.fail(f"{value!r} is no number.", param, ctx)
