@@ -37,8 +37,9 @@ from ccserver.daemon.shelf import TROUBLES, Shelf
 from ccserver.store import audit, resealing
 from ccserver.store.chain import Broken
 from ccserver.store.database import SchemaMismatch, Store
-from ccserver.store.erasure import Kept, StillBusy
+from ccserver.store.erasure import Kept
 from ccserver.store.history import call_story
+from ccserver.store.pages import StillBusy
 from ccserver.store.persons import require_keys
 from ccserver.store.recording_search import FOUND_MAX, Wanted, search_recordings
 from ccserver.store.vault import NoMasterKey, Vault
@@ -119,6 +120,8 @@ def _kept_text(kept: Kept) -> str:
         table(("table", "sealed", "not sealed"), rows),
         f"calls: {', '.join(map(str, kept.interactions)) or 'none'}",
         f"recordings: {kept.recordings}, messages: {len(kept.messages)}",
+        f"leads: {', '.join(map(str, kept.leads.leads)) or 'none'}; attempts to call: {kept.leads.attempts}",
+        *(["not called: on a list, of which a hash is kept"] if kept.leads.do_not_call else []),
         *(f"legal hold: call {each.interaction}, {safe(each.reason)}" for each in kept.holds),
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from typing import Any
 from ccserver.archive import files
 from ccserver.config.edges import PrivacyEdge
 from ccserver.daemon.shelf import Shelf
-from ccserver.store import archive, erasure
+from ccserver.store import archive, erasure, pages
 from ccserver.store.database import Store
 from ccserver.store.erasure import Erasure, Kept, Step
 from ccserver.store.vault import Vault
@@ -65,6 +65,11 @@ class Erasing:
             raise MayNot(
                 f"recordings of call {', '.join(map(str, kept.in_work))} are being put into the archive: ask again in a minute"
             )
+        if kept.leads.dialled:
+            raise MayNot(
+                f"a number of theirs is being dialled, or it is not known whether it is (attempt {', '.join(kept.leads.dialled)}): ask "
+                "again when it is over (`ccserver lead attempts`)"
+            )
         if self._shelf is None and (kept.recordings or kept.messages):
             raise MayNot("there are recordings of this person, and the configuration has no section `recording`")
 
@@ -76,7 +81,7 @@ class Erasing:
         """
         kept, begun = self.look(number)
         if begun is None and kept.is_nothing:
-            erasure.overwrite(self._store.engine)  # of one that was killed at its very end
+            pages.overwrite(self._store.engine)  # of one that was killed at its very end
             return None
         self._require_place(certificate, begun)
         if begun is None or begun.step is Step.BEGUN:
@@ -86,12 +91,13 @@ class Erasing:
             kept, _ = self.look(number)
             self.require(kept, is_begun=begun is not None)
             if begun is None:
-                begun = self._begin(number, kept.persons[0], by, reason)
+                person = kept.persons[0] if kept.persons else erasure.make_person(self._store.engine, self._vault, number)
+                begun = self._begin(number, person, by, reason)
             self._delete(kept, begun.by)
-            erasure.destroy(self._store.engine, begun, self._told(kept, live))
+            erasure.destroy(self._store.engine, self._vault, number, begun, self._told(kept, live))
         _, done = self.look(number)
         assert done is not None, "its index goes last"
-        erasure.overwrite(self._store.engine)
+        pages.overwrite(self._store.engine)
         told = self._certificate(done)
         files.write(certificate.absolute(), [json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n"])
         erasure.finish(self._store.engine, done)
@@ -133,6 +139,9 @@ class Erasing:
             "calls": len(kept.interactions),
             "recordings": sum(each.why == WHY for each in gone),
             "messages": len(kept.messages),
+            "leads": len(kept.leads.leads),
+            "attempts": kept.leads.attempts,
+            "do_not_call": kept.leads.do_not_call,
             "live": live,
         }
 
@@ -158,6 +167,9 @@ class Erasing:
                 "calls": told["calls"],
                 "recordings_deleted": told["recordings"],
                 "messages_deleted": told["messages"],
+                "leads_deleted": told.get("leads", 0),
+                "attempts_without_number": told.get("attempts", 0),
+                "do_not_call_entries_kept_as_a_hash": told.get("do_not_call", 0),
                 "in_the_live_center": told["live"],
             },
             "how": "the only key of this person was destroyed; what is sealed with it cannot be opened. Backups made before still have "

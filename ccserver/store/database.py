@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ccserver.core.ids import CommandId, InteractionId
 from ccserver.core.records import VisitOutcome
-from ccserver.store import chain, schema
+from ccserver.store import chain, lead_schema, schema
 
 SQLITE_BUSY_S = 2.0
 """How long a statement waits for another writer before it gives up. The writer tries again; a report tells its user."""
@@ -191,6 +191,11 @@ class Store:
                         what=f"{count} old interactions have rows in {table.name} but none of their own",
                         mend="they were lost with the journal; their visits count in the totals nevertheless",
                     )
+            numbers, leads = lead_schema.lead_numbers, lead_schema.leads
+            nobodys = select(func.count()).select_from(numbers).where(~exists().where(leads.c.id == numbers.c.lead))
+            count = connection.execute(nobodys).scalar()
+            if count:
+                yield Unsound(what=f"{count} numbers of leads belong to no lead", mend=mend)
             fault = chain.verify(connection).fault
             if fault:
                 yield Unsound(
@@ -230,4 +235,6 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor.execute("PRAGMA journal_mode=WAL")  # reports read while the writer writes
     # Each commit is synced: the journal forgets what was committed, so a power cut must not take it back.
     cursor.execute("PRAGMA synchronous=FULL")
+    # What is changed or deleted is overwritten with zeros at once: an erasure cannot find what was freed before it.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()

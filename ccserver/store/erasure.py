@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, exists, func, select, text
+from sqlalchemy import Connection, Engine, Table, exists, func, select
 
 from ccserver.core.ids import InteractionId
-from ccserver.store import archive, audit, chain, personal, schema
+from ccserver.store import archive, audit, chain, lead_erasure, personal, schema
 from ccserver.store.archive import FileState, Hold
+from ccserver.store.lead_erasure import KeptLeads
+from ccserver.store.pages import overwrite
 from ccserver.store.personal import PERSONAL
-from ccserver.store.persons import is_sealed_for, lock
+from ccserver.store.persons import Sealer, is_sealed_for, lock
 from ccserver.store.vault import PREFIX, Vault
 
 _PERSONS = schema.persons.c
@@ -29,10 +31,6 @@ class Step(Enum):
     BEGUN = "begun"
     DESTROYED = "destroyed"
     WRITTEN = "written"
-
-
-class StillBusy(Exception):
-    """The database is being read: what was overwritten is not out of its files yet. Ask again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +48,11 @@ class Kept:
     holds: tuple[Hold, ...]
     in_work: tuple[InteractionId, ...]
     """Whose recordings are being put into the archive."""
+    leads: KeptLeads
 
     @property
     def is_nothing(self) -> bool:
-        return not self.persons and not any(self.plain.values())
+        return not self.persons and not any(self.plain.values()) and self.leads.is_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +98,7 @@ def kept_of(connection: Connection, vault: Vault, number: str) -> Kept:
         ),
         holds=tuple(held[each] for each in interactions if each in held),
         in_work=tuple(each for each in interactions if _is_in_work(connection, each)),
+        leads=lead_erasure.kept(connection, number),
     )
 
 
@@ -156,6 +156,13 @@ def unfinished(connection: Connection, vault: Vault, number: str) -> Erasure | N
     )
 
 
+def make_person(engine: Engine, vault: Vault, number: str) -> str:
+    """The id by which an erasure names somebody of whom only lists of leads know. Raises NoMasterKey, SQLAlchemyError."""
+    with engine.begin() as connection:
+        lock(connection)
+        return Sealer(vault).person(connection, number).id
+
+
 def begin(engine: Engine, vault: Vault, number: str, erasure: Erasure) -> None:
     with engine.begin() as connection:
         lock(connection)
@@ -172,13 +179,13 @@ def begin(engine: Engine, vault: Vault, number: str, erasure: Erasure) -> None:
         )
 
 
-def destroy(engine: Engine, erasure: Erasure, told: Mapping[str, Any]) -> None:
-    """The key goes, with the row of the audit log, or neither does. Raises SQLAlchemyError."""
+def destroy(engine: Engine, vault: Vault, number: str, erasure: Erasure, told: Mapping[str, Any]) -> None:
+    """The key and the leads go, with the row of the audit log, or none does. Raises SQLAlchemyError."""
     now = datetime.now(UTC)
     with engine.begin() as connection:
-        forget_what_is_freed(connection)
         lock(connection)
         before = chain.locked_head(connection)
+        lead_erasure.forget(connection, number, vault)
         connection.execute(
             schema.persons.update()
             .where(_PERSONS.id == erasure.person)
@@ -204,33 +211,9 @@ def destroy(engine: Engine, erasure: Erasure, told: Mapping[str, Any]) -> None:
 def finish(engine: Engine, erasure: Erasure) -> None:
     """The certificate is on the disk: nothing is left by which the number could be found."""
     with engine.begin() as connection:
-        forget_what_is_freed(connection)
         connection.execute(
             schema.erasures.update()
             .where(_ERASURES.person == erasure.person)
             .values(step=Step.WRITTEN.value, number_index=None)
         )
     overwrite(engine)
-
-
-# --- pages --------------------------------------------------------------------------------------------------------------
-def forget_what_is_freed(connection: Connection) -> None:
-    """SQLite: what this connection deletes or replaces is overwritten with zeros."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")
-
-
-def overwrite(engine: Engine) -> None:
-    """SQLite: bring what was overwritten into the database's file, and empty the write-ahead log, which has the old pages.
-
-    Raises StillBusy, SQLAlchemyError.
-    """
-    if engine.dialect.name != "sqlite":
-        return
-    with engine.connect() as connection:
-        # it waits for readers as long as for any lock
-        busy = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
-    if busy:
-        raise StillBusy(
-            "the database is being read just now, so its write-ahead log still has old pages: run the same command again"
-        )

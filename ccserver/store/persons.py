@@ -85,6 +85,10 @@ class Sealer:
                 known[number] = self._make(connection, number)
         return {number: known.get(number) for number in asked}
 
+    def person(self, connection: Connection, number: str) -> Person:
+        """Who has this number: made if nothing was ever sealed of them."""
+        return self.find(connection, [number]).get(number) or self._make(connection, number)
+
     def find(self, connection: Connection, numbers: Iterable[str]) -> dict[str, Person]:
         by_index = {index: number for number in numbers for index in self._vault.indexes(number)}
         found: dict[str, Person] = {}

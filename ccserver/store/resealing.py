@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, select, text, tuple_
 
 from ccserver.store import audit, chain, personal, schema
 from ccserver.store.chain import BEGINNING, Head, digest_of
-from ccserver.store.erasure import forget_what_is_freed, overwrite
+from ccserver.store.pages import overwrite
 from ccserver.store.personal import PERSONAL
 from ccserver.store.persons import NUMBER, Sealer, lock
 from ccserver.store.rows import Row
@@ -40,7 +40,6 @@ def seal_history(engine: Engine, vault: Vault, by: str, on_batch: Callable[[int]
         after: tuple[Any, ...] | None = None
         while True:
             with engine.begin() as connection:
-                forget_what_is_freed(connection)
                 lock(connection)
                 rows = _page(connection, table, after)
                 count += _seal(connection, table, rows, sealer)
@@ -49,7 +48,6 @@ def seal_history(engine: Engine, vault: Vault, by: str, on_batch: Callable[[int]
                 break
             after = tuple(rows[-1][name] for name in KEY)
     with engine.begin() as connection:
-        forget_what_is_freed(connection)
         lock(connection)
         before, changed = _chain_anew(connection, sealer, by)
     overwrite(engine)
@@ -138,7 +136,6 @@ def rotate(engine: Engine, vault: Vault) -> tuple[int, list[str]]:
     changed, faults, after = 0, [], ""
     while True:
         with engine.begin() as connection:
-            forget_what_is_freed(connection)
             lock(connection)
             here = (_PERSONS.id > after, _PERSONS.wrapped_key.is_not(None), _PERSONS.key_id != vault.key_id)
             rows = connection.execute(select(schema.persons).where(*here).order_by(_PERSONS.id).limit(BATCH)).all()

@@ -6,6 +6,7 @@ import re
 import signal
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,18 @@ from ccserver.config.key_files import key_of
 from ccserver.core.ids import InteractionId, QueueId
 from ccserver.core.records import AuditRecord, MessageRecord
 from ccserver.daemon.erasing import Erased, Erasing, MayNot
-from ccserver.store import archive, chain, erasure, resealing, schema
+from ccserver.store import archive, attempts, chain, do_not_call, erasure, lead_book, lead_schema, pages, resealing, schema
 from ccserver.store.archive import Hold
+from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
+from ccserver.store.claims import claim
 from ccserver.store.database import Store
-from ccserver.store.erasure import StillBusy
+from ccserver.store.do_not_call import Source
 from ccserver.store.history import audit_log, find_calls
+from ccserver.store.lead_phones import Phone
+from ccserver.store.lead_rows import NewLead
+from ccserver.store.pages import StillBusy
 from ccserver.store.persons import ERASED, Opener
-from ccserver.store.vault import Vault
+from ccserver.store.vault import NoMasterKey, Vault
 
 EVA, BEN = "+34911222333", "+493012345"
 OLD, NEW = key_of(b"o" * 32), key_of(b"n" * 32)
@@ -41,7 +47,8 @@ def a_site(folder: Path, **settings: object) -> Site:
 
 def filled(site: Site) -> None:
     """Eva called twice, the second time she left a message, and her number is blocked; Ben called once."""
-    for table in (*schema.HISTORY, schema.archive_files, schema.recording_files, schema.recording_deletions, *PERSONS):
+    tables = (*schema.HISTORY, schema.archive_files, schema.recording_files, schema.recording_deletions, *PERSONS)
+    for table in (*tables, *lead_schema.DIALLING):
         if table is not schema.audit:
             with site.store.engine.begin() as connection:
                 connection.execute(table.delete())
@@ -66,6 +73,32 @@ def filled(site: Site) -> None:
         AuditRecord(by="maria", act="mark_number", what=f"{EVA} blocked", is_done=True, at_utc_s=site.began_utc_s),
     )
     site.archive(7, 9)
+    if site.vault is not None:  # lists of leads are plain
+        dialled(site, EVA, "Eva Luna")
+        dialled(site, BEN, "Ben")
+
+
+EVAS_OTHER = "+34911222334"
+LONG_AGO = datetime(2026, 5, 3, tzinfo=UTC)
+
+
+def dialled(site: Site, number: str, name: str) -> None:
+    """A lead of somebody, who was called once and then asked not to be."""
+    numbers = (number, EVAS_OTHER) if number == EVA else (number,)
+    with site.store.engine.begin() as connection:
+        of = lead_book.open_list(connection, "spring", (), "dora").id
+        new = NewLead(
+            phones=tuple(Phone(each, "mobile", "ES", ()) for each in numbers), name=name, fields={"note": f"for {name}"}
+        )
+        (lead,) = lead_book.add(connection, of, [new])
+        do_not_call.add(connection, [number], source=Source.REQUEST, by="dora", note=f"{name} wrote", at=LONG_AGO)
+    (claimed,) = claim(site.store.engine, [of], campaign="s", count=1, now=LONG_AGO, hold=timedelta(hours=1), hasher=None)
+    told = {"campaign": "s", "purpose": "service", "asked_by": "s", "caller_id": "+34910000001", "trunk": "t"}
+    new_attempt = NewAttempt(id=AttemptId(f"to-{name[:3]}"), number=numbers[-1], lead=lead, token=claimed.token, **told)
+    attempts.store(site.store.engine, new_attempt, LONG_AGO)
+    attempts.settle(
+        site.store.engine, new_attempt.id, Result(outcome=AttemptOutcome.ANSWERED, ended_at=LONG_AGO, again_at=None)
+    )
 
 
 PERSONS = (schema.persons, schema.erasures)
@@ -123,6 +156,15 @@ def is_erased(site: Site) -> None:
         told = connection.execute(select(schema.erasures)).one()
     assert len(acts) == 1 and EVA not in acts[0] and "she asked" in acts[0]
     assert (told.step, told.number_index) == ("written", None)
+    with site.store.engine.connect() as connection:
+        found = lead_book.find(connection, lead_book.Wanted())
+        calls = {each.id: each.number for each in attempts.find(connection)}
+        hasher = do_not_call.hasher(connection, Vault(OLD))
+        listed = do_not_call.listed(connection, [EVA, BEN], hasher)
+    assert [(each.name, each.numbers[0].e164) for each in found] == [("Ben", BEN)]
+    assert calls == {"to-Eva": "", "to-Ben": BEN}
+    assert [(each.number, each.note) for each in listed[EVA]] == [(None, "")], "that she is not called outlives her"
+    assert [(each.number, each.note) for each in listed[BEN]] == [(BEN, "Ben wrote")]
 
 
 def test_everything_of_a_person_goes(site: Site) -> None:
@@ -134,6 +176,7 @@ def test_everything_of_a_person_goes(site: Site) -> None:
     left = content(site)
     assert key.encode() not in left and before.encode() in left
     assert site.vault is not None and site.vault.index(EVA).encode() not in left and EVA.encode() not in left
+    assert EVAS_OTHER.encode() not in left and b"Eva Luna" not in left
     told = json.loads((site.folder.parent / "certificate.json").read_text())
     assert told == done.certificate
     assert (
@@ -146,6 +189,37 @@ def test_everything_of_a_person_goes(site: Site) -> None:
         for head in heads.values():
             assert chain.verify(connection, chain.Head.parse(head)).fault == "", "the log is still the same one"
     assert told["forgotten_at_the_latest"]["backups"] > told["forgotten_at_the_latest"]["journal_and_traces"]
+
+
+def test_of_whom_only_a_list_knows_is_erased_too(site: Site) -> None:
+    dialled(site, "+34911000999", "Carl")
+    done = erase(site, "+34911000999")
+    assert done is not None
+    assert done.certificate["erased"]["leads_deleted"] == 1 and done.certificate["erased"]["attempts_without_number"] == 1
+    assert done.certificate["erased"]["do_not_call_entries_kept_as_a_hash"] == 1
+    assert b"+34911000999" not in content(site) and b"Carl wrote" not in content(site)
+    assert erase(site, "+34911000999", "again.json") is None
+
+
+def test_who_is_being_dialled_is_not_erased(site: Site) -> None:
+    told = {"campaign": "s", "purpose": "service", "asked_by": "s", "caller_id": "+34910000001", "trunk": "t"}
+    attempts.store(site.store.engine, NewAttempt(id=AttemptId("a9"), number=EVA, **told), LONG_AGO)
+    with pytest.raises(MayNot, match="is being dialled"):
+        erase(site)
+    attempts.settle(site.store.engine, AttemptId("a9"), Result(outcome=AttemptOutcome.BUSY, ended_at=LONG_AGO))
+    assert erase(site) is not None
+
+
+def test_a_hash_is_found_after_the_keys_were_changed(site: Site) -> None:
+    erase(site)
+    vault = Vault(NEW, (OLD,))
+    resealing.rotate(site.store.engine, vault)
+    with site.store.engine.connect() as connection:
+        only_new = do_not_call.hasher(connection, Vault(NEW))
+        assert [each.number for each in do_not_call.listed(connection, [EVA], only_new)[EVA]] == [None]
+        assert resealing.verify(connection, Vault(NEW))[1] == []
+        with pytest.raises(NoMasterKey):
+            do_not_call.hasher(connection, None)
 
 
 def test_again_there_is_nobody(site: Site) -> None:
@@ -228,6 +302,9 @@ def test_rows_of_before_the_key_are_sealed_first(site: Site) -> None:
     site.vault = vault
     with pytest.raises(MayNot, match=r"2 rows of this person.*seal-history"):
         erase(site)
+    with site.store.engine.begin() as connection:
+        for table in lead_schema.DIALLING:  # which are plain
+            connection.execute(table.delete())
     assert vault is not None
     with site.store.reading() as connection:
         noted = chain.verify(connection).head
@@ -308,6 +385,7 @@ def die_at(fatal: int) -> None:
         setattr(archive, name, dying(getattr(archive, name)))
     for name in ("begin", "destroy", "finish", "overwrite"):
         setattr(erasure, name, dying(getattr(erasure, name)))
+    pages.overwrite = dying(pages.overwrite)
     commit = DefaultDialect.do_commit
 
     def committing(self: Any, connection: Any) -> None:
