@@ -8,20 +8,17 @@ What binds depends on the purpose: nobody is called for marketing against a regi
 eight is called then. An automatic call needs consent in every country and for every purpose.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterator
 
 from ccserver.core.dialer import windows
 from ccserver.core.dialer.facts import CallerIdFacts, FactSheet
 from ccserver.core.dialer.rules import Rules
+from ccserver.core.dialer.soundness import unsound
 from ccserver.core.dialer.terms import DAY_S, ONE_TO_ONE, UNBACKED, ConsentKind, Mode, Purpose
 from ccserver.core.dialer.verdict import ALLOWED, Refusal, Refused, Verdict
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-LATEST_UTC_S = 7_258_118_400.0  # the year 2200: what is later is a mistake
-AHEAD_S = 60.0
-"""Clocks of two machines may differ by so much; a fact from further ahead is a mistake."""
 MONTH_S = 30 * DAY_S
 REQUEST_HOLDS_S = MONTH_S
 """Who asked to be called is called within this time, or asked again."""
@@ -43,10 +40,10 @@ def all_refusals(sheet: FactSheet, rules: Rules, now_utc_s: float) -> tuple[Refu
 
 
 def _refusals(sheet: FactSheet, rules: Rules, now_utc_s: float) -> Iterator[Refused]:
-    unsound = facts_are_sound(sheet, rules, now_utc_s)
-    if unsound is not None:
-        yield unsound  # the other rules count on sound ones
-        return
+    fault = unsound(sheet, now_utc_s)
+    if fault:
+        yield Refused(Refusal.UNSOUND_FACTS, None, f"the facts cannot be true: {fault}")
+        return  # the rules count on sound ones
     for rule in RULES:
         refused = rule(sheet, rules, now_utc_s)
         if refused is not None:
@@ -54,48 +51,6 @@ def _refusals(sheet: FactSheet, rules: Rules, now_utc_s: float) -> Iterator[Refu
 
 
 # --- the facts themselves ---------------------------------------------------------------------------------------------------
-def facts_are_sound(sheet: FactSheet, rules: Rules, now: float) -> Refused | None:
-    """Numbers that are none, times that are still to come, calls that nobody dated: whoever read the sheet misread it. Ours."""
-
-    def unsound(what: str) -> Refused:
-        return Refused(Refusal.UNSOUND_FACTS, None, f"the facts cannot be true: {what}")
-
-    if not 0 <= now <= LATEST_UTC_S:
-        return unsound("the clock is wrong")
-    consent, made = sheet.consent, sheet.attempts
-    past = {
-        "read": sheet.read_utc_s,
-        "asked to be called": sheet.requested_utc_s,
-        "consent given": consent.given_utc_s if consent is not None else None,
-        "last call": made.last_utc_s,
-        "last refusal": sheet.last_refusal_utc_s,
-        "last abandoned": sheet.last_abandon_utc_s,
-        "last talk": sheet.last_talk_utc_s,
-        **{f"listed ({place})": each.at_utc_s for place, each in enumerate(sheet.listings)},
-        **{f"register ({place})": each.as_of_utc_s for place, each in enumerate(sheet.registers)},
-    }
-    for what, at_s in past.items():
-        if at_s is not None and not 0 <= at_s <= now + AHEAD_S:
-            return unsound(f"{what} at {at_s:g}, and now it is {now:g}")
-    future = (
-        sheet.due_utc_s,
-        sheet.agreed_utc_s,
-        sheet.campaign_opens_utc_s,
-        consent.expires_utc_s if consent is not None else None,
-    )
-    if any(at_s is not None and not 0 <= at_s <= LATEST_UTC_S for at_s in future):
-        return unsound("a time that there is not")
-    counts = (made.day, made.month, made.number, made.campaign, made.lifetime)
-    if any(each < 0 for each in counts):
-        return unsound("fewer calls than none")
-    if any(counts[:3]) and made.last_utc_s is None:
-        return unsound("calls, and no last one")
-    caller_id = sheet.caller_id
-    if caller_id is not None and (caller_id.calls_today < 0 or caller_id.calls_a_day < 0):
-        return unsound("fewer calls than none")
-    return unsound(f"it rings for {sheet.ring_s:g} s") if not math.isfinite(sheet.ring_s) else None
-
-
 def sheet_is_fresh(sheet: FactSheet, rules: Rules, now: float) -> Refused | None:
     """What was read a while ago may have changed: somebody may have asked not to be called. Ours."""
     if now - sheet.read_utc_s > rules.sheet_age_s:
@@ -364,7 +319,7 @@ def _is_expected(sheet: FactSheet, now: float) -> bool:
 
 # --- from which number -----------------------------------------------------------------------------------------------------------
 def caller_is_shown(sheet: FactSheet, rules: Rules, now: float) -> Refused | None:
-    """A number of ours that can be called back: US 47 CFR 64.1601(e), UK (Ofcom), Germany TKG 15(2), Spain Orden TDF/149/2025 (no mobile
+    """A number of ours that can be called back: US 47 CFR 64.1601(e), UK (Ofcom), Germany TDDDG 15(2), Spain Orden TDF/149/2025 (no mobile
     number), and not too often the same one."""
     shown = sheet.caller_id
     if shown is None:

@@ -1,6 +1,6 @@
 """When somebody may be called: zones, changes of the clocks, holidays, numbers that may be in several places."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -84,6 +84,11 @@ def test_what_sets_the_presets_apart() -> None:
     assert [preset_of(country).name for country in ("US", "GB", "BR", "ES", "IT", "FR", "DE", "PT")] == [
         *("us", "uk", "br", "es", "it", "fr", "de", "other")
     ]
+
+
+def test_of_every_rule_it_is_known_which_value_is_stricter() -> None:
+    told_only = {"preset", "overrides", "short_call_s", "short_call_share", "short_calls_from"}
+    assert {each.name for each in fields(Rules)} - set(AT_LEAST_AS_STRICT) == told_only
 
 
 def test_a_site_may_be_stricter_and_what_is_looser_has_its_name() -> None:
