@@ -251,8 +251,8 @@ campaign = Group(
         Field(
             "retry",
             MapOf(Text("an outcome", _outcome, r"[a-z_]{1,20}", 20, "busy"), retry, "outcomes", 20),
-            "When it is tried again, by what came of it: busy, no_answer, congestion, failed, rejected, machine, abandoned, unknown. What "
-            "is not named is not tried again.",
+            "When it is tried again, by what came of it: busy, no_answer, rejected, congestion, cancelled, machine, abandoned, unknown. "
+            "What is not named is not tried again.",
         ),
         Field("dispositions", ListOf(_disposition, 500), "What agents may enter; without it what the queue says."),
         Field("wrap_up_s", duration(0, 3600, "30"), "Wrap-up; without it as in the queue."),

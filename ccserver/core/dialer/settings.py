@@ -14,9 +14,9 @@ class Outcome(Enum):
 
     BUSY = "busy"
     NO_ANSWER = "no_answer"
-    CONGESTION = "congestion"  # no line, or the network says so
-    FAILED = "failed"
     REJECTED = "rejected"
+    CONGESTION = "congestion"  # no line, or the network says so
+    CANCELLED = "cancelled"  # given up by us while it rang
     MACHINE = "machine"
     ABANDONED = "abandoned"
     UNKNOWN = "unknown"  # the daemon or the PBX was gone meanwhile
