@@ -174,6 +174,7 @@ class CallCenter:
             ),
             verb_ended=self._interactions.verb_ended,
             returned=self._interactions.talk_over,
+            over=self._interactions.caller_gone,
         )
         self._externals = Externals(step)
         self._headsets = Headsets(step, self._agents, self._offers, leg_over=self._agent_leg_over, left=self._line_left)
@@ -952,9 +953,9 @@ class CallCenter:
                     self._callbacks.not_reached(called_back)
                 elif leg.interaction is not None and leg.interaction in step.interactions:
                     self._supervision.customer_gone(leg.interaction)
-                    self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER)
-                    who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
-                    self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
+                    if not self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER):
+                        who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.CUSTOMER)
+                        self._interactions.caller_gone(leg.interaction, who, is_lost=by is EndedBy.PBX)
             case Role.AGENT:
                 self._agent_leg_over(leg, cause, tech_cause, by)
             case Role.GUEST:

@@ -1,9 +1,9 @@
-"""Conferences: the agent, the colleague and the customer in one room.
+"""Conferences: the agent, the colleague and the customer in one room, and whoever is brought in later (`additions`).
 
 Three legs do not move in one stroke. First the two who talk go into the room, while the customer hears music; when that is
 done, the customer follows. Whoever is gone in between, the others find each other there, or the customer is fetched back.
-Whoever leaves later, the rest stays, as long as the customer and somebody else are there; who leaves with the customer still there
-wraps up. The customer's end is the end for all.
+Whoever leaves later, the rest stays: with the customer, as long as anybody else is there; without, as long as an agent and one more
+are, and no longer than a talk may last. An agent who leaves wraps up.
 """
 
 from ccserver.core.change import replace
@@ -16,6 +16,8 @@ from ccserver.core.ids import LegId
 from ccserver.core.records import EndedBy, TransferOutcome
 from ccserver.core.state import DeadlineKind, HandoverStage, Interaction, Leg, Role
 from ccserver.core.transitions import InteractionState
+
+TWO = 2
 
 
 class Conferences:
@@ -39,14 +41,14 @@ class Conferences:
         parent = self.consults.take_over(parent, child)
         parent = self.holding.at(parent, HandoverStage.MEETING)
         parent = self.tracks.prepare(parent)
-        self._move(parent, *self._members(parent))
+        self.holding.move(parent, *members(parent))
 
     def moved(self, interaction: Interaction) -> None:
         """The two are on their way into the room: now the customer."""
         handover = interaction.handover
         if handover is not None and handover.stage is HandoverStage.MEETING and handover.step == 1 and interaction.leg:
             self.ledger.put(replace(interaction, handover=replace(handover, step=2)))
-            self._move(interaction, interaction.leg)
+            self.holding.move(interaction, interaction.leg)
 
     def entered(self, interaction: Interaction, leg: LegId) -> None:
         """Somebody came into the room. With the customer and one more in it, they talk."""
@@ -55,7 +57,7 @@ class Conferences:
         caller = self.step.legs.get(interaction.leg)
         if handover is None or handover.stage is not HandoverStage.MEETING or caller is None or caller.bridge is None:
             return
-        there = [leg for leg in map(self.step.legs.get, self._members(interaction)) if leg is not None]
+        there = [leg for leg in map(self.step.legs.get, members(interaction)) if leg is not None]
         if any(leg.bridge == caller.bridge for leg in there):
             interaction = self.holding.hold_over(interaction)
             interaction = self.holding.transferred(interaction, TransferOutcome.DONE)
@@ -90,12 +92,18 @@ class Conferences:
             self.step.let_go(talk.leg)
         return self.guests.hang_up(self.guest_out(interaction))
 
-    def guest_out(self, interaction: Interaction) -> Interaction:
-        """What the guest says is not recorded any more."""
-        guest, talk = interaction.guest, interaction.talk
-        if guest is None or talk is None or not interaction.tracks:
-            return interaction
-        return self.tracks.over(interaction, talk.agent, talk.queue, guest.leg)
+    def guest_out(self, interaction: Interaction, leg: LegId | None = None) -> Interaction:
+        """What a guest says is not recorded any more; without a leg: what any guest says."""
+        for guest in interaction.guests():
+            talk = interaction.talk
+            if talk is not None and interaction.tracks and leg in (None, guest.leg):
+                interaction = self.tracks.over(interaction, talk.agent, talk.queue, guest.leg)
+        return interaction
+
+    def guest_left(self, interaction: Interaction, leg: LegId, by: EndedBy) -> Interaction:
+        """One guest's leg is over; somebody else still talks with the customer."""
+        guest = next(each for each in interaction.guests() if each.leg == leg)
+        return self.guests.gone(self.guest_out(interaction, leg), guest, by)
 
     def agent_left(self, interaction: Interaction, leg: Leg, by: EndedBy) -> None:
         """One agent's leg is over or out of the room; somebody else still talks with the customer."""
@@ -108,7 +116,7 @@ class Conferences:
 
     def is_last(self, interaction: Interaction, leg: LegId) -> bool:
         """Nobody but this leg is with the customer."""
-        return all(member == leg for member in self._members(interaction))
+        return all(member == leg for member in members(interaction))
 
     def alone(self, interaction: Interaction) -> Interaction:
         """The customer is left in the room: fetched out, as if a bridge had ended."""
@@ -117,6 +125,25 @@ class Conferences:
             move = Move(leg=leg.id, channel=leg.channel, place=Place.LOOP)
             self.step.order(RedirectLegs(moves=(move,)))
         return self.ledger.put(replace(interaction, room=""))
+
+    def talk_on(self, interaction: Interaction, by: EndedBy) -> bool:
+        """The customer has left. Whether an agent and one more are in the room, who talk on: the customer's part is over, and so is the
+        recording, for what the others say to each other is no part of the call."""
+        talk = interaction.talk
+        if not interaction.room or interaction.state is not InteractionState.TALKING or talk is None:
+            return False
+        if len(members(interaction)) < TWO or by is EndedBy.PBX:
+            return False
+        now, interaction = self.step.now, self.holding.recorder.over(interaction)
+        counted_s = talk.since.mono_s if talk.counted_from_s is None else talk.counted_from_s
+        ended_by = EndedBy.AGENT if talk.is_released else by
+        self.ledger.put(replace(interaction, left=now, ended_by=ended_by, talk_s=interaction.talk_s + now.mono_s - counted_s))
+        return True
+
+    def is_empty(self, interaction: Interaction) -> bool:
+        """Without the customer: whether there is nobody any more with whom an agent could talk on."""
+        is_left = interaction.left is not None and interaction.state is InteractionState.TALKING
+        return is_left and (interaction.talk is None or len(members(interaction)) < TWO)
 
     def customer_gone(self, interaction: Interaction) -> Interaction:
         """All agents out of the room."""
@@ -129,18 +156,8 @@ class Conferences:
         self.step.deadlines.clear(DeadlineKind.HELD, interaction.id)
         return self.ledger.put(replace(interaction, room=""))
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
-    @staticmethod
-    def _members(interaction: Interaction) -> list[LegId]:
-        """Everybody but the customer."""
-        legs = [talk.leg for talk in interaction.talks() if talk.leg is not None]
-        return legs if interaction.guest is None else [*legs, interaction.guest.leg]
 
-    def _move(self, interaction: Interaction, *legs: LegId) -> None:
-        known = [leg for leg in map(self.step.legs.get, legs) if leg is not None]
-        self.step.order(RedirectLegs(moves=tuple(self._into_room(interaction, leg) for leg in known)))
-
-    def _into_room(self, interaction: Interaction, leg: Leg) -> Move:
-        path, side = self.tracks.file_of(interaction, leg.id)
-        place, room = Place.CONFERENCE, interaction.room
-        return Move(leg=leg.id, channel=leg.channel, place=place, room=room, recording=path, side=side)
+def members(interaction: Interaction) -> list[LegId]:
+    """Everybody but the customer."""
+    legs = [talk.leg for talk in interaction.talks() if talk.leg is not None]
+    return [*legs, *(guest.leg for guest in interaction.guests())]

@@ -185,8 +185,9 @@ class Consults:
             parent = self.ledger.put(replace(parent, talk=first, others=others))
             step.tell(WorkMoved(talk.agent, child.id, parent.id))
         elif guest is not None:
-            child = self.guests.talked(child, EndedBy.SYSTEM)
-            parent = self.ledger.put(replace(parent, guest=replace(guest, since=step.now)))
+            child = self.guests.talked(child, guest, EndedBy.SYSTEM)
+            guests = (*parent.guests(), replace(guest, since=step.now))
+            parent = self.ledger.put(replace(parent, guest=guests[0], other_guests=guests[1:]))
         since = talk.since if talk is not None else None
         talk_s = child.talk_s + (step.now.mono_s - since.mono_s if since is not None else 0.0)
         state = advance(INTERACTION, child.state, InteractionStep.TALK_OVER)

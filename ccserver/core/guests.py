@@ -1,6 +1,7 @@
 """Guests: people outside the center who are called for a customer, or for an agent who consults them. They do no work here.
 
-A guest's leg joins by itself on answer (`Place.JOIN`), so at most one is called at a time, and nobody else while it rings.
+A guest's leg joins by itself on answer (`Place.JOIN`), so at most one is called at a time, and nobody else while it rings. In a conference
+there may be several.
 """
 
 from ccserver.core.change import replace
@@ -56,31 +57,37 @@ class Guests:
         return interaction
 
     def hang_up(self, interaction: Interaction) -> Interaction:
-        """The guest is not needed any more."""
-        if interaction.guest is None:
-            return interaction
-        interaction = self.talked(interaction, EndedBy.SYSTEM)
-        guest = interaction.guest
-        assert guest is not None
-        self.step.hang_up(guest.leg)
-        return self.ledger.put(replace(interaction, guest=None))
+        """No guest is needed any more."""
+        while interaction.guest is not None:
+            leg = interaction.guest.leg
+            interaction = self.gone(interaction, interaction.guest, EndedBy.SYSTEM)
+            self.step.hang_up(leg)
+        return interaction
 
-    def talked(self, interaction: Interaction, by: EndedBy) -> Interaction:
-        """Tell the guest's part in the talk, if there was one."""
-        guest, now = interaction.guest, self.step.now
-        if guest is None or interaction.state is not InteractionState.TALKING:
+    def gone(self, interaction: Interaction, guest: Guest, by: EndedBy) -> Interaction:
+        """One guest's part is over; the others talk on."""
+        interaction = self.talked(interaction, guest, by).without_guest(guest.leg)
+        if interaction.guest is not None and interaction.talk is None:
+            interaction = replace(interaction, guest=replace(interaction.guest, counted_from_s=self.step.now.mono_s))
+        return self.ledger.put(interaction)
+
+    def talked(self, interaction: Interaction, guest: Guest, by: EndedBy) -> Interaction:
+        """Tell the guest's part in the talk, if there was one. The customer's time counts once."""
+        now = self.step.now
+        if interaction.state is not InteractionState.TALKING:
             return interaction
         self.ledger.segment(interaction, SegmentKind.TALK, guest.since, queue=interaction.queue, detail=by.value)
         interaction = self.step.interactions[interaction.id]
-        counts = interaction.talk is None
-        return self.ledger.put(
-            replace(interaction, talk_s=interaction.talk_s + (now.mono_s - guest.since.mono_s if counts else 0.0))
-        )
+        is_first = interaction.guest is not None and interaction.guest.leg == guest.leg
+        counts = interaction.talk is None and is_first and interaction.left is None
+        counted_s = guest.since.mono_s if guest.counted_from_s is None else guest.counted_from_s
+        return self.ledger.put(replace(interaction, talk_s=interaction.talk_s + (now.mono_s - counted_s if counts else 0.0)))
 
     def talk_over(self, interaction: Interaction, by: EndedBy) -> Interaction:
         """The guest alone talked with the customer, and that is over."""
         step = self.step
-        interaction = self.talked(interaction, by)
+        assert interaction.guest is not None
+        interaction = self.talked(interaction, interaction.guest, by)
         step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
         state = advance(INTERACTION, interaction.state, InteractionStep.TALK_OVER)
         interaction = self.ledger.put(replace(interaction, state=state, guest=None, ended_by=by))

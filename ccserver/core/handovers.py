@@ -1,6 +1,6 @@
 """Handovers: what a key, a number, an event of a leg or the end of a prompt means for an interaction that is on its way from one agent to
-somebody else, or out of the talk for a while. The parts know their business (`transfers`, `consults`, `conferences`, `errands`); here it
-is decided whose business it is: by the stage, and by whose leg it is.
+somebody else, or out of the talk for a while. The parts know their business (`transfers`, `consults`, `conferences`, `additions`,
+`errands`); here it is decided whose business it is: by the stage, and by whose leg it is.
 
 Which rule wins: the customer's end, then the end of a leg of ours, then keys and prompts. A leg that ends takes nobody with it:
 the customer goes to the colleague who talks with the agent, to the agent's target if the agent hung up on purpose, else to the head
@@ -9,9 +9,10 @@ of the queue in which they were served.
 
 from collections.abc import Callable, Mapping
 
+from ccserver.core.additions import Additions
 from ccserver.core.change import replace
 from ccserver.core.commands import CollectNumber, Move, Place, RedirectLegs
-from ccserver.core.conferences import Conferences
+from ccserver.core.conferences import Conferences, members
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
 from ccserver.core.events import NumberCollected, VerbEnd
@@ -52,7 +53,8 @@ ON_HOLD = (InteractionState.HELD, InteractionState.MENU)
 
 
 class Handovers:
-    """The one door for `center`. `verb_ended` is for the child's own announcements, `returned` for a customer who is back."""
+    """The one door for `center`. `verb_ended` is for the child's own announcements, `returned` for a customer who is back, `over` for a
+    conference that goes on no more after its customer has left."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Handovers:
         *,
         verb_ended: Callable[[Interaction], None],
         returned: Callable[[Interaction], None],
+        over: Callable[[InteractionId, EndedBy], None],
     ) -> None:
         self.step = holding.step
         self.ledger = holding.ledger
@@ -70,9 +73,11 @@ class Handovers:
         self.consults = Consults(holding, self.guests, ways)
         self.transfers = Transfers(holding, self.guests, ways)
         self.conferences = Conferences(holding, self.consults, self.guests)
+        self.additions = Additions(holding, self.consults)
         self.errands = Errands(holding)
         self._verb_ended = verb_ended
         self._returned = returned
+        self._over = over
         recorder = holding.recorder
         marks: Mapping[CallKey, Act] = {
             CallKey.HELP: self._help,
@@ -91,6 +96,7 @@ class Handovers:
         self._in_room: Mapping[CallKey, Act] = {
             **marks,
             CallKey.RELEASE: self._release,
+            CallKey.CONSULT: lambda it, talk, _: self.additions.step_out(it),
             CallKey.BACK: lambda it, talk, _: self.conferences.others_out(it),
         }
         self._in_consult: Mapping[CallKey, Act] = {
@@ -103,6 +109,12 @@ class Handovers:
         self._before_consult: Mapping[CallKey, Act] = {
             CallKey.TRANSFER: lambda it, talk, _: self._blind_instead(it),
             CallKey.BACK: lambda it, talk, _: self.consults.back(it),
+        }
+        self._before_addition: Mapping[CallKey, Act] = {CallKey.BACK: lambda it, talk, _: self.consults.back(it)}
+        self._in_addition: Mapping[CallKey, Act] = {
+            **self._in_consult,
+            CallKey.TRANSFER: lambda it, talk, _: self.additions.stand_in(it),
+            CallKey.CONFERENCE: lambda it, talk, _: self.additions.bring_in(it),
         }
 
     # --- keys -----------------------------------------------------------------------------------------------------------
@@ -127,14 +139,16 @@ class Handovers:
             return {}
         if interaction.state is InteractionState.TALKING and interaction.joining is not None:
             return {}  # a supervisor is taking the customer over
-        if interaction.state is InteractionState.TALKING:
-            return self._in_room if interaction.room else self._in_talk
-        handover = interaction.handover
-        if interaction.state is InteractionState.HELD and handover and handover.stage is HandoverStage.CONSULTING:
-            child = self.consults.child(interaction)
-            is_talking = child is not None and child.state is InteractionState.TALKING
-            return self._in_consult if is_talking else self._before_consult
-        return {}
+        handover, is_added = interaction.handover, interaction.stepped_out() is not None
+        if interaction.state is InteractionState.TALKING and not is_added:
+            # Whom all others have left, the agent can do with the customer whatever two who talk can.
+            return self._in_room if interaction.room and len(members(interaction)) > 1 else self._in_talk
+        if handover is None or handover.stage is not HandoverStage.CONSULTING:
+            return {}
+        child = self.consults.child(interaction)
+        if child is not None and child.state is InteractionState.TALKING:
+            return self._in_addition if is_added else self._in_consult
+        return self._before_addition if is_added else self._before_consult
 
     def _ask(self, kind: TransferKind) -> Act:
         def ask(interaction: Interaction, talk: Talk, argument: str) -> None:
@@ -257,7 +271,10 @@ class Handovers:
         handover = interaction.handover if interaction is not None else None
         if interaction is None or handover is None or interaction.kind == CONSULT:
             self._wait_again(session, interaction)
-        elif handover.stage is HandoverStage.BACK and interaction.joining is None:
+        elif interaction.joining is None and (
+            handover.stage is HandoverStage.BACK
+            or (handover.stage is HandoverStage.MEETING and interaction.stepped_out() is not None)
+        ):
             self.holding.back(interaction, is_again=True)
         elif handover.stage is not HandoverStage.CONSULTING:
             self.holding.music(interaction, session.id, timeout_s=AGAIN_S)
@@ -325,7 +342,7 @@ class Handovers:
             self.step.deadlines.set(DeadlineKind.RETURN, interaction.id, self.step.now.mono_s + RETURN_S)
         elif interaction.room and interaction.state is InteractionState.TALKING:
             if not self.conferences.is_last(interaction, leg.id):
-                self.conferences.agent_left(interaction, leg, EndedBy.AGENT)
+                self._left_the_room(interaction, leg, EndedBy.AGENT)
             return False
         elif interaction.state not in ON_HOLD or interaction.handover is None:
             return False
@@ -341,7 +358,7 @@ class Handovers:
             return False
         if self.conferences.is_last(interaction, leg.id):
             return False
-        self.conferences.agent_left(interaction, leg, EndedBy.AGENT)
+        self._left_the_room(interaction, leg, EndedBy.AGENT)
         return True
 
     # --- out of a queue -----------------------------------------------------------------------------------------------
@@ -363,10 +380,12 @@ class Handovers:
         interaction = self.step.interactions.get(leg.interaction)
         if interaction is None:
             return
-        handover = interaction.handover
-        if handover is not None and handover.stage is HandoverStage.MEETING:
+        handover, is_talking = interaction.handover, interaction.state is InteractionState.TALKING
+        if interaction.stepped_out() is not None and interaction.outside() is None:
+            self.additions.entered(interaction, leg.id)
+        elif handover is not None and handover.stage is HandoverStage.MEETING:
             self.conferences.entered(interaction, leg.id)
-        elif interaction.room and interaction.state is InteractionState.TALKING:
+        elif interaction.room and is_talking and leg.id != interaction.outside():
             self.conferences.entered_late(interaction, leg.id)
         elif handover is not None and handover.stage is HandoverStage.CONSULTING and leg.role is not Role.CALLER:
             child = self.consults.child(interaction)
@@ -437,7 +456,10 @@ class Handovers:
         handover = interaction.handover if interaction is not None else None
         if interaction is None or handover is None or interaction.joining is not None:
             return
-        if handover.stage is HandoverStage.MEETING:
+        if interaction.stepped_out() is not None:
+            if handover.stage in (HandoverStage.ASKING, HandoverStage.MEETING):
+                self.additions.refused(interaction)
+        elif handover.stage is HandoverStage.MEETING:
             self.conferences.undone(interaction)
         elif handover.stage is HandoverStage.ASKING:
             self.holding.back(interaction)
@@ -448,14 +470,18 @@ class Handovers:
         """A leg that is not the customer's has ended. False: its end has its ordinary meaning."""
         interaction = self.step.interactions.get(leg.interaction)
         if leg.role is Role.GUEST:
-            if interaction is not None and interaction.guest is not None and interaction.guest.leg == leg.id:
-                self._guest_over(interaction, by)
+            if interaction is not None and any(guest.leg == leg.id for guest in interaction.guests()):
+                self._guest_over(interaction, leg.id, by)
             return True
         talk = self._talk_on(interaction, leg.id)
         if interaction is None or talk is None or interaction.kind == CONSULT:
             return False
         is_lost = cause not in NORMAL_CAUSES
         who = by or (EndedBy.SYSTEM if leg.is_cancelled else EndedBy.AGENT_LOST if is_lost else EndedBy.AGENT)
+        if leg.id == interaction.stepped_out():
+            if self.additions.agent_gone(interaction, leg, who):
+                return True
+            interaction = self.step.interactions[interaction.id]
         if interaction.room and not self.conferences.is_last(interaction, leg.id):
             self._left_the_room(interaction, leg, who)
             return True
@@ -471,6 +497,34 @@ class Handovers:
         if interaction.state is InteractionState.HELD:
             # Nobody is in the room with the customer yet: who is left goes to them.
             self.conferences.given_up(interaction)
+        else:
+            self._who_is_left(interaction)
+
+    def _who_is_left(self, interaction: Interaction) -> None:
+        """Somebody left a conference in which others talk."""
+        outside = interaction.outside()
+        if self.conferences.is_empty(interaction):
+            self._dissolved(interaction)
+        elif outside is not None and members(interaction) == [outside]:
+            self.additions.put_on_hold(interaction)
+
+    def _dissolved(self, interaction: Interaction) -> None:
+        """The customer has left it, and now everybody has."""
+        by = interaction.ended_by or EndedBy.CUSTOMER
+        interaction = self.conferences.customer_gone(self._guests_out(interaction, by))
+        self._over(interaction.id, by)
+
+    def _guests_out(self, interaction: Interaction, by: EndedBy) -> Interaction:
+        """Without the customer no guest is called or talks on; with an agent they may, see `Conferences.talk_on`."""
+        for guest in interaction.other_guests:
+            interaction = self.guests.gone(interaction, guest, EndedBy.SYSTEM)
+            self.step.hang_up(guest.leg)
+        if interaction.guest is None:
+            return interaction
+        leg, is_talk = interaction.guest.leg, interaction.state is InteractionState.TALKING and interaction.talk is None
+        interaction = self.guests.talk_over(interaction, by) if is_talk else self.guests.hang_up(interaction)
+        self.step.hang_up(leg)
+        return interaction
 
     def _agent_gone(self, interaction: Interaction, by: EndedBy) -> None:
         """The agent's leg has ended while the customer is on hold or in a flow."""
@@ -495,11 +549,11 @@ class Handovers:
             interaction = self.holding.hand_off(interaction)
         self.transfers.requeue(interaction)
 
-    def _guest_over(self, interaction: Interaction, by: EndedBy | None) -> None:
+    def _guest_over(self, interaction: Interaction, leg: LegId, by: EndedBy | None) -> None:
         is_alone = interaction.talk is None
         is_pbx = by is EndedBy.PBX
         match interaction.state:
-            case InteractionState.TALKING if is_alone:
+            case InteractionState.TALKING if is_alone and not interaction.other_guests:
                 interaction = self.guests.talk_over(interaction, by or EndedBy.AGENT)
                 if interaction.kind == CONSULT:
                     self.consults.over(interaction)
@@ -508,8 +562,7 @@ class Handovers:
                 elif not is_pbx:
                     self._returned(interaction)
             case InteractionState.TALKING:
-                interaction = self.guests.talked(self.conferences.guest_out(interaction), by or EndedBy.AGENT)
-                self.ledger.put(replace(interaction, guest=None))
+                self._who_is_left(self.conferences.guest_left(interaction, leg, by or EndedBy.AGENT))
             case InteractionState.HELD if interaction.kind == CONSULT and not is_pbx:
                 self.consults.failed(self.ledger.put(replace(interaction, guest=None)))
             case InteractionState.HELD if is_alone and interaction.handover is None:
@@ -518,7 +571,7 @@ class Handovers:
             case InteractionState.HELD if is_alone and not is_pbx:
                 self.transfers.give_back(self.ledger.put(replace(interaction, guest=None)))
             case _:
-                self.ledger.put(replace(interaction, guest=None))
+                self.ledger.put(interaction.without_guest(leg))
 
     def guest_missing(self, interaction: Interaction) -> bool:
         """Whoever talked with a guest alone has been out of the talk for a while, and nothing was heard of the guest's end. False: it
@@ -526,18 +579,22 @@ class Handovers:
         guest = interaction.guest
         if guest is None or interaction.talk is not None or interaction.state is not InteractionState.TALKING:
             return False
-        self._guest_over(interaction, EndedBy.SYSTEM)
+        self._guest_over(interaction, guest.leg, EndedBy.SYSTEM)
         self.step.hang_up(guest.leg)
         return True
 
-    def customer_gone(self, interaction_id: InteractionId, by: EndedBy) -> None:
-        """The customer's leg is over; what is said of the interaction itself follows."""
+    def customer_gone(self, interaction_id: InteractionId, by: EndedBy) -> bool:
+        """The customer's leg is over; what is said of the interaction itself follows, unless others talk on (True)."""
         interaction = self.step.interactions[interaction_id]
-        if interaction.guest is not None:
-            is_talk = interaction.state is InteractionState.TALKING and interaction.talk is None
-            leg = interaction.guest.leg
-            interaction = self.guests.talk_over(interaction, by) if is_talk else self.guests.hang_up(interaction)
-            self.step.hang_up(leg)
+        if interaction.stepped_out() is not None and by is not EndedBy.PBX:
+            interaction = self.additions.customer_gone(interaction, by)
+        if self.conferences.talk_on(interaction, by):
+            return True
+        self._customer_gone(interaction, by)
+        return False
+
+    def _customer_gone(self, interaction: Interaction, by: EndedBy) -> None:
+        interaction = self._guests_out(interaction, by)
         if interaction.room:
             interaction = self.conferences.customer_gone(interaction)
         handover = interaction.handover
@@ -668,6 +725,9 @@ class Handovers:
     def held_too_long(self, interaction: Interaction) -> None:
         """What the customer is held for did not come: the leg that is waited for is ended, and its end decides."""
         handover = interaction.handover
+        if interaction.stepped_out() is not None:
+            self.additions.overdue(interaction)
+            return
         if handover is not None and handover.stage is HandoverStage.MEETING:
             self.conferences.undone(interaction)
             return
@@ -689,23 +749,25 @@ class Handovers:
 
     def max_talk_reached(self, interaction: Interaction) -> None:
         """A guest's talk ends as an agent's does. A headset's line stays: there it is the customer's leg that is ended."""
+        if interaction.left is not None:
+            self._dissolved(interaction)
+            return
         for talk in interaction.talks():
             leg = self.step.legs.get(talk.leg)
             is_line = leg is not None and leg.role is Role.HEADSET
             self.step.hang_up(interaction.leg if is_line else talk.leg)
-        if interaction.guest is not None:
-            self.step.hang_up(interaction.guest.leg)
+        for guest in interaction.guests():
+            self.step.hang_up(guest.leg)
 
     # --- after a fault ------------------------------------------------------------------------------------------------------
     def to_safety(self, interaction: Interaction) -> None:
         """End what is under way beside the interaction itself. Nothing here may raise."""
         if interaction.talk is not None and interaction.faults == 0:
             return
-        legs = [talk.leg for talk in interaction.talks()]
-        legs += [interaction.guest.leg] if interaction.guest is not None else []
-        for leg in legs:
+        for leg in [*(talk.leg for talk in interaction.talks()), *(guest.leg for guest in interaction.guests())]:
             self.step.let_go(leg)
-        self.ledger.put(replace(interaction, others=(), guest=None, room="", tracks=(), handover=None))
+        bare = replace(interaction, others=(), guest=None, other_guests=(), left=None, room="", tracks=(), handover=None)
+        self.ledger.put(bare)
 
     # --- inside -----------------------------------------------------------------------------------------------------------
     def _at(self, session: Session) -> Interaction | None:

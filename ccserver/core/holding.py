@@ -17,7 +17,7 @@ from ccserver.core.ledger import Ledger
 from ccserver.core.recorder import Recorder
 from ccserver.core.records import EndedBy, NoticeKind, SegmentKind, TransferKind, TransferOutcome, TransferRecord
 from ccserver.core.settings import QueueSettings, RecordingMode, Spoken, SpokenKind
-from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Role, Talk
+from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Leg, Role, Talk
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
@@ -51,20 +51,14 @@ class Holding:
     # --- apart ----------------------------------------------------------------------------------------------------------
     def apart(self, interaction: Interaction, stage: HandoverStage, kind: TransferKind | None) -> Interaction:
         """Out of the talk: the customer back into the loop, the agent to the desk, in one stroke."""
-        step, talk = self.step, interaction.talk
+        step = self.step
+        interaction = self.interrupted(interaction)
+        talk = interaction.talk
         assert talk is not None and talk.leg is not None and interaction.leg is not None
         agent, customer = step.legs[talk.leg], step.legs[interaction.leg]
-        self.ledger.hold_segment(interaction, talk)
-        interaction = self.talks.recording_over(step.interactions[interaction.id], talk)
-        talk = replace(
-            talk, held_since=None, is_recorded=bool(talk.recording), recording="", recorded_since=None, is_apart=False
-        )
-        state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
         handover = Handover(stage=stage, kind=kind, agent=talk.agent, queue=talk.queue, since=step.now)
-        step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
-        interaction = self.ledger.put(replace(interaction, state=state, talk=talk, handover=handover))
+        interaction = self.on_hold(replace(interaction, handover=handover))
         interaction = self.at(interaction, stage)
-        self.remind(interaction)
         step.order(
             RedirectLegs(
                 moves=(
@@ -74,6 +68,25 @@ class Holding:
             )
         )
         step.tell(TalkHeld(interaction.id, talk.agent, True, kind is TransferKind.CONSULT))
+        return interaction
+
+    def interrupted(self, interaction: Interaction) -> Interaction:
+        """The agent leaves the talk for a while: what was being recorded of it is complete, and is recorded again afterwards."""
+        talk = interaction.talk
+        assert talk is not None
+        self.ledger.hold_segment(interaction, talk)
+        interaction = self.talks.recording_over(self.step.interactions[interaction.id], talk)
+        talk = replace(
+            talk, held_since=None, is_recorded=bool(talk.recording), recording="", recorded_since=None, is_apart=False
+        )
+        return self.ledger.put(replace(interaction, talk=talk))
+
+    def on_hold(self, interaction: Interaction) -> Interaction:
+        """The customer is alone, and hears music from now on."""
+        state = advance(INTERACTION, interaction.state, InteractionStep.HOLD)
+        self.step.deadlines.clear(DeadlineKind.MAX_TALK, interaction.id)
+        interaction = self.ledger.put(replace(interaction, state=state, room=""))
+        self.remind(interaction)
         return interaction
 
     def at(self, interaction: Interaction, stage: HandoverStage, within_s: float | None = None) -> Interaction:
@@ -125,8 +138,10 @@ class Holding:
 
     # --- together -------------------------------------------------------------------------------------------------------
     def back(self, interaction: Interaction, *, is_again: bool = False) -> Interaction:
-        """Join the party that has the customer (the agent, the colleague, the guest) with the customer again. A second try is
-        within the time of the first."""
+        """Join the party that has the customer (the agent, the colleague, the guest) with the customer again; in a conference, the
+        agent goes back into the room. A second try is within the time of the first."""
+        if interaction.stepped_out() is not None:
+            return self.into_room(interaction if is_again else self.at(interaction, HandoverStage.BACK))
         leg_id, kept, config = self.party(interaction), "", self._queue(interaction, interaction.handover)
         talk = interaction.talk
         assert leg_id is not None
@@ -138,6 +153,25 @@ class Holding:
             interaction = self.at(interaction, HandoverStage.BACK)
         self._join(interaction, leg_id, kept, config.max_talk_s + MAX_TALK_GUARD_S)
         return self.step.interactions[interaction.id]
+
+    def into_room(self, interaction: Interaction, *newcomers: LegId) -> Interaction:
+        """Into a conference in which others talk: the agent who had stepped out, and who comes with them."""
+        agent = interaction.stepped_out()
+        coming = (*newcomers,) if agent is None else (agent, *newcomers)
+        interaction = self.talks.tracks.coming(interaction, coming)
+        self.move(interaction, *coming)
+        return self.step.interactions[interaction.id]
+
+    def move(self, interaction: Interaction, *legs: LegId) -> None:
+        """Order these legs into the interaction's room, each with the file into which goes what it says there."""
+        known = [leg for leg in map(self.step.legs.get, legs) if leg is not None]
+        if known:
+            self.step.order(RedirectLegs(moves=tuple(self._into_room(interaction, leg) for leg in known)))
+
+    def _into_room(self, interaction: Interaction, leg: Leg) -> Move:
+        path, side = self.talks.tracks.file_of(interaction, leg.id)
+        place, room = Place.CONFERENCE, interaction.room
+        return Move(leg=leg.id, channel=leg.channel, place=place, room=room, recording=path, side=side)
 
     def _is_recorded(self, interaction: Interaction, talk: Talk, config: QueueSettings) -> bool:
         """Whether the talk that goes on is recorded: it was before, or is by the policy of who has the customer now."""

@@ -51,6 +51,18 @@ HELD_FOR = frozenset(
 )
 
 
+ADDED = frozenset(
+    {
+        HandoverStage.ASKING,
+        HandoverStage.TELLING,
+        HandoverStage.CONSULTING,
+        HandoverStage.BACK,
+        HandoverStage.MEETING,
+    }
+)
+"""The stages of an agent who has stepped out of a conference to bring in one more."""
+
+
 def check(state: CenterState, settings: Settings) -> list[str]:
     """Everything wrong with a state that can be seen from the state alone."""
     return [
@@ -173,7 +185,9 @@ def _interactions(state: CenterState) -> Iterator[str]:
             yield from _gone(it, name)
         elif it.leg is not None:
             leg = state.legs.get(it.leg)
-            if leg is None:
+            if leg is None and it.left is not None:
+                yield from _without_customer(it, name)
+            elif leg is None:
                 yield f"{name}: its leg {it.leg.uniqueid} is not known"
             elif it.kind == CONSULT:
                 if leg.interaction != it.parent or leg.role not in (Role.AGENT, Role.HEADSET):
@@ -219,7 +233,8 @@ def _handover(it: Interaction, name: str) -> Iterator[str]:
     is_led_out = it.handover is None and it.guest is not None
     if it.kind != CONSULT and it.state is InteractionState.HELD and stage not in HELD_FOR and not is_led_out:
         yield f"{name} is on hold for nothing ({stage})"
-    if stage in HELD_FOR and it.state is not InteractionState.HELD and it.state is not InteractionState.GONE:
+    is_added = it.stepped_out() is not None and stage in ADDED
+    if stage in HELD_FOR and it.state not in (InteractionState.HELD, InteractionState.GONE) and not is_added:
         yield f"{name} is not on hold, but {stage.value if stage else ''}"
     if stage is HandoverStage.ERRAND and it.state is not InteractionState.MENU:
         yield f"{name} is on an errand"
@@ -229,6 +244,14 @@ def _handover(it: Interaction, name: str) -> Iterator[str]:
         yield f"{name} is in the room {it.room}"
     if it.tracks and not (it.room and any(talk.is_apart and talk.recording for talk in it.talks())):
         yield f"{name} has tracks of a conference that is not recorded"
+
+
+def _without_customer(it: Interaction, name: str) -> Iterator[str]:
+    """The customer has left a conference: an agent and one more talk on in it."""
+    if not it.room or it.state is not InteractionState.TALKING or it.handover is not None:
+        yield f"{name} goes on without its customer"
+    if it.talk is None or len(it.talks()) + len(it.guests()) < 2:
+        yield f"{name} goes on without its customer, and nobody talks"
 
 
 def _gone(it: Interaction, name: str) -> Iterator[str]:
@@ -465,6 +488,8 @@ def _sessions(state: CenterState) -> Iterator[str]:
         is_back = leg is not None and (DeadlineKind.RETURN, str(leg.interaction)) in state.deadlines
         own = state.interactions.get(leg.interaction) if leg is not None and leg.interaction is not None else None
         is_back = is_back or (own is not None and own.joining == session.leg)
+        # Ordered from the desk into the conference, with a deadline of its own.
+        is_back = is_back or (own is not None and own.stepped_out() == session.leg and own.outside() is None)
         # In a bridge already: the end of the connection, which comes over another socket, is about to be told.
         is_back = is_back or (leg is not None and leg.bridge is not None)
         is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
@@ -510,6 +535,8 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
             is_ending = all(_is_awaited_elsewhere(state, it, offer) for offer in it.offers)
         if kinds is not None and not is_ending and not any((kind, str(it.id)) in due for kind in kinds):
             yield f"interaction {it.id} is {it.state.value} without a deadline ({kinds[0].value})"
+        if it.stepped_out() is not None and not is_ending and (DeadlineKind.HELD, str(it.id)) not in due:
+            yield f"interaction {it.id}: its agent has stepped out without a deadline"
         rests = it.callback is not None and not it.callback.is_reached and it.state is InteractionState.WAITING
         if rests and it.leg is None and (DeadlineKind.CALLBACK, str(it.id)) not in due:
             yield f"interaction {it.id} is to be called back, and never will be"

@@ -102,8 +102,14 @@ class LiveActs:
         has_line = interaction is not None and interaction.leg in self.step.legs
         is_message = interaction is not None and interaction.message is not None
         is_there = interaction is not None and (has_line or is_message or not interaction.is_on_the_line())
+        has_talkers = interaction is not None and interaction.left is not None
+        is_there = is_there or has_talkers
         if interaction is not None and has_line:
             self._interactions.release_by_request(interaction)
+        elif interaction is not None and has_talkers:
+            # The customer has left the conference; who leaves now is the last but one.
+            for talk in interaction.talks():
+                self.step.let_go(talk.leg)
         elif interaction is not None and is_message:
             self._messages.cancel(interaction)
         elif interaction is not None and is_there:

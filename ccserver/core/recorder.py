@@ -101,6 +101,13 @@ class Recorder:
         """The customer does not want to be recorded. Told twice, it says nothing new."""
         if interaction.has_objected:
             return
+        interaction = self.over(interaction)
+        interaction = self._ledger.put(replace(interaction, has_objected=True))
+        self._step.store(ObjectionRecord(interaction=interaction.id, agent=agent, at_utc_s=self._step.now.utc_s))
+        self._ledger.notice(interaction, NoticeKind.OBJECTED, agent=agent)
+
+    def over(self, interaction: Interaction) -> Interaction:
+        """Nothing more is recorded of it."""
         for talk in interaction.talks():
             if talk.recording and talk.leg is not None:
                 self.control(talk, RecordingStep.STOP)
@@ -108,9 +115,7 @@ class Recorder:
                 interaction = self._put(
                     interaction, replace(talk, recording="", is_recorded=False, paused_since=None, pauses=())
                 )
-        interaction = self._ledger.put(replace(interaction, has_objected=True))
-        self._step.store(ObjectionRecord(interaction=interaction.id, agent=agent, at_utc_s=self._step.now.utc_s))
-        self._ledger.notice(interaction, NoticeKind.OBJECTED, agent=agent)
+        return interaction
 
     def requested(self, event: RecordingRequested) -> None:
         """By a supervisor, or a system at the desk that is about to ask for card data."""

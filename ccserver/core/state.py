@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from ccserver.core.change import replace
 from ccserver.core.commands import LampState
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
@@ -334,6 +335,8 @@ class Guest:
     leg: LegId
     number: str
     since: Moment
+    counted_from_s: float | None = None
+    """Monotonic; from when on it counts as the customer's talking time, if not from `since`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +364,9 @@ class HandoverStage(Enum):
     | DIALLING   | HELD                 | over             | the guest in one bridge with the customer                         |
     | PLACED     | WAITING, OFFERED     | over             | an answer, in the queue or by the agent it was meant for          |
     | RETURNED   | WAITING, OFFERED     | over             | the transferrer's answer                                          |
+
+    From a conference in which others talk with the customer (TALKING, see `Interaction.stepped_out`) the agent goes through ASKING, TELLING
+    and CONSULTING alone; BACK is the way into the room without somebody new, MEETING the way with them.
     """
 
     ASKING = "asking"
@@ -372,6 +378,9 @@ class HandoverStage(Enum):
     DIALLING = "dialling"
     PLACED = "placed"
     RETURNED = "returned"
+
+
+ON_THE_WAY_IN = frozenset({HandoverStage.BACK, HandoverStage.MEETING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -532,6 +541,10 @@ class Interaction:
     others: tuple[Talk, ...] = ()
     """Further agents who talk with the customer, in a conference."""
     guest: Guest | None = None
+    other_guests: tuple[Guest, ...] = ()
+    """Further guests, in a conference."""
+    left: Moment | None = None
+    """When the customer left the conference in which the others talk on."""
     door: "Door | None" = None
     """Of the conference it is about to enter."""
     callback: CallbackRequest | None = None
@@ -569,6 +582,25 @@ class Interaction:
     def talks(self) -> tuple[Talk, ...]:
         """Everybody's part in the talk."""
         return (self.talk, *self.others) if self.talk is not None else ()
+
+    def guests(self) -> tuple[Guest, ...]:
+        """Everybody outside the center who is called, or talks."""
+        return (self.guest, *self.other_guests) if self.guest is not None else ()
+
+    def without_guest(self, leg: LegId) -> "Interaction":
+        """The others move up."""
+        left = tuple(guest for guest in self.guests() if guest.leg != leg)
+        return replace(self, guest=left[0] if left else None, other_guests=left[1:])
+
+    def stepped_out(self) -> LegId | None:
+        """The leg of the agent who is out of the conference to bring in one more, or on the way back; the others talk on."""
+        is_apart = self.room and self.handover is not None and self.state is InteractionState.TALKING
+        return self.talk.leg if is_apart and self.talk is not None else None
+
+    def outside(self) -> LegId | None:
+        """The same, while the agent is not on the way back."""
+        is_coming = self.handover is not None and self.handover.stage in ON_THE_WAY_IN
+        return None if is_coming else self.stepped_out()
 
     def agents(self) -> frozenset[AgentId]:
         """Everybody whose phone rings for it, who talks in it or wraps it up."""

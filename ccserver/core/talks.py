@@ -127,14 +127,19 @@ class Talks:
         is_first = interaction.talk is not None and interaction.talk.agent == talk.agent
         left = [t for t in interaction.talks() if t.agent != talk.agent]
         counted_s = talk.since.mono_s if talk.counted_from_s is None else talk.counted_from_s
+        guest = interaction.guest
         if is_first and left:
             left[0] = replace(left[0], counted_from_s=now.mono_s)
+        elif is_first and guest is not None:
+            guest = replace(guest, counted_from_s=now.mono_s)
+        counts = is_first and interaction.left is None
         interaction = self.ledger.put(
             replace(
                 interaction,
                 talk=left[0] if left else None,
                 others=tuple(left[1:]),
-                talk_s=interaction.talk_s + (now.mono_s - counted_s if is_first else 0.0),
+                guest=guest,
+                talk_s=interaction.talk_s + (now.mono_s - counted_s if counts else 0.0),
                 wrapping=(*interaction.wrapping, Wrapping(agent=talk.agent, queue=talk.queue, since=now)),
             )
         )

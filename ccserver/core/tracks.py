@@ -5,6 +5,8 @@ recorded too, for as long as the conference is and an agent whose talk is record
 is recorded of the others. A pause is everybody's: card data are heard on the customer's leg.
 """
 
+from collections.abc import Collection
+
 from ccserver.core import recording
 from ccserver.core.change import replace
 from ccserver.core.commands import ControlRecording, RecordingStep
@@ -57,18 +59,33 @@ class Tracks:
             self._control(leg, RecordingStep.PAUSE)
         return self._put(interaction, talks, tracks)
 
+    def coming(self, interaction: Interaction, legs: Collection[LegId]) -> Interaction:
+        """Before these legs go into a room in which others talk: whom the dialplan does not begin to record is begun with now."""
+        if not any(self._is_wanted(interaction, talk) for talk in interaction.talks()):
+            return interaction
+        return self._begin(interaction, legs)
+
     # --- while they talk ----------------------------------------------------------------------------------------------
     def demand(self, interaction: Interaction) -> bool:
         """Somebody wants it recorded. False: it may not be, of anybody."""
-        if not self._step.settings.recording_dir or not any(self._may_be(interaction, talk) for talk in interaction.talks()):
+        inside = [talk for talk in interaction.talks() if talk.leg != interaction.outside()]
+        may_be = interaction.left is None and any(self._may_be(interaction, talk) for talk in inside)
+        if not self._step.settings.recording_dir or not may_be:
             return False
+        self._begin(interaction, ())
+        return True
+
+    def _begin(self, interaction: Interaction, coming: Collection[LegId]) -> Interaction:
         before = {leg for leg in self._legs(interaction) if self.file_of(interaction, leg)[0]}
-        interaction = self._all(interaction, is_paused=is_paused(interaction))
+        was_paused = is_paused(interaction)
+        interaction = self._all(interaction, is_paused=was_paused)
         for leg in self._legs(interaction):
             path, side = self.file_of(interaction, leg)
-            if path and leg not in before:
+            if path and leg not in before and leg not in coming:
                 self._control(leg, RecordingStep.START, path, side)
-        return True
+                if was_paused:
+                    self._control(leg, RecordingStep.PAUSE)
+        return interaction
 
     def pause(self, interaction: Interaction) -> bool:
         """False: there is nothing that could be paused."""
@@ -147,15 +164,19 @@ class Tracks:
                 paused_since=paused_since,
                 pauses=(),
             )
-            if talk.leg is not None and not talk.recording and self._may_be(interaction, talk)
+            if talk.leg is not None
+            and talk.leg != interaction.outside()
+            and not talk.recording
+            and self._may_be(interaction, talk)
             else talk
             for talk in interaction.talks()
         ]
         known = {each.leg for each in interaction.tracks}
-        guest = interaction.guest.leg if interaction.guest is not None else None
+        guests = [guest.leg for guest in interaction.guests()]
+        customer = [] if interaction.left is not None else [interaction.leg]
         tracks = interaction.tracks + tuple(
             Track(leg=leg, recording=self._path(interaction, leg), since=now, paused_since=paused_since)
-            for leg in (interaction.leg, guest)
+            for leg in (*customer, *guests)
             if leg is not None and leg not in known
         )
         return self._put(interaction, talks, tracks)
@@ -180,10 +201,9 @@ class Tracks:
         self._step.emit(ControlRecording(leg=leg, channel=channel, what=what, recording=path, side=side))
 
     def _legs(self, interaction: Interaction) -> list[LegId]:
-        """Everybody's whose leg lives, the customer's first."""
-        legs = [interaction.leg, *(talk.leg for talk in interaction.talks())]
-        legs += [interaction.guest.leg] if interaction.guest is not None else []
-        return [leg for leg in legs if leg is not None and leg in self._step.legs]
+        """Everybody's who is in the room and whose leg lives, the customer's first."""
+        legs = [interaction.leg, *(talk.leg for talk in interaction.talks()), *(guest.leg for guest in interaction.guests())]
+        return [leg for leg in legs if leg is not None and leg in self._step.legs and leg != interaction.outside()]
 
     def _put(self, interaction: Interaction, talks: list[Talk], tracks: tuple[Track, ...]) -> Interaction:
         first, others = (talks[0], tuple(talks[1:])) if talks else (None, ())

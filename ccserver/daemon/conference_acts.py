@@ -140,10 +140,13 @@ def _idle(name: RoomId, config: ConferenceSettings) -> dict[str, object]:
 
 
 def _talk(interaction: Interaction, now: Moment) -> dict[str, object]:
-    """Its members are numbered in the order in which they talk; acts on it are those of the call."""
-    people: list[tuple[str | None, str | None, float]] = [(None, interaction.caller_number, now.mono_s)]
-    people += [(talk.agent, None, talk.since.mono_s) for talk in interaction.talks()]
-    people += [(None, interaction.guest.number, interaction.guest.since.mono_s)] if interaction.guest is not None else []
+    """Its members are numbered in the order in which they talk, without an agent who is out to bring in one more; acts on it are those of
+    the call."""
+    people: list[tuple[str | None, str | None, float]] = []
+    if interaction.left is None:
+        people.append((None, interaction.caller_number, now.mono_s))
+    people += [(talk.agent, None, talk.since.mono_s) for talk in interaction.talks() if talk.leg != interaction.outside()]
+    people += [(None, guest.number, guest.since.mono_s) for guest in interaction.guests()]
     return {
         "conference": interaction.room,
         "kind": TALK,

@@ -34,7 +34,10 @@ async def test_three_confer_and_whoever_leaves_the_rest_stays(floor: Floor, book
     await floor.phones["101"].dtmf("*3")
     await floor.hear("customer", "101", "102")
     await floor.phones[first].hangup()
-    if first != "customer":
+    if first == "customer":
+        await floor.hear("101", "102")
+        await floor.phones["102"].hangup()
+    else:
         await floor.hear("customer", "102" if first == "101" else "101")
         await customer.hangup()
     for agent in ("101", "102"):

@@ -9,8 +9,9 @@ from rules import obey_for
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.ids import LegId
+from ccserver.core.ids import InteractionId, LegId, RequestId
 from ccserver.core.records import (
+    EndedBy,
     InteractionRecord,
     RecordingRecord,
     RecordingSide,
@@ -93,20 +94,44 @@ def test_the_last_one_leaves_and_the_customer_is_fetched_out_of_the_room() -> No
     assert desk.told(c.EndSession)
 
 
-def test_the_customer_leaves_and_both_wrap_up_once() -> None:
+def test_the_customer_leaves_and_the_agents_talk_on_until_one_of_them_leaves() -> None:
     desk, customer, agent, colleague = met()
     desk.now_s += 30.0
     desk.hangs_up(customer)
-    assert [m.moves[0].place for m in desk.told(c.RedirectLegs)] == [c.Place.DESK, c.Place.DESK]
-    desk.desk(agent)
+    assert desk.state(1) == "talking"
+    assert desk.shown(1) is desk.shown(2) is ShownState.TALKING
+    desk.now_s += 60.0
+    desk.hangs_up(agent)
+    assert [m.moves[0].leg for m in desk.told(c.RedirectLegs)] == [colleague]
+    assert [m.moves[0].place for m in desk.told(c.RedirectLegs)] == [c.Place.DESK]
     desk.desk(colleague)
     desk.wait(25.0)
-    desk.hangs_up(agent)
     desk.hangs_up(colleague)
     assert desk.state(1) == "over"
     wraps = [s.agent for s in desk.kept(SegmentRecord) if s.kind is SegmentKind.WRAP_UP]
     assert sorted(wraps) == ["101", "102"]
-    assert desk.kept(InteractionRecord)[-1].talk_s == pytest.approx(30.0)
+    record = desk.kept(InteractionRecord)[-1]
+    assert (record.talk_s, record.ended_by) == (pytest.approx(30.0), EndedBy.CUSTOMER)
+
+
+def test_agents_who_talk_on_without_the_customer_do_not_do_so_for_ever() -> None:
+    desk, customer, agent, colleague = met()
+    desk.hangs_up(customer)
+    desk.wait(4 * 3600.0)
+    orders = [order for order in desk.ever(c.RedirectLegs) if order.moves[0].place is c.Place.DESK]
+    assert {order.moves[0].leg for order in orders} == {agent, colleague}
+    assert desk.state(1) == "gone"
+
+
+def test_an_operator_ends_what_goes_on_without_the_customer() -> None:
+    desk, customer, agent, colleague = met()
+    desk.hangs_up(customer)
+    desk.tell(ev.HangUpRequested(request=RequestId(1), interaction=InteractionId(1), by="eva"))
+    assert [h.leg for h in desk.told(c.HangUpLeg)] == [agent, colleague]
+    desk.hangs_up(agent)
+    desk.hangs_up(colleague)
+    desk.wait(25.0)
+    assert desk.state(1) == "over"
 
 
 def test_the_agent_drops_the_colleague() -> None:
@@ -232,6 +257,8 @@ def test_a_pause_is_everybodys() -> None:
     desk.now_s += 6.0
     desk.hangs_up(customer)
     assert [each.pauses for each in rooms_stretches(desk)] == [((10.0, 14.0),)] * 3
+    stopped = [leg for leg, what, _ in controls(desk) if what is c.RecordingStep.STOP]
+    assert stopped == [agent, colleague], "what the others say to each other is no part of the call"
 
 
 def test_what_is_paused_stays_so_on_the_way_into_the_room() -> None:
@@ -289,3 +316,15 @@ def test_a_room_that_did_not_come_about_leaves_a_talk_that_is_recorded_as_before
     desk.hangs_up(colleague)
     assert (order.leg, bool(order.recording)) == (agent, True)
     assert not desk.it().tracks and not desk.it().talk.is_apart
+
+
+def test_what_is_to_be_recorded_while_the_customer_waits_is_recorded_from_when_they_are_back() -> None:
+    """The consultation is not the customer's."""
+    desk = HandoverDesk(sales=ON_DEMAND, direct=replace(ON_DEMAND, name="Direct", number=""))
+    _customer, agent, colleague = desk.consulting()
+    desk.tell(ev.RecordingRequested(request=RequestId(1), interaction=InteractionId(1), act=ev.RecordingAct.RECORD, by="eva"))
+    assert not desk.told(c.ControlRecording) and desk.told(c.Reply)[0].is_ok
+    desk.keys(agent, "*9")
+    order = desk.join_happens()
+    desk.hangs_up(colleague)
+    assert (order.leg, bool(order.recording)) == (agent, True)
