@@ -1,5 +1,6 @@
 """`ccserver conference`: the rooms that people dial into, and who is in them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import click
@@ -7,6 +8,11 @@ import click
 from ccserver.agi.secrets import hash_pin
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, act, at_a_place, fail, safe, shown_time, table
+from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
+from ccserver.control.protocol import ProtocolError
+
+INVITED_S = 330.0
+"""Until it is known what became of a call: the longest time it may ring, and what who answers is told first."""
 
 
 @root.group()
@@ -52,6 +58,7 @@ def _state(one: dict[str, Any]) -> str:
 
 def _text(one: dict[str, Any]) -> str:
     title = f"{safe(one['conference'])}, number {one['number']}" + (f": {_state(one)}" if _state(one) else "")
+    title += f"\nis called: {', '.join(safe(who) for who in one['invited'])}" if one["invited"] else ""
     head = ("member", "who", "phone", "since", "state")
     rows = [
         (
@@ -73,8 +80,23 @@ def _text(one: dict[str, Any]) -> str:
 @click.option("--moderator-pin", help="The moderators' PIN; without it there are none.")
 @click.option("--no-pin", is_flag=True, help="Nobody is asked for a PIN.")
 @click.option("--record", is_flag=True, help="Recorded from the beginning.")
-def create(*, place: Place, number: str, pin: str | None, moderator_pin: str | None, no_pin: bool, record: bool) -> None:
-    """Open a room until everybody has left it, or it is ended. PINs leave this program as hashes only."""
+@click.option("--class-of-service", help="Which numbers outside may be invited; without it none.")
+@click.option("--invite", "whom", multiple=True, help="Call this agent, phone or number into it. May be given several times.")
+def create(
+    *,
+    place: Place,
+    number: str,
+    pin: str | None,
+    moderator_pin: str | None,
+    no_pin: bool,
+    record: bool,
+    class_of_service: str | None,
+    whom: tuple[str, ...],
+) -> None:
+    """Open a room until everybody has left it, or it is ended. PINs leave this program as hashes only.
+
+    With --invite it waits until all have come in or it is known why not, and fails when somebody has not.
+    """
     if pin is not None and no_pin:
         fail("--pin and --no-pin: which of the two?", NOT_DONE)
     if pin is None and not no_pin:
@@ -84,7 +106,48 @@ def create(*, place: Place, number: str, pin: str | None, moderator_pin: str | N
         hashes = {name: hash_pin(value) for name, value in given.items() if value is not None}
     except ValueError as error:
         fail(str(error), NOT_DONE)
-    act(place, "conference.create", number=number, record=record, **hashes)
+    with place.daemon() as daemon:
+        asked = {"number": number, "record": record, "class_of_service": class_of_service, **hashes}
+        answer = cast(dict[str, Any], daemon.ask("conference.create", **asked))
+    told = _call_in(place, number, whom)
+    text = "\n".join([str(answer["text"]), *(one["text"] for one in told)])
+    place.show({"ok": True, **answer, "invited": told}, lambda: safe(text))
+    _fail_unless_all_came(told)
+
+
+@conference.command()
+@at_a_place
+@click.argument("conference")
+@click.argument("whom", nargs=-1, required=True)
+def invite(place: Place, conference: str, whom: tuple[str, ...]) -> None:
+    """Call each WHOM (an agent, a phone or a number) into CONFERENCE, without a PIN.
+
+    Waits until all have come in or it is known why not, and fails when somebody has not.
+    """
+    told = _call_in(place, conference, whom)
+    place.show(told, lambda: "\n".join(safe(one["text"]) for one in told))
+    _fail_unless_all_came(told)
+
+
+def _call_in(place: Place, conference: str, whom: tuple[str, ...]) -> list[dict[str, Any]]:
+    """All at once, each on a connection of its own: who it was, whether they are in, and what is said of it."""
+    path = place.control_socket()
+
+    def call(one: str) -> dict[str, Any]:
+        try:
+            with ControlClient(path, timeout_s=INVITED_S) as daemon:
+                answer = cast(dict[str, Any], daemon.ask("conference.invite", conference=conference, who=one))
+        except (NotDone, DaemonNotRunning, MayNotAsk, NoAnswer, ProtocolError) as problem:
+            return {"who": one, "ok": False, "text": str(problem)}
+        return {"who": one, "ok": True, "text": str(answer["text"])}
+
+    with ThreadPoolExecutor(max_workers=max(1, len(whom))) as threads:
+        return list(threads.map(call, whom))
+
+
+def _fail_unless_all_came(told: list[dict[str, Any]]) -> None:
+    if not all(one["ok"] for one in told):
+        raise SystemExit(NOT_DONE)
 
 
 @conference.command()

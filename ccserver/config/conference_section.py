@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ccserver.config import kinds
 from ccserver.config.kinds import whole
-from ccserver.config.schema import Choice, Field, Flag, Group, Reader, Text, hinted
-from ccserver.core.ids import Language, RoomId
+from ccserver.config.schema import Choice, Field, Flag, Group, Reader, Reference, Text, hinted
+from ccserver.core.ids import ClassOfServiceId, Language, RoomId
 from ccserver.core.settings import Announced, ConferenceSettings
 
 MEMBER, MODERATOR = "member", "moderator"
@@ -24,6 +24,7 @@ class ConferenceSection:
     record: bool = False
     announce: Announced = Announced.TONE
     language: Language | None = None
+    class_of_service: ClassOfServiceId | None = None
 
     def settings(self) -> ConferenceSettings:
         return ConferenceSettings(
@@ -36,6 +37,7 @@ class ConferenceSection:
             record=self.record,
             announce=self.announce,
             language=self.language,
+            class_of_service=self.class_of_service,
         )
 
     def pins(self) -> Mapping[str, str]:
@@ -67,6 +69,12 @@ conference = Group(
             "What those inside hear of who comes and goes: none, a tone, or number: the tone and the number of the agent or caller.",
         ),
         Field("language", kinds.language, "Spoken at the door and inside; without it `default_language`.", default=None),
+        Field(
+            "class_of_service",
+            Reference("a class of service", ("classes_of_service",), ClassOfServiceId),
+            "Which numbers outside may be invited by `ccserver conference invite`; without it none.",
+            default=None,
+        ),
     ],
     wrong={"pin": _plain.format("pin_hash"), "moderator_pin": _plain.format("moderator_pin_hash")},
 )

@@ -269,7 +269,11 @@ agent_rules = Group(
             "headset_return_s", duration(0, 600, "30"), "A customer whose agent's headset line broke waits so long for them."
         ),
         Field("consult_ring_s", duration(5, 300, "20"), "How long a consulted colleague's phone rings."),
-        Field("transfer_ring_s", duration(5, 300, "20"), "How long the phone of a transfer's target rings."),
+        Field(
+            "transfer_ring_s",
+            duration(5, 300, "20"),
+            "How long the phone of a transfer's target rings, or of who is invited into a conference.",
+        ),
     ],
 )
 _feature = Text("a code of 1 to 4 digits, without the *", str, r"[0-9]{1,4}", 8, "11")

@@ -59,6 +59,7 @@ from ccserver.core.hearing import Hearing
 from ccserver.core.holding import Holding
 from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId, WatchId
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
+from ccserver.core.invitations import Invitations
 from ccserver.core.joins import Joins
 from ccserver.core.lamps import Lamps
 from ccserver.core.ledger import Ledger
@@ -188,6 +189,7 @@ class CallCenter:
         )
         self._own_calls = OwnCalls(step, self._agents)
         self._rooms = Rooms(step)
+        self._invitations = Invitations(step, self._rooms)
         self._doors = RoomDoors(
             step, ledger, self._agents, callers, rooms=self._rooms, own_call=self._own_calls.into_conference
         )
@@ -275,6 +277,7 @@ class CallCenter:
             ev.RoomLocked: self._rooms.locked,
             ev.ConferenceRequested: self._rooms.requested,
             ev.ConferenceCreated: self._rooms.created,
+            ev.InvitationRequested: self._invitations.requested,
             ev.NumberCollected: self._number_collected,
             ev.MessageRecorded: self._message_recorded,
         }
@@ -941,7 +944,8 @@ class CallCenter:
     def _leg_is_over(self, leg: Leg, cause: int, tech_cause: int, by: EndedBy | None = None) -> None:
         step = self._step
         step.legs.drop(leg.id)
-        self._rooms.over(leg.id, is_lost=by is EndedBy.PBX)
+        if not self._invitations.over(leg, cause, is_lost=by is EndedBy.PBX):
+            self._rooms.over(leg.id, is_lost=by is EndedBy.PBX)
         self._joins.leg_over(leg)
         for command_id, awaited in step.outstanding.items():
             if awaited.leg == leg.id and awaited.what is Awaited.HANG_UP:
@@ -1097,6 +1101,11 @@ class CallCenter:
         session = Session(id=event.session, leg=event.leg, dialogue=Dialogue.DESK)
         step.sessions.put(session.id, session)
         leg = self._heard(event.leg)
+        if leg is not None and leg.role in (Role.ROOM, Role.OWN):
+            leg = replace(leg, session=session.id, channel=event.channel, state=LegState.UP)
+            step.legs.put(leg.id, leg)
+            if self._doors.invited(session, leg):
+                return
         if leg is None or leg.role not in LISTENED_TO:
             step.end_session(EndSession(session=session.id, next=Next.HANG_UP))
             return

@@ -708,6 +708,19 @@ class ConferenceRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationRequested:
+    """Somebody is to be called into a conference with a number. `who` as it was given: an agent, a phone, or a number; `number` and `kind`:
+    what the edge read in it."""
+
+    request: RequestId
+    room: RoomId
+    who: str
+    number: str
+    kind: NumberKind
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConferenceCreated:
     """A room that is in no settings: it lives until everybody has left it, or it is ended."""
 
@@ -818,6 +831,7 @@ Event = (
     | RoomLocked
     | ConferenceRequested
     | ConferenceCreated
+    | InvitationRequested
     | WorkRequested
     | WorkAccepted
     | WorkFinished

@@ -471,6 +471,10 @@ class MemberEnd(Enum):
     ENDED = "ended"  # with the conference
     REFUSED = "refused"  # wrong PINs, full or locked: was never in it
     LOST = "lost"  # the PBX took it
+    BUSY = "busy"  # this and what follows: was invited, and never in it
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

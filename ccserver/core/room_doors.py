@@ -1,4 +1,5 @@
-"""The doors of conferences with a number: an agent's phone dials in by the feature code, a caller comes by a node of their flow.
+"""The doors of conferences with a number: an agent's phone dials in by the feature code, a caller comes by a node of their flow, and
+who was invited comes when they have answered.
 
 Which room, then its PIN where it has one, then what is to be said before one is in it. Moderators are those with the moderators' PIN; in a
 room that has only that one, who types nothing is let in as everybody else. Three wrong PINs, a room that is full or locked: out, on record.
@@ -17,7 +18,7 @@ from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, Outcome
 from ccserver.core.rooms import RECORDED, Rooms
 from ccserver.core.settings import ConferenceSettings, Spoken
-from ccserver.core.state import After, AfterKind, Dialogue, Door, Interaction, Member, Role, Session
+from ccserver.core.state import After, AfterKind, Dialogue, Door, Interaction, Leg, Member, Role, Session
 from ccserver.core.step import Step
 
 FIRST_DIGIT_S = 8.0
@@ -103,6 +104,17 @@ class RoomDoors:
             self._put(session, Dialogue.ROOM_PIN, replace(door, tries=door.tries + 1))
             self._ask(session.id, door.room, config, (prompt(WRONG), prompt(PIN)))
 
+    def invited(self, session: Session, leg: Leg) -> bool:
+        """Somebody has answered an invitation. False: this leg is nobody's who was invited."""
+        member = self._step.members.get(leg.id)
+        if member is None or member.number or not member.invited_as:
+            return False
+        self._step.members.put(leg.id, replace(member, channel=leg.channel))
+        self._put(session, Dialogue.ROOM_ENTER, Door(room=member.room))
+        say, language = self._words(member.room), self._language(member.room)
+        self._step.speak(Say(session=session.id, say=say, language=language))
+        return True
+
     def _welcome(self, session: Session, door: Door) -> None:
         shut = self._rooms.shut(door.room, is_moderator=door.is_moderator)
         if shut is not None:
@@ -117,12 +129,14 @@ class RoomDoors:
         step, door = self._step, session.door
         leg = step.legs.get(session.leg)
         config = self._rooms.config(door.room) if door is not None else None
-        if door is None or config is None or leg is None or leg.phone is None:
+        if door is None or config is None or leg is None:
             self.last_words(session.id, UNKNOWN)
             return
-        step.legs.put(leg.id, replace(leg, role=Role.OWN))
-        self._own_call(leg.id, leg.phone, config.number)
-        entry = self._rooms.let_in(self._phones_member(session, door))
+        member = step.members.get(leg.id) or self._phones_member(session, door)
+        if leg.phone is not None:
+            step.legs.put(leg.id, replace(leg, role=Role.OWN))
+            self._own_call(leg.id, leg.phone, config.number)
+        entry = self._rooms.let_in(member)
         step.end_session(EndSession(session=session.id, next=Next.ROOM, entry=entry))
 
     def _phones_member(self, session: Session, door: Door) -> Member:

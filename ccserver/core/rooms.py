@@ -122,7 +122,11 @@ class Rooms:
 
     def turned_away(self, member: Member) -> None:
         """Somebody who did not come in; on record."""
-        self._store(member, None, MemberEnd.REFUSED)
+        self.not_in(member, MemberEnd.REFUSED)
+
+    def not_in(self, member: Member, end: MemberEnd) -> None:
+        """The same, for whatever reason."""
+        self._store(member, None, end)
 
     # --- what the PBX tells -------------------------------------------------------------------------------------------
     def joined(self, event: RoomJoined) -> None:
@@ -151,7 +155,12 @@ class Rooms:
             since=step.now,
             heard_s=step.now.mono_s,
             number=number,
+            asked_by=None,
         )
+        if known is not None and known.asked_by is not None:
+            self._step.emit(
+                Reply(request=known.asked_by, is_ok=True, text=f"{known.invited_as} is in the conference {room.name}")
+            )
         if event.leg not in step.legs:
             step.legs.put(event.leg, _leg(event, step.now.mono_s))
         step.members.put(event.leg, member)
@@ -287,7 +296,10 @@ class Rooms:
             self._order(room, RoomStep.KICK, each.channel)
         for each in [m for m in self._step.members.values() if m.room == room.name and not m.number]:
             # On the way in: they would begin it again.
-            self._step.members.drop(each.leg)
+            if each.invited_as:
+                self._step.members.put(each.leg, replace(each, end=MemberEnd.ENDED))
+            else:
+                self._step.members.drop(each.leg)
             if each.leg in self._step.legs:
                 self._step.order(HangUpLeg(leg=each.leg))
         if not inside:

@@ -8,7 +8,7 @@ them through by itself.
 from dataclasses import dataclass
 
 from ccserver.core.change import replace
-from ccserver.core.ids import AgentId, PromptId
+from ccserver.core.ids import AgentId, ClassOfServiceId, PromptId
 from ccserver.core.settings import ClassOfService, NumberKind
 from ccserver.core.step import Step
 
@@ -37,6 +37,12 @@ def may_call(step: Step, agent: AgentId | None, kind: NumberKind) -> Verdict:
     if most is not None and agent is not None and len(_last_hour(step, agent)) >= most:
         return Verdict(False, PromptId("cc-dial-too-many"), f"{most} outside calls an hour are the limit")
     return ALLOWED
+
+
+def allows(step: Step, name: ClassOfServiceId | None, kind: NumberKind) -> bool:
+    """Whether a class allows numbers of this kind to whom no agent calls; without a class, internal ones."""
+    rules = step.settings.classes_of_service.get(name, INTERNAL_ONLY) if name is not None else INTERNAL_ONLY
+    return kind in rules.allows
 
 
 def count(step: Step, agent: AgentId | None, kind: NumberKind) -> None:

@@ -937,6 +937,8 @@ class ConferenceSettings:
     record: bool = False
     announce: Announced = Announced.TONE
     language: Language | None = None
+    class_of_service: ClassOfServiceId | None = None
+    """Which numbers outside may be invited; None: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

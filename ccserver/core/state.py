@@ -994,6 +994,10 @@ class Member:
     is_muted: bool = False
     end: MemberEnd | None = None
     """How it ends, once that is decided."""
+    invited_as: str = ""
+    """As whom they were invited; "": they came by themselves."""
+    asked_by: RequestId | None = None
+    """The request that is answered when it is known what became of the invitation."""
     keys: str = ""
     keyed_s: float = 0.0
 

@@ -4,10 +4,11 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 
+from ccserver.agi.numbers import Dialled
 from ccserver.control.protocol import Why
 from ccserver.control.server import NotDone
-from ccserver.core.events import ConferenceAct, ConferenceCreated, ConferenceRequested
-from ccserver.core.ids import PromptId, RoomId
+from ccserver.core.events import ConferenceAct, ConferenceCreated, ConferenceRequested, InvitationRequested
+from ccserver.core.ids import ClassOfServiceId, PromptId, RoomId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import ConferenceSettings, Settings
 from ccserver.core.state import CenterState, Interaction, Member, Room
@@ -15,6 +16,7 @@ from ccserver.daemon.live_acts import Given, Made, text_of, who
 
 KeepPins = Callable[[RoomId, Mapping[str, str]], None]
 DIGITS_MAX = 8
+_WHO = re.compile(r"[A-Za-z0-9_+/.@-]{1,60}")
 _HASH = re.compile(r"scrypt(\$[0-9]{1,8}){3}(\$[A-Za-z0-9+/=_-]{1,120}){2}")
 GRADES = ("member", "moderator")
 TALK = "talk"
@@ -30,15 +32,17 @@ class ConferenceActs:
         snapshot: Callable[[], CenterState],
         prompts: Callable[[], Collection[str]],
         keep_pins: KeepPins,
+        dialled: Callable[[str], Dialled],
     ) -> None:
         self._settings = settings
         self._snapshot = snapshot
         self._prompts = prompts
         self._keep_pins = keep_pins
+        self._dialled = dialled
 
     def table(self) -> Mapping[str, Callable[[Given], Made]]:
         acts: dict[str, Callable[[Given], Made]] = {f"conference.{act.value}": self._act(act) for act in ConferenceAct}
-        return {**acts, "conference.create": self._create}
+        return {**acts, "conference.create": self._create, "conference.invite": self._invite}
 
     def _act(self, act: ConferenceAct) -> Callable[[Given], Made]:
         def made(given: Given) -> Made:
@@ -47,6 +51,16 @@ class ConferenceActs:
             return lambda number: ConferenceRequested(request=number, room=room, act=act, member=member, prompt=prompt, by=by)
 
         return made
+
+    def _invite(self, given: Given) -> Made:
+        """Answered when it is known what became of the call."""
+        room, by, whom = self._room(given), who(given), text_of(given, "who")
+        if not _WHO.fullmatch(whom):
+            raise NotDone(Why.MALFORMED, '"who" must be an agent, a phone or a number')
+        read = self._dialled(whom)
+        return lambda request: InvitationRequested(
+            request=request, room=room, who=whom, number=read.number, kind=read.kind, by=by
+        )
 
     def _create(self, given: Given) -> Made:
         by, number = who(given), _digits(given, "number")
@@ -61,6 +75,7 @@ class ConferenceActs:
             has_pin="member" in pins,
             has_moderator_pin="moderator" in pins,
             record=given.get("record") is True,
+            class_of_service=self._class_of_service(given),
         )
         self._keep_pins(name, pins)
         return lambda request: ConferenceCreated(request=request, room=name, config=config, by=by)
@@ -70,14 +85,14 @@ class ConferenceActs:
         """All that goes on, those of the settings in which nobody is, and conferences that agents made of consultations."""
         state, settings = self._snapshot(), self._settings()
         live = [_shown(room, state, now) for room in sorted(state.rooms.values(), key=lambda room: room.id)]
-        idle = [_idle(name, config) for name, config in settings.conferences.items() if name not in state.rooms]
+        idle = [_idle(name, config, state) for name, config in settings.conferences.items() if name not in state.rooms]
         talks = [_talk(it, now) for it in state.interactions.values() if it.room]
         return [*live, *talks, *idle]
 
     def show(self, given: Given, now: Moment) -> object:
         name, state = self._room(given), self._snapshot()
         room = state.rooms.get(name)
-        return _shown(room, state, now) if room is not None else _idle(name, self._settings().conferences[name])
+        return _shown(room, state, now) if room is not None else _idle(name, self._settings().conferences[name], state)
 
     # --- what arguments name --------------------------------------------------------------------------------------------
     def _room(self, given: Given) -> RoomId:
@@ -89,6 +104,14 @@ class ConferenceActs:
         if found is None:
             raise NotDone(Why.NOT_FOUND, f"no conference {named!r}; there are: {', '.join(known) or 'none'}")
         return found
+
+    def _class_of_service(self, given: Given) -> ClassOfServiceId | None:
+        if given.get("class_of_service") is None:
+            return None
+        name, known = ClassOfServiceId(text_of(given, "class_of_service")), self._settings().classes_of_service
+        if name not in known:
+            raise NotDone(Why.NOT_FOUND, f"no class of service {name!r}; there are: {', '.join(known) or 'none'}")
+        return name
 
     def _prompt(self, given: Given) -> PromptId:
         name = text_of(given, "prompt")
@@ -108,6 +131,7 @@ def _shown(room: Room, state: CenterState, now: Moment) -> dict[str, object]:
         "since_s": round(now.mono_s - room.since.mono_s, 3),
         "is_locked": room.is_locked,
         "is_recorded": bool(room.recording),
+        "invited": _invited(room.name, state),
         "members": [_member_shown(member, now) for member in sorted(members, key=lambda each: each.number)],
     }
 
@@ -125,7 +149,12 @@ def _member_shown(member: Member, now: Moment) -> dict[str, object]:
     }
 
 
-def _idle(name: RoomId, config: ConferenceSettings) -> dict[str, object]:
+def _invited(name: RoomId, state: CenterState) -> list[str]:
+    """Who is being called, or has answered and is not inside yet."""
+    return [each.invited_as for each in state.members.values() if each.room == name and each.invited_as and not each.number]
+
+
+def _idle(name: RoomId, config: ConferenceSettings, state: CenterState) -> dict[str, object]:
     return {
         "conference": name,
         "kind": "room",
@@ -135,6 +164,7 @@ def _idle(name: RoomId, config: ConferenceSettings) -> dict[str, object]:
         "since_s": None,
         "is_locked": False,
         "is_recorded": False,
+        "invited": _invited(name, state),
         "members": [],
     }
 
@@ -156,6 +186,7 @@ def _talk(interaction: Interaction, now: Moment) -> dict[str, object]:
         "since_s": None,
         "is_locked": False,
         "is_recorded": bool(interaction.tracks),
+        "invited": [],
         "members": [
             {
                 "member": place,

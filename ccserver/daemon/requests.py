@@ -12,6 +12,7 @@ import structlog
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from ccserver.agi.numbers import Dialled
 from ccserver.control.protocol import Why
 from ccserver.control.server import Handler, NotDone
 from ccserver.core import codec
@@ -48,6 +49,7 @@ class Desk(Protocol):
     def facts(self) -> dict[str, object]: ...
     def reload(self) -> Deferred[object]: ...
     def keep_room_pins(self, room: RoomId, pins: Mapping[str, str]) -> None: ...
+    def dialled(self, given: str) -> Dialled: ...
     def on_thread(self, work: Callable[[], T]) -> Deferred[T]: ...
 
 
@@ -60,7 +62,9 @@ class Requests:
         self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
         self._waiting: dict[RequestId, Deferred[object]] = {}
         self._acts = LiveActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts)
-        self._conferences = ConferenceActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts, desk.keep_room_pins)
+        self._conferences = ConferenceActs(
+            lambda: desk.settings, desk.snapshot, lambda: desk.prompts, desk.keep_room_pins, desk.dialled
+        )
 
     def handlers(self) -> Mapping[str, Handler]:
         return {

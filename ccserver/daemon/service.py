@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import LoopingCall
 
-from ccserver.agi.numbers import Numbering
+from ccserver.agi.numbers import Dialled, Numbering, dialled
 from ccserver.agi.prompts import PromptPaths
 from ccserver.agi.server import AgiServer
 from ccserver.ami.link import AmiLink
@@ -320,6 +320,10 @@ class Service:
 
     def keep_room_pins(self, room: RoomId, pins: Mapping[str, str]) -> None:
         self._room_pins.keep(room, pins, self._center.snapshot().rooms)
+
+    def dialled(self, given: str) -> Dialled:
+        """What a number means here that an operator gave."""
+        return dialled(given, self._numbering())
 
     # --- life ---------------------------------------------------------------------------------------------------------
     async def start(self) -> None:

@@ -148,6 +148,7 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "TransferAsked": {"kind": st.sampled_from(NumberKind)},
     "NumberCollected": {"kind": st.sampled_from(NumberKind)},
     "ConferenceRequested": {"act": st.sampled_from(ev.ConferenceAct)},
+    "InvitationRequested": {"who": AGENTS | TEXT, "kind": st.sampled_from(NumberKind)},
     "WatchRequested": {
         "agent": st.none() | AGENTS,
         "queue": st.none() | st.sampled_from([*SETTINGS.queues, QueueId("none")]),

@@ -12,22 +12,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ccserver.core.commands import CollectSecret
-from ccserver.core.events import ConferenceAct, ConferenceCreated, ConferenceRequested
+from ccserver.core.events import ConferenceAct, ConferenceCreated, ConferenceRequested, InvitationRequested, LoginRequested
 from ccserver.core.ids import FlowId, NodeId, PromptId, RequestId, RoomId
-from ccserver.core.settings import ConferenceNode, ConferenceSettings, DidSettings, Flow, Settings, Strategy
+from ccserver.core.settings import ConferenceNode, ConferenceSettings, DidSettings, Flow, NumberKind, Settings, Strategy
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.day import verify
 from ccserver.sim.dialplan import ROOM_PREFIX
-from ccserver.sim.full_sample import full_center
+from ccserver.sim.full_sample import MAY_CALL, full_center
 from ccserver.sim.wire import NO_FAULTS
 from ccserver.sim.world import World
 
 SAMPLE = full_center(3, Strategy.LONGEST_IDLE, wrap_up_s=5.0)
 PHONES = sorted(SAMPLE.settings.phones)[:3]
+SPARE = SAMPLE.settings.phones[sorted(SAMPLE.settings.phones)[3]].number
 EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60")) // 2
 ROOM_DID = "977"
 ROOMS = {
-    RoomId("monday"): ConferenceSettings(number="700", has_pin=True, has_moderator_pin=True, max_members=3),
+    RoomId("monday"): ConferenceSettings(
+        number="700", has_pin=True, has_moderator_pin=True, max_members=3, class_of_service=MAY_CALL
+    ),
     RoomId("open"): ConferenceSettings(number="701", record=True),
 }
 MISHAPS_MAX = 3
@@ -78,6 +81,12 @@ class Story(RuleBasedStateMachine):
         self.requests = self.mishaps = 0
         self.world.start()
         self.world.run_until(1.0)
+        self.world.pbx.dialplan.outside = lambda _: self._person("")
+        for phone in self.world.pbx.phones.values():
+            phone.person = self._person("")
+        for agent, phone_id in zip(sorted(SAMPLE.settings.agents), PHONES, strict=True):
+            self.requests += 1
+            self.world.post(LoginRequested(request=RequestId(self.requests), agent=agent, phone=phone_id))
 
     def _person(self, pin: str) -> Person:
         self.people.append(Person(pin))
@@ -127,6 +136,26 @@ class Story(RuleBasedStateMachine):
             request=RequestId(self.requests), room=room, act=act, member=member, prompt=PromptId("cc-closed"), by="eva"
         )
         self.world.post(asked)
+
+    @rule(
+        room=st.sampled_from([RoomId("monday"), RoomId("open"), RoomId("room-88")]),
+        who=st.sampled_from([*sorted(SAMPLE.settings.agents), SPARE, "5550142", "nobody"]),
+    )
+    def invites(self, room: RoomId, who: str) -> None:
+        """An agent, a phone at which nobody is logged in, a number outside, or nobody."""
+        self.requests += 1
+        kind = NumberKind.MOBILE if who == "5550142" else NumberKind.INTERNAL
+        self.world.post(
+            InvitationRequested(request=RequestId(self.requests), room=room, who=who, number=f"+1{who}", kind=kind, by="eva")
+        )
+        self.world.run_until(self.world.agenda.now_s + 0.2)
+
+    @rule(number=st.integers(0, 5), way=st.sampled_from(["answer", "answer", "decline"]))
+    def picks_up(self, number: int, way: str) -> None:
+        ringing = [channel for person in self.people for channel in person.channels if not channel.is_up]
+        if ringing:
+            getattr(self.world.pbx, way)(ringing[number % len(ringing)])
+            self.world.run_until(self.world.agenda.now_s + 3.0)
 
     @rule()
     def creates(self) -> None:

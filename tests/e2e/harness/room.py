@@ -22,7 +22,7 @@ class RoomSite(FloorSite):
         whole = super().settings()
         pins = {"pin_hash": PIN_HASH, "moderator_pin_hash": MODERATORS_HASH}
         whole["conferences"] = {
-            "monday": {"number": "700", **pins},
+            "monday": {"number": "700", "class_of_service": "few", **pins},
             "lecture": {"number": "701", "moderator_pin_hash": MODERATORS_HASH, "wait_for_moderator": True},
             "board": {"number": "702", "record": True},
             "told": {"number": "703", "announce": "number"},

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from ccserver.agi.numbers import Dialled, Numbering, dialled
 from ccserver.cli import root
 from ccserver.config import Configuration, load
 from ccserver.control.protocol import Why
@@ -122,6 +123,9 @@ class Desk:
 
     def keep_room_pins(self, room: str, pins: object) -> None:
         """Nobody enters a room at this desk."""
+
+    def dialled(self, given: str) -> Dialled:
+        return dialled(given, Numbering(country="ES", internal_patterns=("1XXX",), outside_prefix="0"))
 
     # --- a caller -----------------------------------------------------------------------------------------------------
     def call_arrives(self, number: str | None = "+34600111222", name: str = "Eve\x1b[2J") -> None:
