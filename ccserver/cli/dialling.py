@@ -21,6 +21,8 @@ from ccserver.store.register_file import BadRegister
 from ccserver.store.registers import FOLDER, NoRegister
 from ccserver.store.vault import BadSeal, NoMasterKey, Vault
 
+BUSY_S = 60.0
+"""The daemon writes too: a long import does not end for its sake."""
 REFUSALS = (
     BadEntry,
     BadFile,
@@ -62,7 +64,7 @@ class Dialling:
 def dialling(place: Place, country: str | None = None) -> Iterator[Dialling]:
     """The database of the configuration. Whatever goes wrong ends the program with a sentence."""
     configuration = place.configuration()
-    store = Store(configuration.edges.database.url)
+    store = Store(configuration.edges.database.url, busy_s=BUSY_S)
     try:
         store.require_schema()
         yield Dialling(configuration=configuration, store=store, country=country or configuration.settings.country)

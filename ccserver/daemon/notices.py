@@ -12,6 +12,7 @@ from ccserver.store.persons import Opener
 from ccserver.web.api import api_site
 from ccserver.web.calls import Ask, Calls
 from ccserver.web.events import EventStream
+from ccserver.web.leads import Leads, Push
 from ccserver.web.notices import Numbered
 from ccserver.web.webhooks import Hook, WebhookSender
 
@@ -54,13 +55,17 @@ class Notices:
             for hook in hooks
         ]
 
-    async def start(self, ask: Ask) -> list[Callable[[], "Deferred[None]"]]:
-        """`ask` does what clients of the API want done. Returns what stops listening. Raises CannotListenError."""
+    async def start(self, ask: Ask, push: Push) -> list[Callable[[], "Deferred[None]"]]:
+        """`ask` does what clients of the API want done, `push` takes their leads. Returns what stops listening.
+
+        Raises CannotListenError.
+        """
         for sender in self._senders:
             sender.start()
         if self._api is None or self._stream is None:
             return []
-        served = api_site(self._stream, Calls(ask, self._api.token, self._loop))
+        token = self._api.token
+        served = api_site(self._stream, Calls(ask, token, self._loop), Leads(push, token, self._loop))
         return [await self._loop.listen_tcp(self._api.address, self._api.port, served)]
 
     def told(self) -> None:

@@ -52,6 +52,7 @@ from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
 from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
+from ccserver.daemon.lead_push import LeadPush
 from ccserver.daemon.lock import StateDirectory
 from ccserver.daemon.notices import Notices
 from ccserver.daemon.notify import ServiceManager
@@ -112,6 +113,7 @@ class Service:
         vault = Vault.of(edges.privacy)
         with self._store.engine.connect() as connection:
             require_keys(connection, vault)
+        self._lead_push = LeadPush(self._store, loop, lambda: self._configuration.settings.country)
         self._notices = Notices(self._store, loop, edges.api, edges.webhooks, Opener(vault))
         self._writer = Writer(
             self._store.engine,
@@ -337,7 +339,7 @@ class Service:
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
-        self._stop_listening.extend(await self._notices.start(self._requests.ask))
+        self._stop_listening.extend(await self._notices.start(self._requests.ask, self._lead_push.push))
         if self._archivist is not None:
             self._archivist.start()
         self._ami.start()

@@ -6,6 +6,7 @@ nothing was dialled under it. One that waits becomes ready again when it is due;
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,7 +76,7 @@ def claim(
     if not lists or count < 1:
         return []
     token = secrets.token_hex(8)
-    with engine.begin() as connection:
+    with _unsynced(engine) as connection:
         lock(connection)
         for each in lists:
             _wake(connection, each, now)
@@ -90,6 +91,24 @@ def claim(
         mine = update(leads).where(is_next, leads.c.state == LeadState.READY.value).values(taken).returning(leads.c.id)
         ids = [LeadId(number) for number in connection.execute(mine).scalars()]
         return facts(connection, ids, token=token, until=now + hold, now=now, hasher=hasher)
+
+
+@contextmanager
+def _unsynced(engine: Engine) -> Iterator[Connection]:
+    """A transaction that a power cut may take back: then nobody has the claim, and nothing was dialled under it, since an attempt is synced
+    and with it all that was committed before."""
+    with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql("PRAGMA synchronous=NORMAL" if is_sqlite else "SET LOCAL synchronous_commit TO off")
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            if is_sqlite:
+                connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
 def _wake(connection: Connection, of: ListId, now: datetime) -> None:

@@ -37,17 +37,18 @@ class Unsound:
 class Store:
     """The database at `url`, an SQLAlchemy URL (`sqlite:////var/lib/ccserver/history.db`, `postgresql+psycopg://…`).
 
-    Opening makes no connection; an SQLite file that does not exist is made, readable for its owner alone.
+    Opening makes no connection; an SQLite file that does not exist is made, readable for its owner alone. `busy_s`: of SQLite, how long
+    a statement waits for another writer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_s: float = SQLITE_BUSY_S) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
                 _make_file(parsed.database)
-            self.engine: Engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_S})
+            self.engine: Engine = create_engine(parsed, connect_args={"timeout": busy_s})
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
             self.engine = create_engine(parsed, pool_pre_ping=True)

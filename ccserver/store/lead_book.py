@@ -213,6 +213,8 @@ def change(connection: Connection, lead_id: LeadId, new: NewLead) -> None:
     row = connection.execute(select(leads).where(leads.c.id == lead_id)).one()
     told = {name: value for name, value in _told(new).items() if value not in {None, ""} and name != "fields"}
     told["fields"] = as_json_text({**json.loads(row.fields), **new.fields})
+    if new.key is not None and row.external_key is None:
+        told["external_key"] = new.key
     if new.consent is not None:
         told["consent_until"] = new.consent.until
     connection.execute(update(leads).where(leads.c.id == lead_id).values(told))
@@ -271,7 +273,7 @@ def push(engine: Engine, list_name: str, new: NewLead, by: str) -> tuple[LeadId,
         of = open_list(connection, list_name, tuple(new.fields), by)
         there = known(connection, of.id, [new], elsewhere=False)
         found = there.by_key.get(new.key) if new.key is not None else None
-        if found is None and new.key is None:
+        if found is None:
             found = next((there.here[phone.e164] for phone in new.phones if phone.e164 in there.here), None)
         if found is None:
             return add(connection, of.id, [new], urgency=Urgency.HOT)[0], True

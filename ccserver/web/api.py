@@ -7,6 +7,7 @@ from twisted.web.server import Request, Site
 
 from ccserver.web.calls import Calls
 from ccserver.web.events import EventStream
+from ccserver.web.leads import Leads
 
 REQUEST_TIMEOUT_S = 30.0
 BODY_BYTES_MAX = 4096
@@ -45,12 +46,13 @@ class ShortRequest(Request):
             channel.loseConnection()
 
 
-def api_site(stream: EventStream, calls: Calls, reactor: object = None) -> Site:
+def api_site(stream: EventStream, calls: Calls, leads: Leads, reactor: object = None) -> Site:
     """`reactor` None: the process's."""
     root, version = Resource(), Resource()  # type: ignore[no-untyped-call]
     root.putChild(b"v1", version)  # type: ignore[arg-type]
     version.putChild(b"events", stream)  # type: ignore[arg-type]
     version.putChild(b"calls", calls)  # type: ignore[arg-type]
+    version.putChild(b"leads", leads)  # type: ignore[arg-type]
     made = Site(root, requestFactory=ShortRequest, timeout=REQUEST_TIMEOUT_S, reactor=reactor)  # type: ignore[no-untyped-call]
     made.displayTracebacks = False
     return made

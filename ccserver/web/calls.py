@@ -8,7 +8,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -26,8 +26,11 @@ API = "api"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`told` is said beside the text, by name."""
+
     code: int
     text: str
+    told: Mapping[str, object] = field(default_factory=dict)
 
 
 Ask = Callable[[str, Mapping[str, object]], "Deferred[Answer]"]
@@ -77,11 +80,11 @@ class _Recording(Resource):
             act, by = understood(request.content.read() if request.content else b"")
         except NotUnderstood as error:
             return refuse(request, 400, str(error))
-        _Pending(request, self._ask("call.recording", {"interaction": self._interaction, "act": act, "by": by}), self._clock)
+        Pending(request, self._ask("call.recording", {"interaction": self._interaction, "act": act, "by": by}), self._clock)
         return NOT_DONE_YET
 
 
-class _Pending:
+class Pending:
     """One request until it is answered, once: by the center, by the clock, or not at all because the client has left."""
 
     def __init__(self, request: Request, answer: "Deferred[Answer]", clock: Clock) -> None:
@@ -100,7 +103,7 @@ class _Pending:
             request = self._request
             request.setResponseCode(answer.code)
             request.setHeader(b"content-type", b"application/json")  # type: ignore[no-untyped-call]
-            told = json.dumps({"ok": answer.code == 200, "text": answer.text}).encode() + b"\n"
+            told = json.dumps({"ok": answer.code == 200, "text": answer.text, **answer.told}).encode() + b"\n"
             request.write(told)  # type: ignore[no-untyped-call]
             request.finish()  # type: ignore[no-untyped-call]
 

@@ -10,7 +10,7 @@ from ccserver.store.database import Store
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path}/history.db")
+    made = Store(f"sqlite:///{tmp_path}/history.db", busy_s=60.0)
     made.upgrade()
     yield made
     made.close()

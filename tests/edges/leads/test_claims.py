@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from lead_desk import HOLD, NOW, a_lead, a_list, an_attempt, lead_now, next_of, number, numbers_of, of_list
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from ccserver.config.key_files import key_of
 from ccserver.store import attempts, claims, do_not_call, lead_book
@@ -108,7 +108,7 @@ sys.path.insert(0, sys.argv[1])
 from lead_desk import NOW
 from ccserver.store.claims import claim
 from ccserver.store.database import Store
-store, mine = Store(sys.argv[2]), []
+store, mine = Store(sys.argv[2], busy_s=100.0), []
 sys.stdin.readline()
 while found := claim(store.engine, [1], campaign="x", count=7, now=NOW, hold=timedelta(hours=1), hasher=None):
     mine += [each.lead.id for each in found]
@@ -142,6 +142,19 @@ def test_the_next_ones_are_found_by_the_index(store: Store) -> None:
     assert "USING COVERING INDEX ix_leads_turn" in plan and "TEMP B-TREE" not in plan
 
 
+def test_claims_are_not_synced_and_everything_else_is(store: Store) -> None:
+    spring = a_list(store, a_lead(1), a_lead(2))
+    seen = []
+
+    @event.listens_for(store.engine, "commit")
+    def before_commit(connection: Connection) -> None:
+        seen.append(connection.exec_driver_sql("pragma synchronous").scalar())
+
+    claimed, _ = next_of(store, spring)
+    attempts.store(store.engine, an_attempt(claimed), NOW)
+    assert seen == [1, 2]
+
+
 # --- pushed ---------------------------------------------------------------------------------------------------------------
 def test_a_pushed_lead_is_next(store: Store) -> None:
     spring = a_list(store, a_lead(1, priority=1000))
@@ -161,6 +174,14 @@ def test_a_lead_that_is_there_is_made_hot_also_when_it_waits_or_was_done(store: 
     assert lead_book.push(store.engine, "spring", a_lead(4, key="k2"), "crm") == (two.lead.id, False)
     assert numbers_of(next_of(store, spring)) == [1, 2]
     assert [each.e164 for each in lead_now(store, two.lead.id).numbers] == [number(2), number(4)]
+
+
+def test_a_push_with_a_key_that_is_new_finds_the_number(store: Store) -> None:
+    a_list(store, a_lead(1), a_lead(2, key="k2"))
+    one, _ = lead_book.push(store.engine, "spring", a_lead(1, key="k1"), "crm")
+    two, _ = lead_book.push(store.engine, "spring", a_lead(2, key="other"), "crm")
+    assert [lead_now(store, each).key for each in (one, two)] == ["k1", "k2"]
+    assert len(of_list(store)) == 2, "one number is one lead"
 
 
 def test_a_lead_that_is_being_dialled_is_not_made_ready_by_a_push(store: Store) -> None:

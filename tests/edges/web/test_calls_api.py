@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from ccserver.web.api import BODY_BYTES_MAX, api_site
 from ccserver.web.calls import ANSWER_S, Answer, Calls
 from ccserver.web.events import EventStream
+from ccserver.web.leads import Leads, PushedLead
 
 TOKEN = "a-token"
 PATH = "/v1/calls/4711/recording"
@@ -37,12 +38,15 @@ class Api:
         self.clock = Clock()
         self.asked: list[tuple[str, Mapping[str, object], Deferred[Answer]]] = []
         stream = EventStream(Nothing(), TOKEN, self.clock)
-        self.site = api_site(stream, Calls(self._ask, TOKEN, self.clock), self.clock)
+        self.site = api_site(stream, Calls(self._ask, TOKEN, self.clock), Leads(self._push, TOKEN, self.clock), self.clock)
 
     def _ask(self, do: str, given: Mapping[str, object]) -> "Deferred[Answer]":
         answer: Deferred[Answer] = Deferred()
         self.asked.append((do, given, answer))
         return answer
+
+    def _push(self, asked: PushedLead) -> "Deferred[Answer]":
+        raise AssertionError("no lead is pushed here")
 
     def send(self, data: bytes) -> StringTransport:
         transport = StringTransport()

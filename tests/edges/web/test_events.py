@@ -13,6 +13,7 @@ from ccserver.store.feed import NoSuchPlace, check_place
 from ccserver.web.api import api_site
 from ccserver.web.calls import Calls
 from ccserver.web.events import CLIENTS_MAX, HEARTBEAT_S, PAGE, STUCK_S, EventStream
+from ccserver.web.leads import Leads
 from ccserver.web.notices import Numbered
 
 TOKEN = "a-token"
@@ -67,7 +68,7 @@ class Api:
         self.feed = Feed()
         self.stream = EventStream(self.feed, TOKEN, cast(Any, self.clock))
         nobody = Calls(lambda do, given: Deferred(), TOKEN, self.clock)
-        self.site = api_site(self.stream, nobody, self.clock)
+        self.site = api_site(self.stream, nobody, Leads(lambda _: Deferred(), TOKEN, self.clock), self.clock)
 
     def get(self, path: str = "/v1/events", token: str | None = TOKEN, **headers: str) -> StringTransport:
         transport = StringTransport()
