@@ -2,7 +2,7 @@
 
 from ccserver.cli.shared import safe, shown_time
 from ccserver.core.records import ShownState, VisitOutcome
-from ccserver.core.views import AgentView, Overview, QueueView
+from ccserver.core.views import AgentView, Overview, QueueView, WatchView
 
 BAR_CHARACTERS = 20
 BAR_FULL_S = 60.0
@@ -34,6 +34,7 @@ def board(overview: Overview, *, width: int = 100, height: int | None = None, ti
     away = sum(1 for agent in overview.agents if agent.state is ShownState.LOGGED_OUT)
     if away:
         agents.append(f"  and {away} logged out")
+    agents += _watches(overview)
     waiting = _waiting(overview)
     fixed = len(head) + len(queues) + len(agents)
     if height is not None:
@@ -91,4 +92,25 @@ def _agent(agent: AgentView) -> str:
     return (
         f"{STATE_MARKS[agent.state]} {safe(agent.id):<5} {safe(agent.name)[:18]:<18}   {state[:18]:<18} "
         f"{shown_time(agent.since_s):>6}  {call}"
+    ).rstrip()
+
+
+def _watches(overview: Overview) -> list[str]:
+    """Who supervises whom; nothing when nobody does."""
+    if not overview.watches:
+        return []
+    return [
+        "",
+        "SUPERVISES           phone            mode       hears                        since  call",
+        *map(_watch, overview.watches),
+    ]
+
+
+def _watch(watch: WatchView) -> str:
+    whom = f"agent {watch.agent}" if watch.agent is not None else f"next of {watch.queue}"
+    call = "" if watch.interaction is None else str(watch.interaction)
+    mode = watch.mode.value.replace("_", " ")
+    return (
+        f"{watch.id:>4}. {safe(watch.by)[:14]:<14} {safe(watch.phone)[:15]:<15}  {mode:<9}  {safe(whom)[:25]:<25}  "
+        f"{shown_time(watch.since_s):>6}  {call}"
     ).rstrip()

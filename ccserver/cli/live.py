@@ -39,6 +39,7 @@ def _status_text(facts: dict[str, Any]) -> str:
         f"Asterisk       {safe(pbx['name'])}: {'linked' if pbx['is_linked'] else 'NOT LINKED'}",
         f"calls          {len(shown.calls)} live, {waiting} waiting, {facts['agi_sessions']} FastAGI sessions",
         f"agents         {sum(1 for a in shown.agents if a.state.value != 'logged_out')} of {len(shown.agents)} logged in",
+        f"supervision    {len(shown.watches)} sessions, {sum(w.interaction is not None for w in shown.watches)} of them hear a call",
         f"history        {database['backlog']} records behind" + (f": {safe(database['error'])}" if database["error"] else ""),
         f"mended         {shown.repairs} differences from the PBX, {shown.faults} faults",
         f"metrics        {facts['metrics']}",

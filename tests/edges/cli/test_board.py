@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from ccserver.cli.board import board
-from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId, ReasonId
+from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId, ReasonId, WatchId
 from ccserver.core.records import ShownState, VisitOutcome
-from ccserver.core.views import AgentView, Overview, QueueView, WaitingView
+from ccserver.core.settings import WatchMode
+from ccserver.core.views import AgentView, Overview, QueueView, WaitingView, WatchView
 
 
 def waiting(number: int, wait_s: float, position: int, caller: str | None = "+34600111222") -> WaitingView:
@@ -83,3 +84,29 @@ def test_a_lost_link_and_faults_cannot_be_overlooked() -> None:
 
 def test_nothing_a_caller_sent_moves_the_cursor() -> None:
     assert not any("\x1b" in line or "\n" in line for line in board(an_overview(waiting(1, 1.0, 1, caller="\x1b[2J\n"))))
+
+
+def a_session(number: int, **changes: object) -> WatchView:
+    plain = WatchView(
+        id=WatchId(number),
+        by="agent 103",
+        phone=PhoneId("PJSIP/1003"),
+        agent=AgentId("101"),
+        queue=None,
+        mode=WatchMode.WHISPER,
+        interaction=InteractionId(4711),
+        since_s=65.0,
+    )
+    return replace(plain, **changes)
+
+
+def test_who_supervises_whom_is_drawn_and_takes_its_place_from_those_who_wait() -> None:
+    waits_for = a_session(8, by="ana\x1b[2J", agent=None, queue=QueueId("sales"), mode=WatchMode.TAKE_OVER, interaction=None)
+    shown = replace(an_overview(*(waiting(n, 9.0, n) for n in range(1, 30))), watches=(a_session(7), waits_for))
+    lines = board(shown, width=100)
+    head = next(place for place, line in enumerate(lines) if line.startswith("SUPERVISES"))
+    assert lines[head + 1] == "   7. agent 103      PJSIP/1003       whisper    agent 101                    1:05  4711"
+    assert lines[head + 2].split() == ["8.", "ana?[2J", "PJSIP/1003", "take", "over", "next", "of", "sales", "1:05"]
+    assert not any("SUPERVISES" in line for line in board(an_overview()))
+    short = board(shown, width=100, height=20)
+    assert len(short) == 20 and short[-1] == lines[-1] and any("more lines" in line for line in short)
