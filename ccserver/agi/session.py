@@ -463,7 +463,7 @@ class Session:
                     return is_whole
                 await self._speak_in(utterance.language if line.by_asterisk else language)
                 self._music = None
-                reply = await self.conversation.ask(line.command, limit_s=SPEECH_LIMIT_S, is_listening=bool(stop))
+                reply = await self.conversation.ask(line.command, limit_s=line.limit_s, is_listening=bool(stop))
                 if reply.code != wire.OK or reply.result is None or reply.result < 0:
                     if self.conversation.is_hung_up or _is_cut(reply):
                         await self.conversation.over()

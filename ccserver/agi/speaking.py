@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ccserver.agi import wire
-from ccserver.agi.conversation import Conversation
+from ccserver.agi.conversation import SPEECH_LIMIT_S, Conversation
 from ccserver.agi.prompts import PromptPaths
 from ccserver.core.ids import Language, PromptId
 from ccserver.core.settings import Spoken, SpokenKind
@@ -21,6 +21,11 @@ _RECORDING = re.compile(r"/[A-Za-z0-9_./-]{1,300}")
 _SAID_DIGITS = re.compile(r"[0-9*#]{1,64}")
 _SAID_NUMBER = re.compile(r"[0-9]{1,9}")
 _SAID_LETTERS = re.compile(r"[A-Za-z0-9]{1,64}")
+
+
+RECORDING_RATE = 8000
+"""Samples a second of what Asterisk is given to play from a place within it."""
+RECORDING_LIMIT_S = 12 * 3600.0
 
 
 class Speaker(Protocol):
@@ -44,10 +49,11 @@ class NoSpeaker:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A command that speaks. `by_asterisk`: with its own sounds, in the channel's language."""
+    """A command that speaks. `by_asterisk`: with its own sounds, in the channel's language. It is over within `limit_s`."""
 
     command: bytes
     by_asterisk: bool = False
+    limit_s: float = SPEECH_LIMIT_S
 
 
 class Utterance:
@@ -96,8 +102,7 @@ class Utterance:
                 path = self._prompts.find(self.language, PromptId(value))
                 return None if path is None else Line(wire.command("STREAM FILE", path, stop))
             case SpokenKind.RECORDING:
-                is_plain = _RECORDING.fullmatch(value) is not None and ".." not in value.split("/")
-                return Line(wire.command("STREAM FILE", value, stop)) if is_plain else None
+                return self._recording(value, stop)
             case SpokenKind.DIGITS:
                 return _said("SAY DIGITS", value, stop, _SAID_DIGITS)
             case SpokenKind.NUMBER:
@@ -110,6 +115,12 @@ class Utterance:
                 return None  # the core says them as DIGITS and DURATION
             case _:
                 assert_never(self.piece.kind)
+
+    def _recording(self, path: str, stop: str) -> Line | None:
+        if _RECORDING.fullmatch(path) is None or ".." in path.split("/"):
+            return None
+        from_frame = (str(int(self.piece.from_s * RECORDING_RATE)),) if self.piece.from_s > 0 else ()
+        return Line(wire.command("STREAM FILE", path, stop, *from_frame), limit_s=RECORDING_LIMIT_S)
 
     def _answered(self, files: tuple[str, ...] | None) -> None:
         self._files = files

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from ccserver.cli.dialling import Dialling, dialling, shown_at
-from ccserver.cli.recordings import who
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, table
+from ccserver.cli.shelves import who
 from ccserver.store import audit, do_not_call
 from ccserver.store.do_not_call import Listed, Source
 from ccserver.store.lead_phones import BadNumber, as_digits

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 import click
 
 from ccserver.cli.dialling import Dialling, dialling, shown_at
-from ccserver.cli.recordings import who
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
+from ccserver.cli.shelves import who
 from ccserver.store import attempts, audit, lead_book
 from ccserver.store.attempts import AttemptState
 from ccserver.store.database import Store

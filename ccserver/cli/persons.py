@@ -3,7 +3,6 @@
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.archive import files
-from ccserver.cli.recordings import fill, who
+from ccserver.cli.keys import makes_key
+from ccserver.cli.recordings import fill
 from ccserver.cli.root import root
 from ccserver.cli.shared import (
     NOT_DONE,
@@ -24,14 +24,13 @@ from ccserver.cli.shared import (
     as_json,
     at_a_place,
     fail,
-    json_option,
     opener_of,
     safe,
     table,
 )
+from ccserver.cli.shelves import who
 from ccserver.config import Configuration
 from ccserver.config.edges import PrivacyEdge
-from ccserver.config.key_files import NoKey, new_key
 from ccserver.daemon.erasing import Erasing, MayNot
 from ccserver.daemon.shelf import TROUBLES, Shelf
 from ccserver.store import audit, resealing
@@ -44,8 +43,6 @@ from ccserver.store.persons import require_keys
 from ccserver.store.recording_search import FOUND_MAX, Wanted, search_recordings
 from ccserver.store.vault import NoMasterKey, Vault
 
-WRITTEN_WITHIN_S = 15.0
-_LOOK_EVERY_S = 0.1
 _DIGITS = re.compile(r"[0-9]")
 
 
@@ -200,29 +197,12 @@ def _forget_live(place: Place, number: str) -> str:
     """Have the daemon forget the number; returns when history has all that it told."""
     with place.daemon() as daemon:
         answer = cast(dict[str, Any], daemon.ask("number.forget", number=number))
-        deadline_s = time.monotonic() + WRITTEN_WITHIN_S
-        while True:
-            database = cast(dict[str, Any], daemon.ask("status"))["database"]
-            if not database["backlog"] and database["error"] is None:
-                return str(answer["text"])
-            if time.monotonic() > deadline_s:
-                raise MayNot(
-                    f"history is behind ({database['backlog']} records, {database['error'] or 'no error'}): mend the database, ask again"
-                )
-            time.sleep(_LOOK_EVERY_S)  # the daemon tells nobody when it has written
+        daemon.ask("history.written")
+        return str(answer["text"])
 
 
 # --- keys and sealing ---------------------------------------------------------------------------------------------------
-@person.command("new-key")
-@json_option
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def make_key(file: Path, is_json: bool) -> None:
-    """Make a master key in FILE, for `privacy.key_file`. Keep a copy elsewhere: nothing else opens what is sealed with it."""
-    try:
-        made = new_key(file)
-    except (NoKey, OSError) as error:
-        fail(str(error), NOT_DONE)
-    click.echo(as_json({"key": made.id, "file": str(file)}) if is_json else f"key {made.id} in {file}")
+makes_key(person, "privacy.key_file")
 
 
 @person.command("seal-history")

@@ -1,24 +1,21 @@
 """`ccserver recording`: the archive. Whoever hears, copies, deletes or holds something is in the audit log before it is done."""
 
 import hashlib
-import os
-import pwd
 import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.archive import files
 from ccserver.archive.manifest import NoManifest
+from ccserver.cli.keys import makes_key
 from ccserver.cli.root import root
 from ccserver.cli.shared import (
     NOT_DONE,
@@ -28,19 +25,15 @@ from ccserver.cli.shared import (
     as_utc,
     at_a_place,
     fail,
-    json_option,
-    opener_of,
     safe,
     shown_time,
     table,
 )
-from ccserver.config.key_files import NoKey, new_key
+from ccserver.cli.shelves import opened, who
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, QueueId
 from ccserver.daemon.shelf import TROUBLES, Due, Shelf
 from ccserver.store import archive, audit
-from ccserver.store.archive import ArchiveFile, Hold
-from ccserver.store.database import SchemaMismatch, Store
-from ccserver.store.persons import Opener
+from ccserver.store.archive import Hold
 from ccserver.store.recording_search import FOUND_MAX, FoundRecording, Wanted, search_recordings
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
@@ -49,41 +42,6 @@ MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 @root.group()
 def recording() -> None:
     """Recordings: find, hear, export, prove, hold and delete them."""
-
-
-@contextmanager
-def _shelf(place: Place) -> Iterator[Shelf]:
-    """The archive of the configuration. Whatever goes wrong with it ends the program with a sentence."""
-    with _opened_shelf(place) as (shelf, _):
-        yield shelf
-
-
-@contextmanager
-def _opened_shelf(place: Place) -> Iterator[tuple[Shelf, Opener]]:
-    """The same, with what opens the customers' numbers."""
-    configuration = place.configuration()
-    edges = configuration.edges
-    if edges.recording is None:
-        fail("nothing is recorded here: the configuration has no section `recording`", REFUSED)
-    store = Store(edges.database.url)
-    try:
-        store.require_schema()
-        yield Shelf(store, edges.recording), opener_of(configuration)
-    except (SchemaMismatch, SQLAlchemyError, *TROUBLES) as error:
-        fail(str(error), NOT_DONE)
-    finally:
-        store.close()
-
-
-def who() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-
-
-def _record(shelf: Shelf, act: str, what: str, interaction: int | None = None) -> None:
-    audit.record_access(shelf.store, by=who(), act=act, what=what, interaction=interaction)
 
 
 # --- finding ------------------------------------------------------------------------------------------------------------
@@ -146,6 +104,9 @@ def _wanted(command: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+_hearer = click.option(
+    "--as", "hearer", metavar="AGENT", help="On behalf of an agent: only what their role lets them hear. Without it, all."
+)
 _limit = click.option("--limit", type=click.IntRange(1, FOUND_MAX), default=100, show_default=True)
 
 
@@ -154,8 +115,8 @@ _limit = click.option("--limit", type=click.IntRange(1, FOUND_MAX), default=100,
 @_limit
 def list_recordings(place: Place, limit: int) -> None:
     """List the newest recordings."""
-    with _opened_shelf(place) as (shelf, opener):
-        _show(place, search_recordings(shelf.store, Wanted(), limit, opener))
+    with opened(place) as at:
+        _show(place, search_recordings(at.shelf.store, Wanted(), limit, at.opener))
 
 
 @recording.command()
@@ -164,8 +125,8 @@ def list_recordings(place: Place, limit: int) -> None:
 @_limit
 def search(place: Place, wanted: Wanted, limit: int) -> None:
     """Find recordings to which all that is given applies, the newest first."""
-    with _opened_shelf(place) as (shelf, opener):
-        _show(place, search_recordings(shelf.store, wanted, limit, opener))
+    with opened(place) as at:
+        _show(place, search_recordings(at.shelf.store, wanted, limit, at.opener))
 
 
 def _show(place: Place, found: list[FoundRecording]) -> None:
@@ -203,13 +164,15 @@ def _show(place: Place, found: list[FoundRecording]) -> None:
     required=True,
     help="A file; - is standard output.",
 )
-def play(place: Place, call: int, kind: str, part: int, out: Path) -> None:
+@_hearer
+def play(*, place: Place, call: int, kind: str, part: int, out: Path, hearer: str | None) -> None:
     """Write the recording of CALL as a WAV file: the customer left, the agents right."""
-    with _shelf(place) as shelf:
-        file = next((each for each in _kept(shelf, call) if each.kind == kind and each.part == part - 1), None)
+    with opened(place) as at:
+        file = next((each for each in at.kept(call) if each.kind == kind and each.part == part - 1), None)
         if file is None:
             fail(f"call {call} has no recording of that kind that could be played", NOT_DONE)
-        _record(shelf, "recording_play", file.path, call)
+        shelf, whose = at.shelf, at.require("recording_play", hearer, file)
+        at.record("recording_play", f"{file.path}{whose}", call)
         if str(out) == "-":
             for block in shelf.as_wav(file):
                 sys.stdout.buffer.write(block)
@@ -217,11 +180,6 @@ def play(place: Place, call: int, kind: str, part: int, out: Path) -> None:
             return
         files.write(out.absolute(), shelf.as_wav(file))
         place.show({"ok": True, "file": out}, lambda: f"{out}: {shown_time(file.duration_s)}")
-
-
-def _kept(shelf: Shelf, call: int) -> list[ArchiveFile]:
-    with shelf.store.engine.connect() as connection:
-        return [each for each in archive.files_of(connection, InteractionId(call)) if each.state in archive.PLAYABLE]
 
 
 @recording.command()
@@ -232,24 +190,26 @@ def _kept(shelf: Shelf, call: int) -> list[ArchiveFile]:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet, or a file that ends in .tar."
 )
-def export(place: Place, calls: tuple[int, ...], wanted: Wanted, limit: int, out: Path) -> None:
+@_hearer
+def export(*, place: Place, calls: tuple[int, ...], wanted: Wanted, limit: int, out: Path, hearer: str | None) -> None:
     """Copy recordings, opened, with a manifest: those of CALLS, or those to which all that is given applies.
 
     Beside them are SHA256SUMS (for `sha256sum -c`) and manifest.json with what is known of each call and its marks.
     """
     if out.exists():
         fail(f"{out} is there already, and is not written over", NOT_DONE)
-    with _opened_shelf(place) as (shelf, opener):
-        found = search_recordings(shelf.store, wanted, FOUND_MAX if calls else limit, opener)
+    with opened(place) as at:
+        found = search_recordings(at.shelf.store, wanted, FOUND_MAX if calls else limit, at.opener)
         found = [one for one in found if not calls or one.file.interaction in calls]
         missing = set(calls) - {one.file.interaction for one in found}
         if missing:
             fail(f"no recording of call {', '.join(map(str, sorted(missing)))} could be exported", NOT_DONE)
-        for one in found:
-            _record(shelf, "recording_export", f"{one.file.path} to {out}", one.file.interaction)
+        whose = [at.require("recording_export", hearer, one.file) for one in found]
+        for one, by in zip(found, whose, strict=True):
+            at.record("recording_export", f"{one.file.path} to {out}{by}", one.file.interaction)
         draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
         try:
-            fill(shelf, draft, found)
+            fill(at.shelf, draft, found)
             if out.suffix == ".tar":
                 with tarfile.open(draft / "all.tar", "w") as bundle:
                     for each in sorted(draft.iterdir()):
@@ -289,9 +249,10 @@ def fill(shelf: Shelf, folder: Path, found: list[FoundRecording]) -> None:
 @click.argument("call", required=False, type=click.IntRange(min=1))
 def verify(place: Place, call: int | None) -> None:
     """See that the recordings of CALL, or all, are what was written: every byte is read and compared."""
-    with _shelf(place) as shelf:
+    with opened(place) as at:
+        shelf = at.shelf
         with shelf.store.engine.connect() as connection:
-            kept = archive.kept_files(connection) if call is None else _kept(shelf, call)
+            kept = archive.kept_files(connection) if call is None else at.kept(call)
         if call is not None and not kept:
             fail(f"call {call} has no recording", NOT_DONE)
         faults = [
@@ -311,12 +272,13 @@ def verify(place: Place, call: int | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list what would be deleted, and why.")
 def purge(place: Place, dry_run: bool) -> None:
     """Delete recordings that are older than their queue's retention, except those on legal hold. The daemon does it daily."""
-    with _shelf(place) as shelf:
+    with opened(place) as at:
+        shelf = at.shelf
         due = shelf.due(datetime.now(UTC))
         gone: list[Due] = []
         for each in due:
             if not dry_run and not each.is_held:
-                _record(shelf, "recording_purge", f"{each.file.path}: {each.why}", each.file.interaction)
+                at.record("recording_purge", f"{each.file.path}: {each.why}", each.file.interaction)
                 if shelf.remove(each.file, each.why, who()):
                     gone.append(each)
         place.show(
@@ -337,12 +299,19 @@ def _purge_text(due: list[Due], gone: list[Due], is_dry_run: bool) -> str:
 @click.option("--reason", required=True, help="Why, for people: the case's name.")
 def hold(place: Place, call: int, reason: str) -> None:
     """Put CALL on legal hold: nothing of its recordings is deleted until it is released."""
-    with _shelf(place) as shelf:
+    with opened(place) as at:
         held = Hold(interaction=InteractionId(call), by=who(), reason=reason, at=datetime.now(UTC))
-        with shelf.store.engine.begin() as connection:
+        with at.shelf.store.engine.begin() as connection:
             is_new = archive.put_hold(connection, held)
             audit.append(
-                connection, by=held.by, act="recording_hold", what=reason, is_done=is_new, at=held.at, interaction=call
+                connection,
+                by=held.by,
+                act="recording_hold",
+                what=reason,
+                is_done=is_new,
+                at=held.at,
+                interaction=call,
+                sealer=at.sealer,
             )
         if not is_new:
             fail(f"call {call} is on legal hold already", NOT_DONE)
@@ -354,8 +323,8 @@ def hold(place: Place, call: int, reason: str) -> None:
 @click.argument("call", type=click.IntRange(min=1))
 def release(place: Place, call: int) -> None:
     """End the legal hold of CALL."""
-    with _shelf(place) as shelf:
-        with shelf.store.engine.begin() as connection:
+    with opened(place) as at:
+        with at.shelf.store.engine.begin() as connection:
             was_held = archive.drop_hold(connection, InteractionId(call))
             audit.append(
                 connection,
@@ -372,28 +341,20 @@ def release(place: Place, call: int) -> None:
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------------
-@recording.command("new-key")
-@json_option
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def make_key(file: Path, is_json: bool) -> None:
-    """Make a master key in FILE, for `recording.key_file`. Keep a copy elsewhere: nothing else opens what is sealed with it."""
-    try:
-        made = new_key(file)
-    except (NoKey, OSError) as error:
-        fail(str(error), NOT_DONE)
-    click.echo(as_json({"key": made.id, "file": str(file)}) if is_json else f"key {made.id} in {file}")
+makes_key(recording, "recording.key_file")
 
 
 @recording.command("rotate-key")
 @at_a_place
 def rotate_key(place: Place) -> None:
     """Have every sealed recording opened by the present `key_file` alone; sounds are not touched. Those before are in `old_key_files`."""
-    with _shelf(place) as shelf:
+    with opened(place) as at:
+        shelf = at.shelf
         if shelf.edge.key is None:
             fail("the configuration has no recording.key_file", REFUSED)
         with shelf.store.engine.connect() as connection:
             sealed = [each for each in archive.kept_files(connection) if each.key_id]
-        _record(shelf, "recording_rotate_key", f"to key {shelf.edge.key.id}")
+        at.record("recording_rotate_key", f"to key {shelf.edge.key.id}")
         changed, faults = 0, []
         for file in sealed:
             try:

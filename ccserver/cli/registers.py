@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from ccserver.cli.dialling import dialling, shown_at
-from ccserver.cli.recordings import who
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, safe, table
+from ccserver.cli.shelves import who
 from ccserver.store import registers
 from ccserver.store.register_file import BadRegister
 from ccserver.store.registers import BadLine, Registers

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from ccserver.config import kinds, ways
 from ccserver.config.edges import NumbersBy
@@ -86,8 +87,19 @@ _team = Text("the name of a team", TeamId, NAME_PATTERN, 40, "day")
 _teams = ListOf(_team, 100)
 
 
-def _role(may: frozenset[WatchMode], over: tuple[Reach, frozenset[TeamId]]) -> RoleSettings:
-    return RoleSettings(may=may, over=over[0], teams=over[1])
+class _Right(Enum):
+    """What a role may list."""
+
+    LISTEN = WatchMode.LISTEN.value
+    WHISPER = WatchMode.WHISPER.value
+    BARGE = WatchMode.BARGE.value
+    TAKE_OVER = WatchMode.TAKE_OVER.value
+    RECORDINGS = "recordings"
+
+
+def _role(may: frozenset[_Right], over: tuple[Reach, frozenset[TeamId]]) -> RoleSettings:
+    modes = frozenset(WatchMode(right.value) for right in may if right is not _Right.RECORDINGS)
+    return RoleSettings(may=modes, over=over[0], teams=over[1], hears_recordings=_Right.RECORDINGS in may)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +196,7 @@ role = Group(
     [
         Field(
             "may",
-            SetOf(Choice(WatchMode)),
+            SetOf(Choice(_Right)),
             "What is allowed: listen; whisper, which the agent hears; barge, which both hear; take_over.",
             hint="for example [listen, whisper]",
         ),
@@ -298,6 +310,7 @@ FEATURES: Mapping[str, str] = {
     "barge": "By role: the same, and the agent and the customer hear you.",
     "take_over": "By role: take over the call of an agent.",
     "listen_queue": "By role: hear the next call of a queue; the queue's number is asked for, or follows at once.",
+    "recordings": "By role: hear recordings of an agent's calls; the agent's number is asked for, or follows at once.",
     "conference": "Into a conference: its number is asked for, or follows at once; then its PIN.",
 }
 """What each code does, as the reference and the guide for agents tell it."""

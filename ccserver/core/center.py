@@ -70,6 +70,7 @@ from ccserver.core.offers import Offers
 from ccserver.core.opening import Opening
 from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
+from ccserver.core.playback import Playback
 from ccserver.core.prospects import Prospects
 from ccserver.core.quality import Quality
 from ccserver.core.queueing import Queueing
@@ -86,6 +87,7 @@ from ccserver.core.state import (
     FORMAT,
     MESSAGE,
     QUEUE_DEADLINES,
+    SESSION_DEADLINES,
     WATCH_DEADLINES,
     AfterKind,
     Awaited,
@@ -193,8 +195,15 @@ class CallCenter:
         self._doors = RoomDoors(
             step, ledger, self._agents, callers, rooms=self._rooms, own_call=self._own_calls.into_conference
         )
+        self._playback = Playback(step, self._agents, last_words=self._last_words)
         self._features = Features(
-            step, self._agents, self._headsets, self._closing, supervision=self._supervision, doors=self._doors
+            step,
+            self._agents,
+            self._headsets,
+            self._closing,
+            supervision=self._supervision,
+            playback=self._playback,
+            doors=self._doors,
         )
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
@@ -246,7 +255,8 @@ class CallCenter:
             ev.ScriptEnded: self._script_ended,
             ev.LookedUp: self._flows.looked_up,
             ev.PromptKept: self._features.office.prompt_kept,
-            ev.AuditStored: self._supervision.audited,
+            ev.RecordingOpened: self._playback.opened,
+            ev.AuditStored: self._audit_stored,
             ev.WatchRequested: self._supervision.requested,
             ev.WatchModeRequested: self._supervision.mode_requested,
             ev.WatchStopRequested: self._supervision.stop_requested,
@@ -617,8 +627,8 @@ class CallCenter:
             unlinked_since_s=step.clockwork.lost_at(step.now.mono_s),
             has_fresh_link=True,
         )
-        for session in list(step.sessions):
-            step.sessions.drop(session)
+        for session in step.sessions.values():
+            self._drop_session(session)
         for leg in step.legs.values():
             step.legs.put(leg.id, replace(leg, session=None, unseen=0))
         for command in list(step.outstanding):
@@ -645,6 +655,7 @@ class CallCenter:
         self._closing.arm_all()
         self._messages.look_at_all()
         self._lamps.settings_changed()
+        self._playback.settings_changed()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -672,6 +683,9 @@ class CallCenter:
             if kind is DeadlineKind.CLOSING:
                 self._closing.reached(QueueId(name))
             step.touched_queues[QueueId(name)] = None
+            return
+        if kind in SESSION_DEADLINES:
+            self._playback.due(SessionId(name))
             return
         if kind in WATCH_DEADLINES:
             self._supervision.due(kind, WatchId(int(name)))
@@ -771,7 +785,7 @@ class CallCenter:
         gone = {leg.id for leg in legs}
         for session in step.sessions.values():
             if session.leg in gone:
-                step.sessions.drop(session.id)
+                self._drop_session(session)
         for leg in sorted(legs, key=lambda g: (g.role is Role.CALLER, g.id)):
             if leg.id in step.legs:
                 self._leg_is_over(leg, 0, 0, by=EndedBy.PBX)
@@ -1178,10 +1192,18 @@ class CallCenter:
         session = self._step.sessions.get(event.session)
         if session is None:
             return
-        self._step.sessions.drop(event.session)
+        self._drop_session(session)
         leg = self._step.legs.get(session.leg)
         if leg is not None and leg.session == event.session:
             self._step.legs.put(leg.id, replace(leg, session=None))
+
+    def _drop_session(self, session: Session) -> None:
+        self._playback.over(session)
+        self._step.sessions.drop(session.id)
+
+    def _audit_stored(self, event: ev.AuditStored) -> None:
+        self._supervision.audited(event)
+        self._playback.audited(event)
 
     def _current(self, session_id: SessionId, command: CommandId) -> Session | None:
         """The session, if `command` is its newest verb: what ended an older one is late and means nothing."""

@@ -4,7 +4,7 @@ A command's id is (sequence number of the input, index in the list), so it is th
 AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
-`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `StoreAudit` in AuditStored; `AnswerCall`,
+`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened, `StoreAudit` in AuditStored; `AnswerCall`,
 `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or
 OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `ControlRoom`,
 `SpeakInTalk`, `SetLamp`, `Store` and `Reply` have no end.
@@ -28,7 +28,7 @@ from ccserver.core.ids import (
     RoomId,
     SessionId,
 )
-from ccserver.core.records import AuditRecord, Record, RecordingSide
+from ccserver.core.records import AuditRecord, KeptRecording, Record, RecordingSide
 from ccserver.core.settings import Spoken
 
 
@@ -403,6 +403,23 @@ class KeepPrompt:
     language: Language
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRecording:
+    """Lay a recording of the talks of `agent` ready where Asterisk can read it: the newest one, or the one next to `beside`, on the side
+    of those that are newer or older. What is there is told by RecordingOpened; it stays there until CloseRecording."""
+
+    agent: AgentId
+    beside: KeptRecording | None = None
+    is_newer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRecording:
+    """Remove what was laid ready at `path`."""
+
+    path: str
+
+
 # --- what is told -----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
@@ -439,6 +456,8 @@ Command = (
     | EndSession
     | LookUp
     | KeepPrompt
+    | OpenRecording
+    | CloseRecording
     | RingAgent
     | DialOut
     | RingSupervisor

@@ -25,7 +25,7 @@ from ccserver.core.ids import (
     SkillId,
     WatchId,
 )
-from ccserver.core.records import PhoneState, Stream
+from ccserver.core.records import KeptRecording, PhoneState, Stream
 from ccserver.core.settings import ConferenceSettings, NumberKind, NumberMark, Requirement, Settings, WatchMode
 
 
@@ -477,6 +477,30 @@ class PromptKept:
     is_ok: bool
 
 
+class OpenEnd(Enum):
+    """What came of `OpenRecording`."""
+
+    OPENED = "opened"
+    NONE = "none"  # there is none, or none beyond the one that was named
+    DELETED = "deleted"
+    SEALED = "sealed"  # with a key that is not here
+    MISSING = "missing"  # it is not where it should be, or damaged
+    FAILED = "failed"  # the database or the disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingOpened:
+    """The end of `OpenRecording`. `kept`: which one, unless there is none; `agents`: who speaks in it. `path`, as Asterisk sees it and
+    without its ending, and `duration_s` are of one that is OPENED."""
+
+    command: CommandId
+    end: OpenEnd
+    kept: KeptRecording | None = None
+    agents: tuple[AgentId, ...] = ()
+    path: str = ""
+    duration_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditStored:
     """The end of `StoreAudit`: the entry is committed. While the database stalls it does not come."""
@@ -803,6 +827,7 @@ Event = (
     | ScriptEnded
     | LookedUp
     | PromptKept
+    | RecordingOpened
     | AuditStored
     | LoginRequested
     | LogoutRequested

@@ -16,6 +16,7 @@ from ccserver.core.facts import Answered
 from ccserver.core.headsets import Headsets
 from ccserver.core.ids import AgentId, Language, PhoneId, PromptId, SessionId
 from ccserver.core.office import DIALOGUES, UNKNOWN, OfficeDialogues
+from ccserver.core.playback import Playback
 from ccserver.core.records import PhoneState, ShownState
 from ccserver.core.room_doors import DIALOGUES as ROOM_DIALOGUES
 from ccserver.core.room_doors import RoomDoors
@@ -57,6 +58,7 @@ class Features:
         closing: Closing,
         *,
         supervision: Supervision,
+        playback: Playback,
         doors: RoomDoors,
     ) -> None:
         self.step = step
@@ -65,7 +67,8 @@ class Features:
         self._doors = doors
         doors.last_words = self.last_words
         self.office = OfficeDialogues(step, agents, closing, last_words=self.last_words, end=self._end)
-        self.watchers = WatcherDialogues(step, agents, supervision, last_words=self.last_words)
+        self._playback = playback
+        self.watchers = WatcherDialogues(step, agents, supervision, playback, last_words=self.last_words)
 
     # --- beginnings ---------------------------------------------------------------------------------------------------
     def dialled(self, event: FeatureDialled) -> None:
@@ -114,6 +117,7 @@ class Features:
             codes.barge: self._watch(WatchMode.BARGE),
             codes.take_over: self._watch(WatchMode.TAKE_OVER),
             codes.listen_queue: self._watch(WatchMode.LISTEN, is_queue=True),
+            codes.recordings: self._watch(None),
             codes.conference: lambda session, phone, number: self._doors.begin(session, number),
         }
         found = max((c for c in table if digits.startswith(c)), key=len, default=None)
@@ -191,7 +195,7 @@ class Features:
     def _office(self, errand: OfficeErrand) -> Callable[[Session, PhoneId, str], None]:
         return lambda session, phone, argument: self.office.begin(session, phone, errand, argument)
 
-    def _watch(self, mode: WatchMode, *, is_queue: bool = False) -> Callable[[Session, PhoneId, str], None]:
+    def _watch(self, mode: WatchMode | None, *, is_queue: bool = False) -> Callable[[Session, PhoneId, str], None]:
         return lambda session, phone, code: self.watchers.begin(session, phone, Wish(mode=mode, is_queue=is_queue, code=code))
 
     def _figures(self, session: Session, phone: PhoneId, argument: str) -> None:
@@ -249,6 +253,8 @@ class Features:
             self.office.digits_collected(session, digits)
         elif session.dialogue in WATCHERS:
             self.watchers.digits_collected(session, digits)
+        elif session.dialogue is Dialogue.TAPE:
+            self._playback.digits_collected(session, digits)
         elif session.dialogue in ROOM_DIALOGUES:
             self._doors.digits_collected(session, digits)
         elif session.dialogue is Dialogue.CODE:
@@ -347,6 +353,9 @@ class Features:
         leg = self.step.legs.get(session.leg)
         if session.dialogue is Dialogue.ROOM_ENTER:
             self._doors.prompt_ended(session)
+            return
+        if session.dialogue is Dialogue.TAPE:
+            self._playback.prompt_ended(session, end)
             return
         if session.dialogue is not Dialogue.LAST_WORDS:
             return

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.commands import LampState
-from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, WatchId
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, SessionId, WatchId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
@@ -20,6 +20,7 @@ from ccserver.core.state import (
     MESSAGE,
     ON_THE_LINE,
     QUEUE_DEADLINES,
+    SESSION_DEADLINES,
     VOICE,
     WATCH_DEADLINES,
     Agent,
@@ -32,6 +33,7 @@ from ccserver.core.state import (
     Presence,
     Role,
     Talk,
+    TapeStage,
     WatchStage,
     Work,
     counted_as,
@@ -76,6 +78,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_flows(state),
         *_own_calls(state),
         *_watches(state),
+        *_tapes(state),
         *_rooms(state),
         *_lamps(state, settings),
         *_deadlines(state, settings),
@@ -454,6 +457,18 @@ def _watches(state: CenterState) -> Iterator[str]:
             yield f"{name} takes nothing over"
 
 
+def _tapes(state: CenterState) -> Iterator[str]:
+    """Of a recording nothing is heard that is not on record, and nobody waits for one for ever."""
+    for session in state.sessions.values():
+        tape = session.tape
+        if tape is None:
+            continue
+        if tape.awaits is not None and (DeadlineKind.TAPE, session.id) not in state.deadlines:
+            yield f"session {session.id} waits for a recording without a deadline"
+        if tape.since is not None and (tape.opened is None or tape.stage is TapeStage.ASKED):
+            yield f"session {session.id} hears a recording that is not on record"
+
+
 def _lines(state: CenterState) -> Iterator[str]:
     """A headset's line belongs to its agent and does one thing at a time."""
     for agent in state.agents.values():
@@ -557,6 +572,9 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         elif kind in QUEUE_DEADLINES:
             if name not in settings.queues:
                 yield f"the deadline {kind.value} is for queue {name}, which is not known"
+        elif kind in SESSION_DEADLINES:
+            if SessionId(name) not in state.sessions:
+                yield f"the deadline {kind.value} is for session {name}, which is over"
         elif kind in WATCH_DEADLINES:
             if WatchId(int(name)) not in state.watches:
                 yield f"the deadline {kind.value} is for supervision {name}, which is over"

@@ -227,6 +227,14 @@ class RecordingKind(Enum):
     ROOM = "room"  # a conference with a number, everybody mixed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRecording:
+    """A file of the archive with the talks of a call. `part` counts from 0: what came late is in a file of its own."""
+
+    interaction: InteractionId
+    part: int = 0
+
+
 class RecordingSide(Enum):
     """Which files Asterisk writes of a stretch."""
 

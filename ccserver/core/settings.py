@@ -58,13 +58,14 @@ class Spoken:
     """One piece of speech: `value` is a prompt's id, or what `SpokenKind` says; empty for CALL_NUMBER.
 
     `of` is what a flow computes: the core puts its value into `value`, for MONEY in front of the currency that stands there.
-    `language`: spoken in this one, whatever the caller's is.
+    `language`: spoken in this one, whatever the caller's is. `from_s`: where a RECORDING begins to be heard.
     """
 
     kind: SpokenKind
     value: str
     of: Expression | None = None
     language: Language | None = None
+    from_s: float = 0.0
 
 
 # --- what an interaction requires of an agent -----------------------------------------------------------------------------
@@ -699,6 +700,7 @@ class RoleSettings:
     over: Reach = Reach.OWN_TEAM
     teams: frozenset[TeamId] = frozenset()
     """With any of them, these take the place of `over`."""
+    hears_recordings: bool = False
 
 
 class SupervisionNotice(Enum):
@@ -965,6 +967,7 @@ class FeatureCodes:
     barge: str = "63"
     take_over: str = "64"
     listen_queue: str = "65"
+    recordings: str = "66"
     conference: str = "60"
 
 

@@ -38,6 +38,7 @@ from ccserver.core.records import (
     ConsentKind,
     EndedBy,
     FlowStep,
+    KeptRecording,
     MemberEnd,
     OfferOutcome,
     Outcome,
@@ -154,6 +155,7 @@ class Dialogue(Enum):
     WATCHED = "watched"  # the number of the agent, or of the queue
     WATCH_ASKED = "watch_asked"  # the session is being put on record
     WATCH = "watch"  # a supervisor at the desk is told something
+    TAPE = "tape"  # a supervisor hears recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +195,51 @@ class Office:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a supervisor has dialled in for. `code` is the number of the agent, or of the queue, as far as it was typed."""
+    """What a supervisor has dialled in for. `code` is the number of the agent, or of the queue, as far as it was typed. Without a `mode`
+    it is recordings."""
 
-    mode: WatchMode
+    mode: WatchMode | None
     is_queue: bool = False
     code: str = ""
+
+
+class TapeStage(Enum):
+    """What a supervisor who hears recordings is at."""
+
+    OPENING = "opening"
+    ASKED = "asked"  # it is being put on record
+    TITLE = "title"  # which call it is
+    PLAYED = "played"
+    TOLD = "told"  # why nothing else is played: then the present one goes on
+    KEY = "key"  # what is to be heard now?
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What is laid ready, and is on record."""
+
+    kept: KeptRecording
+    agents: tuple[AgentId, ...]
+    path: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """The recordings of `agent`, as a supervisor goes through them. `at` is where they are, also where nothing could be opened.
+
+    `awaits` is the command of OPENING or ASKED. `from_s` is where in `opened` the sound goes on, `since` when that began; `heard_s` is
+    what was heard of it before.
+    """
+
+    agent: AgentId
+    stage: TapeStage = TapeStage.OPENING
+    awaits: CommandId | None = None
+    at: KeptRecording | None = None
+    opened: Opened | None = None
+    from_s: float = 0.0
+    since: Moment | None = None
+    heard_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +267,7 @@ class Session:
     message: Message | None = None
     office: "Office | None" = None
     wish: Wish | None = None
+    tape: Tape | None = None
     door: "Door | None" = None
 
 
@@ -853,6 +896,7 @@ class DeadlineKind(Enum):
     LAMP = "lamp"  # of a queue: how long the longest has waited is looked at again
     WATCH = "watch"  # of a supervisor's session: what its stage waits for did not come
     AUDIT = "audit"  # of a supervisor's session: its entry in the audit log is not committed
+    TAPE = "tape"  # of an AGI session: the recording is not opened, or not on record
 
 
 AGENT_DEADLINES = (
@@ -866,7 +910,8 @@ AGENT_DEADLINES = (
 )
 QUEUE_DEADLINES = (DeadlineKind.CLOSING, DeadlineKind.LAMP)
 WATCH_DEADLINES = (DeadlineKind.WATCH, DeadlineKind.AUDIT)
-"""Those whose name is an agent's, a queue's, and a supervisor's session's; all others are of an interaction."""
+SESSION_DEADLINES = (DeadlineKind.TAPE,)
+"""Those whose name is an agent's, a queue's, a supervisor's session's, and an AGI session's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
 
@@ -885,6 +930,7 @@ class Awaited(Enum):
     KEEP_PROMPT = "keep_prompt"
     SPY = "spy"
     AUDIT = "audit"
+    RECORDING = "recording"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""What supervisors type to hear others' talks: who they are, where nobody who may is logged in at the phone, and whom they want to hear.
+"""What supervisors type to hear others' talks, or recordings of them: who they are, where nobody who may is logged in at the phone, and
+whom they want to hear.
 
 A code, then the agent's number (or the queue's), which may follow at once. Whoever is logged in at the phone and may do it needs no PIN;
 anybody else gives a number and a PIN first, and hears the same whether the number is nobody's, may not, or has another PIN.
@@ -12,6 +13,7 @@ from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectSecret
 from ccserver.core.events import SecretChecked
 from ccserver.core.ids import AgentId, PhoneId, PromptId, QueueId, SessionId
+from ccserver.core.playback import Playback
 from ccserver.core.settings import Spoken, SpokenKind
 from ccserver.core.state import Dialogue, Role, Session, Wish
 from ccserver.core.step import Step
@@ -30,11 +32,18 @@ class WatcherDialogues:
     """The dialogues of `WATCHERS`. `last_words` says one prompt and ends the call."""
 
     def __init__(
-        self, step: Step, agents: Agents, supervision: Supervision, *, last_words: Callable[[SessionId, str], None]
+        self,
+        step: Step,
+        agents: Agents,
+        supervision: Supervision,
+        playback: Playback,
+        *,
+        last_words: Callable[[SessionId, str], None],
     ) -> None:
         self._step = step
         self._agents = agents
         self._supervision = supervision
+        self._playback = playback
         self._last_words = last_words
 
     def begin(self, session: Session, phone: PhoneId, wish: Wish) -> None:
@@ -43,7 +52,7 @@ class WatcherDialogues:
         if leg is None or leg.role is not Role.FEATURE:
             # A headset's line is its agent's: it cannot be a supervisor's leg as well.
             self._last_words(session.id, "cc-not-allowed")
-        elif agent is not None and rights.may_somebody(self._step.settings, agent.id, wish.mode):
+        elif agent is not None and self._is_able(agent.id, wish):
             self._known(replace(session, agent=agent.id), wish)
         else:
             self._collect(session, "cc-login-agent")
@@ -64,8 +73,7 @@ class WatcherDialogues:
             return
         if event.is_ok is not None and agent in self._step.settings.agents:
             self._agents.pin_checked(agent, event.is_ok)
-        is_able = rights.may_somebody(self._step.settings, agent, wish.mode)
-        if event.is_ok and is_able and not self._agents.is_locked(agent):
+        if event.is_ok and self._is_able(agent, wish) and not self._agents.is_locked(agent):
             self._known(session, wish)
         else:
             self._last_words(session.id, "cc-login-failed")
@@ -77,12 +85,21 @@ class WatcherDialogues:
         if not wish.code:
             self._collect(session, "cc-watch-queue" if wish.is_queue else "cc-watch-agent")
             return
+        if wish.mode is None:
+            self._playback.begin(session, session.agent, AgentId(wish.code))
+            return
         agent = queue = None
         if wish.is_queue:
             queue = self._queue(wish.code)
         else:
             agent = AgentId(wish.code)
         self._supervision.dialled(session, session.agent, wish.mode, agent=agent, queue=queue)
+
+    def _is_able(self, agent: AgentId, wish: Wish) -> bool:
+        settings = self._step.settings
+        if wish.mode is None:
+            return rights.may_hear_somebody(settings, agent)
+        return rights.may_somebody(settings, agent, wish.mode)
 
     def _queue(self, number: str) -> QueueId | None:
         return next((name for name, queue in self._step.settings.queues.items() if queue.number == number), None)

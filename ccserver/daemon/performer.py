@@ -8,6 +8,7 @@ import structlog
 
 from ccserver.core.commands import (
     AnswerCall,
+    CloseRecording,
     Collect,
     CollectNumber,
     CollectSecret,
@@ -20,6 +21,7 @@ from ccserver.core.commands import (
     JoinLeg,
     KeepPrompt,
     LookUp,
+    OpenRecording,
     RecordMessage,
     RedirectLegs,
     Reply,
@@ -43,8 +45,10 @@ from ccserver.core.events import (
     LookUpEnd,
     MessageRecorded,
     NumberCollected,
+    OpenEnd,
     PromptEnded,
     PromptKept,
+    RecordingOpened,
     ScriptEnded,
     SecretChecked,
     VerbEnd,
@@ -74,6 +78,7 @@ class Performer:
         legs: Edge,
         look_up: Callable[[CommandId, LookUp], None],
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
+        recordings: Callable[[CommandId, OpenRecording | CloseRecording], None],
         find_sound: Callable[[Language, PromptId], str | None],
         keep: Callable[[CommandId, Record], None],
         keep_audit: Callable[[CommandId, AuditRecord], None],
@@ -86,6 +91,7 @@ class Performer:
         self._legs = legs
         self._look_up = look_up
         self._keep_prompt = keep_prompt
+        self._recordings = recordings
         self._find_sound = find_sound
         self._keep = keep
         self._keep_audit = keep_audit
@@ -154,6 +160,8 @@ class Performer:
                 self._look_up(command_id, command)
             case KeepPrompt():
                 self._keep_prompt(command_id, command)
+            case OpenRecording() | CloseRecording():
+                self._recordings(command_id, command)
             case Reply():
                 self._reply(command)
             case _:
@@ -185,7 +193,19 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return LookedUp(command=command_id, end=LookUpEnd.FAILED)
         case KeepPrompt():
             return PromptKept(command=command_id, is_ok=False)
-        case EndSession() | ControlRecording() | ControlRoom() | SpeakInTalk() | SetLamp() | Store() | StoreAudit() | Reply():
+        case OpenRecording():
+            return RecordingOpened(command=command_id, end=OpenEnd.FAILED)
+        case (
+            EndSession()
+            | CloseRecording()
+            | ControlRecording()
+            | ControlRoom()
+            | SpeakInTalk()
+            | SetLamp()
+            | Store()
+            | StoreAudit()
+            | Reply()
+        ):
             return None
         case _:
             assert_never(command)

@@ -64,6 +64,7 @@ from ccserver.daemon.requests import Requests
 from ccserver.daemon.restore import revive
 from ccserver.daemon.room_pins import RoomPins
 from ccserver.daemon.secret_checks import SecretChecks
+from ccserver.daemon.tapes import Tapes
 from ccserver.daemon.trace import Trace
 from ccserver.lookups.edge import LookUps
 from ccserver.scripts.runner import ScriptRunner
@@ -81,6 +82,8 @@ READY_WITHOUT_PBX_S = 15.0
 LOST_JOURNAL_MARGIN = 100
 """Numbers that calls may have been told before the journal was lost, and that never came into history."""
 FLUSH_S = 10.0
+WRITTEN_WITHIN_S = 8.0
+"""Less than a client of the control socket waits for an answer."""
 CONTROL_MODE = 0o660
 T = TypeVar("T")
 
@@ -125,6 +128,8 @@ class Service:
         )
         self._writer.start()
         self._archivist = self._make_archivist()
+        self._tapes = Tapes(self._store, edges.recording, lambda event: loop.from_thread(lambda: self.post(event)))
+        self._tapes.tidy()
         self._room_pins = RoomPins(edges.state_dir)
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
@@ -155,6 +160,7 @@ class Service:
             legs=cast(Any, self._ami),
             look_up=self._look_ups.perform,
             keep_prompt=self._keep_prompt,
+            recordings=self._tapes.perform,
             find_sound=lambda language, prompt: self._prompt_paths().find(language, prompt),
             keep=self._keep,
             keep_audit=self._keep_audit,
@@ -379,6 +385,7 @@ class Service:
         """On a thread: everything that waits for a disk."""
         if self._archivist is not None:
             self._archivist.close(FLUSH_S)
+        self._tapes.close()
         self._notices.close()
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:
@@ -565,6 +572,17 @@ class Service:
             else {"at_utc_s": reloaded.at_utc_s, "is_ok": reloaded.is_ok, "text": reloaded.text},
             "overview": self._requests.overview(),
         }
+
+    def written(self) -> Deferred[object]:
+        """Answers when history has all that was told so far. Fails with NotDone when the database does not take it in time."""
+
+        def wait() -> object:
+            if not self._writer.flush(WRITTEN_WITHIN_S):
+                behind = f"{self._writer.backlog} records, {self._writer.last_error or 'no error'}"
+                raise NotDone(Why.REFUSED, f"history is behind ({behind}): mend the database, ask again")
+            return {"text": "history has all of it"}
+
+        return self._loop.on_thread(wait)
 
     def reload(self) -> Deferred[object]:
         """Read the file again: all of it or nothing. Fails with NotDone, whose text lists what is wrong."""

@@ -22,6 +22,7 @@ from ccserver.store import archive
 from ccserver.store.archive import PLAYABLE, ArchiveFile, Deletion, FileState, FileStatus, Noted, Stretch
 from ccserver.store.database import Store
 
+MONO_RATE = 8000
 OURSELVES = "ccserver"
 """Who deletes what nobody ordered to be deleted just then."""
 
@@ -78,13 +79,23 @@ class Shelf:
             yield wav.header(file.rate, file.frames)
             yield from encoders.decoded(source, Coding(file.coding), rate=file.rate, frames=file.frames)
 
+    def as_mono_wav(self, file: ArchiveFile, aside: Path) -> Iterator[bytes]:
+        """A WAV file of one side with `MONO_RATE` samples a second, both sides added up: what Asterisk can play on a phone. `aside` is the
+        folder for what is opened meanwhile. Raises as `as_wav`."""
+        step, rest = divmod(file.rate, MONO_RATE)
+        if rest or not step:
+            raise Unreadable(f"{file.path} has {file.rate} samples a second: no multiple of {MONO_RATE}")
+        with self._opened(file, aside) as source:
+            yield wav.mono_header(MONO_RATE, file.frames // step)
+            yield from wav.mixed(encoders.decoded(source, Coding(file.coding), rate=file.rate, frames=file.frames), step)
+
     @contextmanager
-    def _opened(self, file: ArchiveFile) -> Iterator[Path]:
+    def _opened(self, file: ArchiveFile, aside: Path | None = None) -> Iterator[Path]:
         """A file that other programs can read, for as long as it is needed."""
         if not file.key_id:
             yield self.path(file)
             return
-        with tempfile.TemporaryDirectory(prefix="ccserver-") as folder:  # for its owner alone
+        with tempfile.TemporaryDirectory(prefix="ccserver-", dir=aside) as folder:  # for its owner alone
             source = Path(folder) / f"opened.{file.coding}"
             with source.open("wb") as opened:
                 for block in self.content(file):

@@ -13,6 +13,7 @@ from ccserver.core.commands import Collect, CollectNumber, CollectSecret, Say
 from ccserver.core.hearing import KEYS as MESSAGE_KEYS
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.core.office import ASKED_CODE
+from ccserver.core.playback import KEYS as TAPE_KEYS
 from ccserver.core.settings import PhoneKind, SpokenKind
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
@@ -193,7 +194,9 @@ class AgentAtDesk:
         """An agent, a queue, or what is neither; with the number at once, or when it is asked for."""
         if self._is_at_work and self._others and self._line is None:
             codes, chance = self._codes, self._chance
-            code = chance.choice((codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue))
+            code = chance.choice(
+                (codes.listen, codes.whisper, codes.barge, codes.take_over, codes.listen_queue, codes.recordings)
+            )
             self.plan(code + chance.choice((chance.choice(self._others), "")))
         if self._is_at_work:
             self._again(self._habits.supervises_every_s, self._supervise)
@@ -277,8 +280,12 @@ class AgentAtDesk:
             self._agenda.after(delay_s, self._pbx.press, channel, self._whom() + "#")
         elif isinstance(verb, Collect) and verb.complete == MESSAGE_KEYS:
             self._after_message(channel, delay_s)
+        elif isinstance(verb, Collect) and channel.place is Place.FEATURE and verb.max_digits == 1 and not verb.complete:
+            self._agenda.after(delay_s, self._pbx.press, channel, self._chance.choice(TAPE_KEYS + "15"))
         elif isinstance(verb, Collect):
             self._answer_question(channel, verb, delay_s)
+        elif isinstance(verb, Say) and channel.place is Place.FEATURE and verb.stop_digits == TAPE_KEYS:
+            self._hear_tape(channel)
         elif isinstance(verb, Say) and any(piece.kind is SpokenKind.RECORDING for piece in verb.say):
             self._hear_message(channel)
 
@@ -301,6 +308,13 @@ class AgentAtDesk:
             self._agenda.after(delay_s, press, channel, chance.choice(self._dispositions) + "#")
         elif chance.random() < 0.5 and channel is not self._line:
             self._agenda.after(delay_s, self._pbx.hang_up, channel)
+
+    def _hear_tape(self, channel: Channel) -> None:
+        chance = self._chance
+        if chance.random() < 0.1:
+            self._agenda.after(chance.uniform(0.1, 20.0), self._pbx.hang_up, channel)
+        elif chance.random() < 0.8:
+            self._agenda.after(chance.uniform(0.1, 20.0), self._pbx.press, channel, chance.choice(TAPE_KEYS))
 
     def _hear_message(self, channel: Channel) -> None:
         """To the end, most often."""

@@ -11,7 +11,7 @@ Here is what people do and what befalls the PBX; where legs go is `dialplan`'s, 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import Command, KeepPrompt, LampState, LookUp, Reply, Store, StoreAudit
+from ccserver.core.commands import Command, LampState, Reply, Store, StoreAudit
 from ccserver.core.events import (
     ChannelView,
     EmergencyDialled,
@@ -35,7 +35,7 @@ from ccserver.sim.channels import BridgeKind, Channel, Person, Phone, Place
 from ccserver.sim.dialplan import ROOM_PREFIX, Dialplan
 from ccserver.sim.numbers import EMERGENCY
 from ccserver.sim.reading import read_channels, read_rooms
-from ccserver.sim.systems import VirtualSystems
+from ccserver.sim.systems import Outside, VirtualSystems
 from ccserver.sim.wire import Wire
 
 JOIN_S = 0.01
@@ -290,7 +290,7 @@ class VirtualPbx:
 
     # --- what the core commands ---------------------------------------------------------------------------------------
     def perform(self, command_id: CommandId, command: Command) -> None:
-        if isinstance(command, Store | StoreAudit | Reply | LookUp | KeepPrompt):
+        if isinstance(command, Store | StoreAudit | Reply | Outside):
             raise TypeError(f"{type(command).__name__} is no matter of the PBX")
         if isinstance(command, ACTIONS):
             self._ami.perform(command_id, command)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import assert_never
 
-from ccserver.core.commands import KeepPrompt, LookUp, RunScript, SecretCheck
-from ccserver.core.events import Event, LookedUp, LookUpEnd, PromptKept, VerbEnd
+from ccserver.core.commands import CloseRecording, KeepPrompt, LookUp, OpenRecording, RunScript, SecretCheck
+from ccserver.core.events import Event, LookedUp, LookUpEnd, OpenEnd, PromptKept, RecordingOpened, VerbEnd
 from ccserver.core.expressions import NUMBER_MAX, TEXT_MAX, Value, ValueType
-from ccserver.core.ids import CommandId, LookUpId
+from ccserver.core.ids import CommandId, InteractionId, LookUpId
+from ccserver.core.records import KeptRecording
 from ccserver.core.settings import ScriptNode, Settings
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.wire import Wire
@@ -81,6 +82,10 @@ class Told:
 NOTHING_TOLD = Told()
 
 
+Outside = LookUp | KeepPrompt | OpenRecording | CloseRecording
+"""What the daemon does itself, or asks others."""
+
+
 class VirtualSystems:
     """`perform` is for what the daemon asks itself; the other questions are asked in an AGI session."""
 
@@ -92,9 +97,11 @@ class VirtualSystems:
         self._told = told
         self._words, self._given = _scripts(settings)
         self._under_way: dict[CommandId, Entry] = {}
+        self.laid_ready: set[str] = set()
+        """Recordings that are there for somebody to hear."""
 
-    def perform(self, command_id: CommandId, command: LookUp | KeepPrompt) -> None:
-        """Ends in `LookedUp` or `PromptKept`, unless the daemon dies before, or a fault keeps the end of a look-up back."""
+    def perform(self, command_id: CommandId, command: Outside) -> None:
+        """Each has its end, unless the daemon dies before, or a fault keeps the end of a look-up back."""
         match command:
             case LookUp():
                 ratio = self._wire.faults.unanswered_ratio
@@ -106,13 +113,34 @@ class VirtualSystems:
             case KeepPrompt():
                 is_ok = self._chance.random() < 0.9
                 self._answer_after(self._chance.uniform(*QUICK_S), command_id, PromptKept(command=command_id, is_ok=is_ok))
+            case OpenRecording():
+                self._answer_after(self._chance.uniform(*QUICK_S), command_id, self._opened(command_id, command))
+            case CloseRecording():
+                self.laid_ready.discard(command.path)
             case _:
                 assert_never(command)
+
+    def _opened(self, command_id: CommandId, command: OpenRecording) -> RecordingOpened:
+        chance, beside = self._chance, command.beside
+        end = OpenEnd.OPENED if chance.random() < 0.7 else chance.choice(tuple(OpenEnd))
+        if end is OpenEnd.NONE or end is OpenEnd.FAILED:
+            return RecordingOpened(command=command_id, end=end)
+        number = InteractionId(1 if beside is None else max(1, beside.interaction + (1 if command.is_newer else -1)))
+        agents = (command.agent, chance.choice(list(self._settings.agents)))
+        kept = KeptRecording(interaction=number)
+        if end is not OpenEnd.OPENED:
+            return RecordingOpened(command=command_id, end=end, kept=kept, agents=agents)
+        path = f"/rec/.heard/{command_id.seq}-{command_id.index}"
+        self.laid_ready.add(path)
+        return RecordingOpened(
+            command=command_id, end=end, kept=kept, agents=agents, path=path, duration_s=chance.uniform(5.0, 300.0)
+        )
 
     def daemon_died(self) -> None:
         for entry in self._under_way.values():
             entry.cancel()
         self._under_way.clear()
+        self.laid_ready.clear()
 
     def _answer_after(self, after_s: float, command_id: CommandId, event: Event) -> None:
         self._under_way[command_id] = self._agenda.after(after_s, self._answer, command_id, event)

@@ -11,7 +11,7 @@ from random import Random
 
 from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
-from ccserver.core.commands import Command, KeepPrompt, LookUp, Reply, Store, StoreAudit
+from ccserver.core.commands import Command, Reply, Store, StoreAudit
 from ccserver.core.events import (
     AuditStored,
     CenterStarted,
@@ -31,7 +31,7 @@ from ccserver.sim.desks import AgentAtDesk, AgentHabits
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.people import Caller, CallerHabits, Stranger
 from ccserver.sim.replay import retrace
-from ccserver.sim.systems import NOTHING_TOLD, Told, VirtualSystems
+from ccserver.sim.systems import NOTHING_TOLD, Outside, Told, VirtualSystems
 from ccserver.sim.wire import NO_FAULTS, Faults, Wire
 
 START_UTC_S = 1_767_600_000.0
@@ -222,7 +222,7 @@ class World:
         for index, command in enumerate(commands):
             command_id = CommandId(seq, index)
             enter(command_id, command)
-            if isinstance(command, LookUp | KeepPrompt):
+            if isinstance(command, Outside):
                 self.systems.perform(command_id, command)
             elif isinstance(command, StoreAudit):
                 self._store_audit(command_id)

@@ -9,17 +9,18 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import Connection, Row, Table, exists, or_, select
+from sqlalchemy import Connection, Row, Table, exists, literal, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.ids import AgentId, InteractionId, QueueId
-from ccserver.core.records import RecordingSide
+from ccserver.core.records import KeptRecording, RecordingKind, RecordingSide
 from ccserver.store import schema
 from ccserver.store.database import Store
 
 RECORD_MARK = "record"
 """`MarkRecord.what` of recording on demand: a stretch that was begun in case of it is then kept."""
+TALK = RecordingKind.TALK.value
 ORPHANED_AFTER = timedelta(days=1)
 """A stretch without an interaction after so long never gets one: the journal was lost."""
 
@@ -360,6 +361,40 @@ def kept_files(connection: Connection, *, before: datetime | None = None) -> lis
         conditions.append(table.c.began_at < before)
     query = select(table).where(*conditions).order_by(table.c.began_at, table.c.interaction, table.c.kind, table.c.part)
     return [archive_file(row) for row in connection.execute(query)]
+
+
+TOLD_OF = (*PLAYABLE, FileState.LEAVING, FileState.GONE)
+"""States of a file that is told of: what is still being made is not."""
+
+
+def file_of_agent(
+    connection: Connection, agent: AgentId, beside: KeptRecording | None = None, *, is_newer: bool = False
+) -> ArchiveFile | None:
+    """The newest file with the talks of a call in which the agent speaks, or the next one to `beside`; also one that was deleted."""
+    table, told = schema.archive_files, schema.recordings
+    speaks = exists().where(told.c.interaction == table.c.interaction, told.c.kind == TALK, told.c.agent == agent)
+    order = (table.c.began_at, table.c.interaction, table.c.part)
+    query = select(table).where(table.c.kind == TALK, table.c.state.in_([each.value for each in TOLD_OF]), speaks)
+    if beside is not None:
+        at = connection.execute(
+            select(table.c.began_at).where(
+                table.c.kind == TALK, table.c.interaction == beside.interaction, table.c.part == beside.part
+            )
+        ).scalar_one_or_none()
+        if at is None:
+            return None
+        here = tuple_(literal(at, table.c.began_at.type), beside.interaction, beside.part)
+        query = query.where(tuple_(*order) > here if is_newer else tuple_(*order) < here)
+    directions = order if is_newer else tuple(each.desc() for each in order)
+    row = connection.execute(query.order_by(*directions).limit(1)).one_or_none()
+    return None if row is None else archive_file(row)
+
+
+def speakers_of(connection: Connection, file: ArchiveFile) -> tuple[AgentId, ...]:
+    """The agents whose stretches are in it, or were, in the order in which they came."""
+    table = schema.recordings
+    query = select(table.c.path, table.c.agent).where(table.c.interaction == file.interaction).order_by(table.c.number)
+    return tuple(dict.fromkeys(agent for path, agent in connection.execute(query) if path in file.stretches))
 
 
 def deletions_of(connection: Connection, interaction: InteractionId) -> list[Deletion]:

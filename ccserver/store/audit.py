@@ -60,9 +60,18 @@ def record_access(
     is_done: bool = True,
     interaction: int | None = None,
     agent: str | None = None,
+    sealer: Sealer | None = None,
 ) -> None:
     """As `append`, at once and by itself: that somebody heard, exported, deleted or held a recording."""
     with store.engine.begin() as connection:
         append(
-            connection, by=by, act=act, what=what, is_done=is_done, at=datetime.now(UTC), interaction=interaction, agent=agent
+            connection,
+            by=by,
+            act=act,
+            what=what,
+            is_done=is_done,
+            at=datetime.now(UTC),
+            interaction=interaction,
+            agent=agent,
+            sealer=sealer,
         )

@@ -198,6 +198,7 @@ def destroy(engine: Engine, vault: Vault, number: str, erasure: Erasure, told: M
             what=f"person {erasure.person}: {erasure.reason}",
             is_done=True,
             at=now,
+            sealer=Sealer(vault),
         )
         heads = {"before": str(before), "after": str(chain.head(connection))}
         complete = {**told, "erased_at": now.isoformat(timespec="seconds"), "audit_head": heads}

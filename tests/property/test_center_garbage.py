@@ -26,7 +26,7 @@ from ccserver.core.ids import (
 )
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
-from ccserver.core.records import PhoneState, Stream
+from ccserver.core.records import KeptRecording, PhoneState, Stream
 from ccserver.core.settings import (
     EVERYBODY,
     ConferenceSettings,
@@ -141,6 +141,12 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "CommandFailed": {"reason": TEXT},
     "LookedUp": {"end": st.sampled_from(ev.LookUpEnd)},
     "PromptKept": {"is_ok": st.booleans()},
+    "RecordingOpened": {
+        "end": st.sampled_from(ev.OpenEnd),
+        "kept": st.none() | st.builds(KeptRecording, interaction=st.integers(0, 6).map(InteractionId)),
+        "agents": st.lists(AGENTS, max_size=2).map(tuple),
+        "path": TEXT,
+    },
     "InteractionFaulted": {"reason": TEXT, "interaction": st.none() | st.integers(0, 6).map(InteractionId)},
     "FeatureDialled": {"phone": st.none() | PHONES},
     "OwnCallDialled": {"phone": st.none() | PHONES, "kind": st.sampled_from(NumberKind)},

@@ -33,6 +33,7 @@ class Desk:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
+        self.whole: dict[str, Any] = {}
         self.file = folder / "ccserver.yaml"
         for name in ("ami", "agi"):
             (folder / f"{name}.secret").write_text(f"{name}-secret-1\n")
@@ -84,6 +85,7 @@ class Desk:
             "retention_days": 30,
         }
         whole = {
+            **self.whole,
             "extends": str(EXAMPLE),
             "asterisk": {
                 "ami_secret_file": f"{self.folder}/ami.secret",
@@ -153,6 +155,38 @@ def test_one_is_played_and_that_is_on_record_before(desk: Desk, tmp_path: Path) 
     assert desk.run("recording", "play", "7", "--out", "-").stdout_bytes == out.read_bytes()
     assert desk.run("recording", "play", "9", "--out", "-").exit_code == 1
     assert desk.audited() == [("recording_play", 7)] * 2
+
+
+def test_on_behalf_of_an_agent_only_what_the_role_reaches_and_refusals_are_on_record_too(desk: Desk, tmp_path: Path) -> None:
+    desk.whole |= {
+        "agents": {
+            agent: {"name": agent, "skills": {}, "team": team}
+            for agent, team in (("201", "day"), ("202", "night"), ("203", "day"))
+        },
+        "roles": {"lead": {"may": ["recordings"], "over": "own_team"}},
+    }
+    desk.whole["agents"]["203"]["role"] = "lead"
+    desk.configure()
+    out = str(tmp_path / "heard.wav")
+    assert desk.run("recording", "play", "7", "--as", "203", "--out", out).exit_code == 0
+    for words in (("play", "8", "--as", "203"), ("play", "7", "--as", "201"), ("play", "7", "--as", "9")):
+        refused = desk.run("recording", *words, "--out", out)
+        assert refused.exit_code == 1 and "does not allow it" in refused.output, words
+    assert desk.run("recording", "export", "7", "8", "--as", "203", "--out", str(tmp_path / "case")).exit_code == 1
+    assert not (tmp_path / "case").exists()
+    assert desk.run("recording", "export", "7", "--as", "203", "--out", str(tmp_path / "case")).exit_code == 0
+    with desk.site.store.engine.connect() as connection:
+        table = schema.audit
+        rows = connection.execute(select(table.c.act, table.c.interaction, table.c.is_done, table.c.what).order_by(table.c.seq))
+        told = [(act, call, is_done, what.partition(", ")[2]) for act, call, is_done, what in rows]
+    assert told == [
+        ("recording_play", 7, True, "as agent 203"),
+        ("recording_play", 8, False, "as agent 203: not_allowed"),
+        ("recording_play", 7, False, "as agent 201: not_allowed"),
+        ("recording_play", 7, False, "as agent 9: not_allowed"),
+        ("recording_export", 8, False, "as agent 203: not_allowed"),
+        ("recording_export", 7, True, "as agent 203"),
+    ]
 
 
 def test_an_export_proves_itself(desk: Desk, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from click.testing import CliRunner, Result
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -71,6 +71,7 @@ class Desk:
             clock=Clock(), handlers=self.requests.handlers(), follows=self.requests.follows(), report=self._report
         )
         self.faults: list[str] = []
+        self.is_behind = False
         self._lock = threading.Lock()
         phones = dict.fromkeys(self.settings.phones, PhoneState.IDLE)
         self.post(CenterStarted(incarnation=1, first_interaction=InteractionId(1)))
@@ -120,6 +121,11 @@ class Desk:
 
     def reload(self) -> Deferred[object]:
         return fail(NotDone(Why.REFUSED, "metrics: needs a restart"))
+
+    def written(self) -> Deferred[object]:
+        if self.is_behind:
+            return fail(NotDone(Why.REFUSED, "history is behind (2 records, disk full): mend the database, ask again"))
+        return succeed({"text": "history has all of it"})
 
     def keep_room_pins(self, room: str, pins: object) -> None:
         """Nobody enters a room at this desk."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cli_desk import Desk, a_configuration
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from ccserver.cli import root
 from ccserver.config import load
@@ -14,6 +15,7 @@ from ccserver.core.events import MarkNumberRequested
 from ccserver.core.ids import CommandId, InteractionId, Language, LegId, RequestId
 from ccserver.core.records import AuditRecord, EndedBy, InteractionRecord, Outcome
 from ccserver.core.settings import NumberMark
+from ccserver.store import schema
 from ccserver.store.database import Store
 from ccserver.store.persons import Sealer
 from ccserver.store.vault import Vault
@@ -135,6 +137,16 @@ def test_a_live_call_refuses_it(office: Office) -> None:
     assert not (office.folder / "certificate.json").exists()
 
 
+def test_nobody_is_erased_before_history_has_what_the_daemon_told(office: Office) -> None:
+    office.is_behind = True
+    with office.serve():
+        refused = office.erase()
+        assert refused.exit_code == 1 and "history is behind (2 records, disk full)" in refused.output
+        assert not (office.folder / "certificate.json").exists()
+        office.is_behind = False
+        assert office.erase().exit_code == 0
+
+
 def test_without_the_daemon_only_by_the_word(office: Office) -> None:
     refused = office.erase()
     assert refused.exit_code == 3, refused.output
@@ -146,6 +158,18 @@ def test_a_reason_with_the_number_is_refused(office: Office) -> None:
     words = ("person", "erase", EVA, "--certificate", str(office.folder / "c.json"), "--without-daemon")
     told = office.run(*words, "--reason", "600-111-222 asked by letter")
     assert told.exit_code == 1 and "without the number" in told.output
+
+
+def test_a_number_in_what_the_command_line_puts_on_record_is_sealed_with_its_person(office: Office) -> None:
+    for words in (("hold", "3", "--reason", f"complaint of {BEN}"), ("release", "3")):
+        assert office.run("recording", *words).exit_code == 0
+    assert office.erase("--without-daemon", "--reason", f"she wrote, as {BEN} did").exit_code == 0
+    with office.store.engine.connect() as connection:
+        told = connection.execute(select(schema.audit.c.act, schema.audit.c.what)).all()
+    assert not [act for act, what in told if BEN in what or EVA in what], told
+    shown = office.run("audit", "list").output
+    assert f"complaint of {BEN}" in shown and f"she wrote, as {BEN} did" in shown
+    assert office.run("audit", "verify").exit_code == 0
 
 
 def test_history_of_before_the_key(office: Office) -> None:

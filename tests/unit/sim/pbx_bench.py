@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from ccserver.core.commands import KeepPrompt, LookUp, RingAgent
+from ccserver.core.commands import RingAgent
 from ccserver.core.events import CallArrived, Event
 from ccserver.core.expressions import ValueType
 from ccserver.core.ids import CommandId, FlowId, InteractionId, LegId, LookUpId, NodeId, PhoneId
@@ -13,7 +13,7 @@ from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.sample import DID, SALES, sample_center
-from ccserver.sim.systems import NOTHING_TOLD, Told, VirtualSystems
+from ccserver.sim.systems import NOTHING_TOLD, Outside, Told, VirtualSystems
 from ccserver.sim.wire import Faults, Wire
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Bench:
     def perform(self, command: object) -> CommandId:
         self.commands += 1
         command_id = CommandId(self.commands, 0)
-        if isinstance(command, LookUp | KeepPrompt):
+        if isinstance(command, Outside):
             self.systems.perform(command_id, command)
         else:
             self.pbx.perform(command_id, command)  # type: ignore[arg-type]

@@ -4,20 +4,33 @@ from collections import Counter
 
 from pbx_bench import CHECK, ORDERS, PINS, Bench, one
 
-from ccserver.core.commands import CollectSecret, EndSession, KeepPrompt, LookUp, Next, RunScript, Say, SecretCheck
+from ccserver.core.commands import (
+    CloseRecording,
+    CollectSecret,
+    EndSession,
+    KeepPrompt,
+    LookUp,
+    Next,
+    OpenRecording,
+    RunScript,
+    Say,
+    SecretCheck,
+)
 from ccserver.core.events import (
     Event,
     LookedUp,
     LookUpEnd,
+    OpenEnd,
     PromptEnded,
     PromptKept,
+    RecordingOpened,
     ScriptEnded,
     SecretChecked,
     SessionClosed,
     VerbEnd,
 )
 from ccserver.core.expressions import Value, ValueType, fitted, type_of
-from ccserver.core.ids import PromptId, SessionId
+from ccserver.core.ids import AgentId, PromptId, SessionId
 from ccserver.sim.sample import ENGLISH
 from ccserver.sim.systems import NOTHING_TOLD, Answer, ScriptRun, Told
 from ccserver.sim.wire import Faults
@@ -91,6 +104,22 @@ def test_a_recorded_prompt_is_kept_or_not() -> None:
         bench.perform(KeepPrompt(path="/rec/1", prompt=PromptId("welcome"), language=ENGLISH))
         ends.add(one(bench.run(1.0), PromptKept).is_ok)
     assert ends == {True, False}
+
+
+def test_a_recording_is_laid_ready_until_it_is_closed_or_the_daemon_dies() -> None:
+    ends = set()
+    for seed in SEEDS:
+        bench = Bench(seed)
+        bench.perform(OpenRecording(agent=AgentId("101")))
+        opened = one(bench.run(1.0), RecordingOpened)
+        ends.add(opened.end)
+        assert bench.systems.laid_ready == ({opened.path} if opened.end is OpenEnd.OPENED else set())
+        if seed % 2:
+            bench.perform(CloseRecording(path=opened.path))
+        else:
+            bench.systems.daemon_died()
+        assert not bench.systems.laid_ready
+    assert ends == set(OpenEnd)
 
 
 # --- scripts ------------------------------------------------------------------------------------------------------------
