@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from ccserver.core.additions import Additions
 from ccserver.core.change import replace
-from ccserver.core.commands import CollectNumber, Move, Place, RedirectLegs
+from ccserver.core.commands import CollectNumber, Ears, Move, Place, RedirectLegs, SpeakInTalk
 from ccserver.core.conferences import Conferences, members
 from ccserver.core.consults import Consults
 from ccserver.core.errands import Errands
@@ -98,6 +98,7 @@ class Handovers:
             CallKey.RELEASE: self._release,
             CallKey.CONSULT: lambda it, talk, _: self.additions.step_out(it),
             CallKey.BACK: lambda it, talk, _: self.conferences.others_out(it),
+            CallKey.SEND_TO_FLOW: self._not_now,
         }
         self._in_consult: Mapping[CallKey, Act] = {
             CallKey.HELP: self._help,
@@ -105,6 +106,7 @@ class Handovers:
             CallKey.TRANSFER: lambda it, talk, _: self.consults.complete(it),
             CallKey.BACK: lambda it, talk, _: self.consults.back(it),
             CallKey.CONFERENCE: lambda it, talk, _: self.conferences.begin(it),
+            CallKey.SEND_TO_FLOW: self._not_now,
         }
         self._before_consult: Mapping[CallKey, Act] = {
             CallKey.TRANSFER: lambda it, talk, _: self._blind_instead(it),
@@ -168,6 +170,16 @@ class Handovers:
             self.step.order(RedirectLegs(moves=(Move(leg=customer.id, channel=customer.channel, place=Place.LOOP),)))
         else:
             self.step.hang_up(interaction.leg)
+
+    def _not_now(self, interaction: Interaction, talk: Talk, argument: str) -> None:
+        """Whoever else is there would be left alone, or hear what the customer is asked: the agent, and nobody else, is told so."""
+        leg, settings = self.step.legs.get(talk.leg), self.step.settings
+        if leg is None:
+            return
+        agent = settings.agents.get(talk.agent)
+        language = (agent.language if agent is not None else None) or settings.default_language
+        prompt = PromptId("cc-watch-not-now")
+        self.step.emit(SpeakInTalk(leg=leg.id, channel=leg.channel, ears=Ears.AGENT, prompt=prompt, language=language))
 
     def _record(self, interaction: Interaction, talk: Talk, argument: str) -> None:
         self.holding.recorder.demand(interaction, talk)

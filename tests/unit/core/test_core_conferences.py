@@ -328,3 +328,12 @@ def test_what_is_to_be_recorded_while_the_customer_waits_is_recorded_from_when_t
     order = desk.join_happens()
     desk.hangs_up(colleague)
     assert (order.leg, bool(order.recording)) == (agent, True)
+
+
+def test_out_of_a_room_nobody_is_sent_into_a_flow_and_the_agent_alone_is_told() -> None:
+    desk, _, agent, _ = met()
+    before = desk.it()
+    desk.keys(agent, "*81#")
+    (told,) = desk.told(c.SpeakInTalk)
+    assert (told.leg, told.ears, told.prompt) == (agent, c.Ears.AGENT, "cc-watch-not-now")
+    assert desk.it() == before and not desk.told(c.RedirectLegs)

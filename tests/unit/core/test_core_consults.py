@@ -456,3 +456,13 @@ def test_the_colleagues_own_keys_mean_nothing_in_a_consultation() -> None:
     desk.keys(colleague, "*1")
     desk.keys(colleague, "*0")
     assert desk.state(2) == "talking"
+
+
+def test_out_of_a_consultation_nobody_is_sent_into_a_flow_and_the_agent_alone_is_told() -> None:
+    desk = HandoverDesk()
+    _, agent, _ = desk.consulting()
+    before = desk.it()
+    desk.keys(agent, "*81#")
+    (told,) = desk.told(c.SpeakInTalk)
+    assert (told.leg, told.ears, told.prompt) == (agent, c.Ears.AGENT, "cc-watch-not-now")
+    assert desk.it() == before and not desk.told(c.RedirectLegs)
