@@ -1,5 +1,6 @@
 """`ccserver simulate`: what a campaign would be like, before anybody is called."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -9,7 +10,9 @@ import click
 from ccserver.cli.root import root
 from ccserver.cli.shared import as_json, json_option
 from ccserver.core.dialer.pacing import MODES, Limits, pacer
+from ccserver.core.dialer.terms import Mode
 from ccserver.sim.campaign import Campaign, Figures
+from ccserver.sim.campaign_law import PLACES, Law
 from ccserver.sim.campaign_laws import SALES, Scenario
 
 
@@ -52,6 +55,11 @@ PERCENT = Number(0.0, 100.0)
 @click.option("--ratio", type=Number(1.0, 20.0), default=1.5, show_default=True, help="Calls for each idle agent (power).")
 @click.option("--hours", type=Number(0.05, 24.0), default=2.0, show_default=True)
 @click.option("--cap", type=PERCENT, default=3.0, show_default=True, help="Percent of answered calls that may be abandoned.")
+@click.option(
+    "--law",
+    type=click.Choice(list(PLACES)),
+    help="The preset by whose rules the gate judges each attempt; without it none does.",
+)
 @click.option("--lines", type=click.IntRange(1, 100_000), default=100_000, show_default=True)
 @click.option("--leads", type=click.IntRange(1), default=10_000_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same day.")
@@ -69,6 +77,7 @@ def campaign(
     ratio: float,
     hours: float,
     cap: float,
+    law: str | None,
     lines: int,
     leads: int,
     seed: int,
@@ -96,12 +105,15 @@ def campaign(
         lines=lines,
         leads=leads,
     )
-    limits = Limits(max_abandoned=cap / 100.0, horizon_s=scenario.length_s, calls_per_agent=ratio)
-    figures = Campaign(scenario, pacer(mode, limits), seed).run()
-    click.echo(as_json(asdict(figures)) if is_json else _text(figures))
+    gate = None if law is None else Law(law, Mode(mode), scenario, cap / 100.0)
+    share = cap / 100.0 if gate is None else gate.rules.max_abandon
+    limits = Limits(max_abandoned=share, horizon_s=scenario.length_s, calls_per_agent=ratio)
+    figures = Campaign(scenario, pacer(mode, limits), seed, gate=gate).run()
+    refusals = {} if gate is None else dict(gate.refusals)
+    click.echo(as_json({**asdict(figures), "refusals": refusals}) if is_json else _text(figures, refusals))
 
 
-def _text(figures: Figures) -> str:
+def _text(figures: Figures, refusals: Mapping[str, int]) -> str:
     lines = [
         ("utilisation", f"{figures.utilisation:.1%}"),
         ("wait between calls", f"{figures.wait_s:.1f} s"),
@@ -110,5 +122,7 @@ def _text(figures: Figures) -> str:
     ]
     if figures.machines or figures.false_positives:
         lines.append(("machines", f"{figures.machines}, of them {figures.false_positives} people"))
+    if refusals:
+        lines.append(("refused", ", ".join(f"{reason} {count}" for reason, count in sorted(refusals.items()))))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)

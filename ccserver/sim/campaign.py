@@ -8,13 +8,28 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
+from ccserver.core.dialer.account import Counted
+from ccserver.core.dialer.verdict import Refusal, Refused, Verdict
 from ccserver.core.dialer.view import Happened, Pacer, Totals, View, What
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.campaign_laws import FAILED, MACHINE, PERSON, Luck, Scenario, Withdrawal
 
-Gate = Callable[[int, float], bool]
-"""Whether the lead of this number may be called at this moment."""
+
+class Gate(Protocol):
+    """Stands before each attempt; `ccserver.sim.campaign_law` has the center's own."""
+
+    def allowance(self, now_s: float) -> int | None:
+        """How many calls may still be lost."""
+
+    def judge(self, lead: int, now_s: float, *, has_agent: bool, unbacked: int) -> Verdict:
+        """Of the lead of this number. What is refused for a time is asked again, what is refused for good is not called."""
+
+    def count(self, what: Counted, now_s: float) -> None:
+        """What became of an answered call."""
+
+
 Watch = Callable[[View, int], None]
 """Is shown each view, and what the pacer asked for."""
 
@@ -148,6 +163,7 @@ class Campaign:
             waiting=[now_s - call.since_s for call in self._waiting],
             lines_free=self.scenario.lines - in_use,
             leads_left=self.scenario.leads - self._next_lead,
+            allowance=None if self._gate is None else self._gate.allowance(now_s),
             totals=Totals(**self.counts),
         )
 
@@ -159,23 +175,38 @@ class Campaign:
         burst = scenario.calls_per_s * self.pacer.tick_s
         self._credit = min(self._credit + burst, max(burst, 1.0))
         for _ in range(min(asked, view.lines_free, view.leads_left, int(self._credit))):
+            if not self._may_dial():
+                break
             self._credit -= 1.0
             self._dial()
         self.agenda.after(self.pacer.tick_s, self._step)
 
+    def _may_dial(self) -> bool:
+        """Whether the next lead may be called; those that may never be are passed over."""
+        while self._gate is not None and self._next_lead < self.scenario.leads:
+            unbacked = len(self._ringing) + len(self._detecting) + len(self._waiting) - len(self._idle)
+            verdict = self._gate.judge(self._next_lead, self.agenda.now_s, has_agent=unbacked < 0, unbacked=max(unbacked, 0))
+            if not isinstance(verdict, Refused):
+                return True
+            self.refused += 1
+            if verdict.until_utc_s is not None or verdict.reason is Refusal.BUDGET_SPENT:
+                return False
+            self._next_lead += 1
+        return self._next_lead < self.scenario.leads
+
     def _dial(self) -> None:
         now_s = self.agenda.now_s
-        lead = self._next_lead
         self._next_lead += 1
-        if self._gate is not None and not self._gate(lead, now_s):
-            self.refused += 1
-            return
         kind, after_s = self._luck.outcome(now_s)
         call = Call(kind, now_s)
         self._ringing[call] = None
         self.counts["dials"] += 1
         self._tell(What.DIALED)
         self.agenda.after(after_s, self._ring_over, call)
+
+    def _count(self, what: Counted) -> None:
+        if self._gate is not None:
+            self._gate.count(what, self.agenda.now_s)
 
     def _ring_over(self, call: Call) -> None:
         del self._ringing[call]
@@ -203,6 +234,7 @@ class Campaign:
         if not is_taken_for_person:
             self.counts["machines"] += 1
             self.false_positives += call.kind == PERSON
+            self._count(Counted.AMD_ERROR if call.kind == PERSON else Counted.MACHINE)
             self._tell(What.MACHINE, age_s=now_s - dialed_s)
             return
         self.counts["humans"] += 1
@@ -218,6 +250,7 @@ class Campaign:
         del self._waiting[call]
         self.counts["abandoned"] += 1
         self._tell(What.ABANDONED)
+        self._count(Counted.ABANDONED)
 
     # --- agents -------------------------------------------------------------------------------------------------------
     def _enter(self, agent: Agent, state: Desk) -> None:
@@ -247,6 +280,7 @@ class Campaign:
         self._enter(agent, Desk.TALKING)
         self.counts["connects"] += 1
         self._tell(What.CONNECTED)
+        self._count(Counted.CONNECTED)
         self.agenda.after(self._luck.talk_s(call.kind), self._talk_over, agent, call.kind)
 
     def _talk_over(self, agent: Agent, kind: int) -> None:

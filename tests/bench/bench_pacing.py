@@ -1,7 +1,7 @@
 """How busy agents are and how many calls are abandoned, by team and way of pacing; and what one step of the predictive pacer costs.
 
     python tests/bench/bench_pacing.py                                          # about 10 minutes
-    BENCH_TEAMS=5,30 BENCH_SEEDS=1 BENCH_HOURS=2 python tests/bench/bench_pacing.py
+    BENCH_TEAMS=5,30 BENCH_SEEDS=1 BENCH_HOURS=2 BENCH_WAYS=1:1,predictive python tests/bench/bench_pacing.py
 
 Everybody dials the same campaigns (`ccserver.sim.campaign_laws.standard`): people answer 35 % of the calls, talks are refusals, pitches and
 sales of two minutes on average, wrap-up takes 15 s, agents take breaks, people wait for 2 s. Times are of this thread's own CPU.
@@ -20,6 +20,7 @@ from ccserver.sim.campaign_laws import standard
 
 TEAMS = tuple(int(each) for each in os.environ.get("BENCH_TEAMS", "5,10,30,100,300").split(","))
 SEEDS = int(os.environ.get("BENCH_SEEDS", "2"))
+WAYS = os.environ.get("BENCH_WAYS", "").split(",")
 HOURS = {5: 8.0, 10: 8.0, 30: 6.0, 100: 4.0, 300: 2.0}
 WANTED = {5: 77.5, 10: 82.0, 30: 89.5, 100: 95.0, 300: 97.5}
 STEP_MAX_MS = 2.0
@@ -62,6 +63,8 @@ def main() -> None:
     hours = {team: float(os.environ.get("BENCH_HOURS", HOURS.get(team, 4.0))) for team in TEAMS}
     print("utilisation % / abandoned %, and for each way of pacing the calls over 3 % of the worst day")
     for name, make in PEERS.items():
+        if WAYS != [""] and name not in WAYS:
+            continue
         for team in TEAMS:
             busy, shares, over, steps_ms = [], [], [], []
             for seed in range(SEEDS):

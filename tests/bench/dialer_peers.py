@@ -40,7 +40,7 @@ class Ratio(Peer):
 
 
 class Vicidial(Peer):
-    """Dials each 2.5 s, samples each second, adapts each 15 s, looks at the drops each minute."""
+    """Dials each 2.5 s, samples each second, adapts each 15 s by the drops as they were counted each minute."""
 
     LEVEL_MAX = 3.0
     DROPS_MAX = 0.03
@@ -51,16 +51,17 @@ class Vicidial(Peer):
         self.samples: deque[tuple[int, int]] = deque(maxlen=15)
         self.steps = 0
         self.minute = (0, 0)
+        self.is_bad_minute = self.is_over = False
 
     def pace(self, view: View) -> int:
         self.steps += 1
         agents = len(view.idle) + len(view.talking)
         if self.steps % 2 == 0:
             self.samples.append((len(view.idle) - len(view.waiting), agents))
-        if self.steps % 30 == 0:
-            self.adapt()
         if self.steps % 120 == 0:
             self.look_at_drops(view)
+        if self.steps % 30 == 0:
+            self.adapt()
         if self.steps % 5:
             return 0
         talking = len(view.talking)
@@ -70,16 +71,17 @@ class Vicidial(Peer):
     def adapt(self) -> None:
         agents = sum(each for _, each in self.samples)
         more = sum(each for each, _ in self.samples) / agents if agents else 0.0
-        self.level = min(max(self.level * (1.0 + more), 1.0), self.LEVEL_MAX)
+        level = self.level * (1.0 + more)
+        if self.is_bad_minute:
+            level /= 2.0
+        self.level = 1.0 if self.is_over else min(max(level, 1.0), self.LEVEL_MAX)
 
     def look_at_drops(self, view: View) -> None:
         totals = view.totals
         calls, drops = totals.dials - self.minute[0], totals.abandoned - self.minute[1]
         self.minute = (totals.dials, totals.abandoned)
-        if calls > 20 and drops > calls / 2:
-            self.level = max(self.level / 2.0, 1.0)
-        if totals.dials > 50 and totals.abandoned > self.DROPS_MAX * totals.humans:
-            self.level = 1.0
+        self.is_bad_minute = calls > 20 and drops > calls / 2
+        self.is_over = totals.dials > 50 and totals.abandoned > self.DROPS_MAX * totals.humans
 
 
 class Issabel(Peer):

@@ -5,20 +5,24 @@ What holds on a list of situations need not hold on the next one; so these are d
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import SystemRandom
 
 import pytest
 
+from ccserver.core.dialer.account import Counted
 from ccserver.core.dialer.pacing import Limits, View, pacer
 from ccserver.core.dialer.predictive import Predictive
+from ccserver.core.dialer.terms import Mode
+from ccserver.core.dialer.verdict import ALLOWED, Refusal, Refused, Verdict
 from ccserver.sim.campaign import Campaign, Figures
+from ccserver.sim.campaign_law import Law
 from ccserver.sim.campaign_laws import Scenario, fresh, standard
 
 CAP = 0.03
-DAYS, MORE_DAYS = 10, 20
+DAYS, MORE_DAYS = 10, 10
 """The second lot is run when the first one is not good enough; then all are judged together."""
-HOURS, AGENTS_MAX = 0.5, 60
+HOURS, AGENTS_MAX = 0.5, 40
 
 
 def first_seed() -> int:
@@ -124,24 +128,64 @@ def test_restarts_in_mid_shift_change_no_decision(every: int) -> None:
     assert restarted.steps > 600
 
 
+class EverySecond:
+    """Refuses every second lead for good."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, float]] = []
+
+    def allowance(self, now_s: float) -> int | None:
+        return None
+
+    def judge(self, lead: int, now_s: float, *, has_agent: bool, unbacked: int) -> Verdict:
+        self.asked.append((lead, now_s))
+        return Refused(Refusal.DO_NOT_CALL, None, "every second") if lead % 2 else ALLOWED
+
+    def count(self, what: Counted, now_s: float) -> None:
+        """Nothing is kept."""
+
+
 def test_the_same_seed_gives_the_same_day_and_a_gate_is_asked_for_each_attempt() -> None:
-    seed, asked = first_seed(), []
+    seed, scenario = first_seed(), standard(8, 0.2)
+    gates = [EverySecond(), EverySecond()]
+    one, other = (Campaign(scenario, pacer("predictive", limits_of(scenario)), seed, gate=gate).run() for gate in gates)
+    assert one == other
+    assert gates[0].asked == gates[1].asked
+    assert one.dials == sum(lead % 2 == 0 for lead, _ in gates[0].asked)
+    assert one.refused == sum(lead % 2 for lead, _ in gates[0].asked)
 
-    def every_second(lead: int, now_s: float) -> bool:
-        asked.append((lead, now_s))
-        return lead % 2 == 0
 
-    def run() -> Figures:
-        scenario = standard(8, 0.2)
-        return Campaign(scenario, pacer("predictive", limits_of(scenario)), seed, gate=every_second).run()
+@pytest.mark.parametrize("mode", ["power", "predictive"])
+def test_the_laws_gate_lets_pass_what_the_pacer_asks_for_and_its_account_is_never_overdrawn(mode: str) -> None:
+    """The pacer knows what the account can bear, so that the gate has nothing to refuse."""
+    seed = first_seed()
+    scenario = replace(standard(20, 0.6), answered=0.6, talks=((1.0, 30.0),), wrap_up_s=5.0)
+    law = Law("us", Mode(mode), scenario, CAP)
+    most = 0
 
-    figures = run()
-    attempts = list(asked)
-    assert figures.dials == sum(lead % 2 == 0 for lead, _ in attempts)
-    assert figures.refused == sum(lead % 2 for lead, _ in attempts)
-    asked.clear()
-    assert run() == figures
-    assert asked == attempts
+    def watch(view: View, asked: int) -> None:
+        nonlocal most
+        in_flight = len(view.ringing) + len(view.detecting) + len(view.waiting)
+        unbacked = in_flight + asked - len(view.idle)
+        if asked > max(len(view.idle) - in_flight, 0):
+            assert unbacked <= law.allowance(view.now_s)
+            most = max(most, unbacked)
+
+    figures = Campaign(scenario, pacer(mode, limits_of(scenario)), seed, gate=law, watch=watch).run()
+    assert not law.refusals
+    assert most > 0
+    assert figures.abandoned <= CAP * figures.humans + 1.0
+    tally = law.account.period
+    assert (tally.connected, tally.abandoned) == (figures.connects, figures.abandoned)
+
+
+def test_what_the_law_refuses_is_told_by_reason() -> None:
+    scenario = replace(standard(5, 0.05), detection_s=2.0)
+    for preset, reason in (("uk", Refusal.AMD_NOT_ALLOWED), ("de", Refusal.MODE_NOT_ALLOWED)):
+        law = Law(preset, Mode.PREDICTIVE, replace(scenario, leads=9), CAP)
+        figures = Campaign(replace(scenario, leads=9), pacer("predictive", limits_of(scenario)), 1, gate=law).run()
+        assert (figures.dials, figures.refused) == (0, 9)
+        assert law.refusals == {reason.value: 9}
 
 
 def test_predictive_keeps_agents_busier_than_a_call_for_each_idle_agent() -> None:

@@ -2,7 +2,7 @@
 
 With A people who answered, L of them lost, R answers expected until the day's end and a share c that may be lost, `r = MARGIN * c`:
 
-    rate  = clip((r (A + R) - L - 1/2) / max(R, 20, 0.03 A), 0, 1.7 r)    what may be lost of each answer from now on
+    rate  = clip((r (A + R) - L - 1) / max(R, 20, 0.03 A), 0, 1.7 r)    what may be lost of each answer from now on
     kappa = (L + 3 d) / (sum of the risk allowed at each answer + 4 d), d = max(agents / 20, 1)
     risk  = clip(rate / kappa, 0.003, 0.3)              calls are placed while the chance of losing one more is no greater
 
@@ -18,9 +18,11 @@ from ccserver.core.dialer.learning import numbers
 from ccserver.core.dialer.view import Limits, Totals
 
 MARGIN = 0.96
-RESERVE = 0.5
+RESERVE = 1.0
 """Calls; where a day has few answers the margin alone is less than one call."""
 RISK_MIN, RISK_MAX = 0.003, 0.3
+DOUBT = 1.5
+"""Calls without an agent are counted as if so many times the expected people answered."""
 CYCLE_S = 240.0
 """Before anything is known each agent is thought to take a call in so many seconds: fewer than there will be."""
 CYCLE_WEIGHT_S = 600.0
@@ -31,8 +33,8 @@ class Price:
     risk: float
     """The chance of being lost up to which a call is placed; 0: only calls with an agent of their own."""
     unbacked_max: int
-    """So many calls may be in flight without an agent: if all the people who can be expected to answer them were lost, the cap would still
-    be kept at the day's end."""
+    """So many calls may be in flight without an agent: if half as many people again as expected answered them and all were lost, the cap
+    would still be kept at the day's end."""
 
 
 class Budget:
@@ -62,7 +64,7 @@ class Budget:
         carried = min(limits.carried, day)
         share = MARGIN * limits.share
         rate = min((share * (answers + to_come) + carried - lost - RESERVE) / spread, 1.7 * share)
-        unbacked_max = int(max(day + carried - lost, 0.0) / max(people, 0.01))
+        unbacked_max = int(max(day + carried - lost, 0.0) / max(DOUBT * people, 0.01))
         if rate <= 0.0 or self._is_in_debt(answers, lost, carried):
             self.risk = 0.0
             return Price(0.0, 0)

@@ -38,6 +38,7 @@ class Engine:
                 waiting=known("waiting", ()),
                 lines_free=known("lines_free", 0),
                 leads_left=known("leads_left", 0),
+                allowance=known("allowance"),
                 totals=Totals(**{name: totals.get(name, 0) for name in TOTALS}),
             )
         )

@@ -106,11 +106,12 @@ class Predictive:
         in_flight = len(view.ringing) + len(view.detecting)
         agents = len(view.idle) + len(view.talking) + len(view.wrapping)
         price = self.budget.price(view.now_s, view.totals, agents, shares[PEOPLE], view.leads_left + in_flight)
+        unbacked_max = price.unbacked_max if view.allowance is None else max(min(price.unbacked_max, view.allowance), 0)
         # Less than 0 when more agents are idle than calls are in flight.
         unbacked = in_flight + len(view.waiting) - len(view.idle)
         if limits.lines_per_agent is not None:
             most = min(most, max(int(limits.lines_per_agent * agents) - in_flight, own))
-        most = min(most, max(price.unbacked_max - unbacked, own))
+        most = min(most, max(unbacked_max - unbacked, own))
         calls, risk = own, 0.0
         if price.risk > 0.0 and most > own:
             balance = self._balance(view, shares)
@@ -122,7 +123,7 @@ class Predictive:
             risk=risk,
             risk_max=price.risk,
             unbacked=max(unbacked + calls, 0),
-            unbacked_max=price.unbacked_max,
+            unbacked_max=unbacked_max,
         )
 
     def _balance(self, view: View, shares: tuple[float, float, float]) -> Balance:

@@ -34,6 +34,8 @@ class Power(Progressive):
     def pace(self, view: View) -> int:
         limits, totals = self._limits, view.totals
         left = int(limits.share * totals.humans + limits.carried - totals.abandoned)
+        if view.allowance is not None:
+            left = min(left, view.allowance)
         in_flight = len(view.waiting) + len(view.ringing) + len(view.detecting)
         wanted = floor(limits.calls_per_agent * len(view.idle)) - in_flight
         unbacked = in_flight - len(view.idle)

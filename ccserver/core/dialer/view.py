@@ -48,6 +48,9 @@ class View:
     """Since it is known that a person is there and no agent was."""
     lines_free: int = 0
     leads_left: int = 0
+    allowance: int | None = None
+    """So many calls may be in flight without an agent of their own, by an account that somebody else keeps (`core.dialer.account`); None:
+    nobody does."""
     totals: Totals = field(default_factory=Totals)
 
 

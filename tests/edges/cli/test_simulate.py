@@ -42,6 +42,12 @@ def test_without_an_allowance_nobody_is_abandoned_and_a_list_ends() -> None:
     assert told["dials"] == 7
 
 
+def test_the_rules_of_a_country_judge_each_attempt() -> None:
+    assert json.loads(run("--law", "us", "--json"))["refusals"] == {}
+    told = run("--law", "uk", "--detection", "2", "--leads", "7")
+    assert told.splitlines()[-1].split() == ["refused", "amd_not_allowed", "7"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
