@@ -103,24 +103,41 @@ class Callers:
             return None
         self.step.sessions.put(session.id, replace(session, verb=None, message=None))
         if duration_s > 0:
-            self.step.store(
-                MessageRecord(
-                    interaction=message.interaction,
-                    queue=message.queue,
-                    path=message.path,
-                    started_utc_s=self.step.now.utc_s - duration_s,
-                    duration_s=duration_s,
-                )
-            )
-        interaction = self.step.interactions.get(message.interaction)
-        if interaction is not None and duration_s > 0:
-            interaction = self.ledger.put(replace(interaction, messages=interaction.messages + 1))
-        if interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.MESSAGE:
-            if message.next is not None:
-                self.say(interaction, (), After(kind=AfterKind.NODE, target=message.next))
-            else:
-                self.say(interaction, (prompt("cc-goodbye"),), After(kind=AfterKind.LEAVE))
+            self.keep_message(message, duration_s, self.step.now.utc_s)
+            self.message_begun(message)
+        self.thank(message)
         return message if duration_s > 0 else None
+
+    def keep_message(self, message: Message, duration_s: float, ended_utc_s: float) -> None:
+        """It goes on record."""
+        self.step.store(
+            MessageRecord(
+                interaction=message.interaction,
+                queue=message.queue,
+                path=message.path,
+                started_utc_s=ended_utc_s - duration_s,
+                duration_s=duration_s,
+            )
+        )
+
+    def message_begun(self, message: Message) -> None:
+        """Its file may hold something: the next message of this caller has a file of its own."""
+        interaction = self.step.interactions.get(message.interaction)
+        if interaction is not None:
+            self.ledger.put(replace(interaction, messages=interaction.messages + 1))
+
+    def thank(self, message: Message) -> None:
+        """Who has left it, and is still there, goes on."""
+        interaction = self.step.interactions.get(message.interaction)
+        if interaction is None or not leaves(interaction, message):
+            return
+        if message.next is not None:
+            self.say(interaction, (), After(kind=AfterKind.NODE, target=message.next))
+        else:
+            self.farewell(interaction)
+
+    def farewell(self, interaction: Interaction) -> None:
+        self.say(interaction, (prompt("cc-goodbye"),), After(kind=AfterKind.LEAVE))
 
     def release(self, interaction: Interaction, cause: int = 16) -> None:
         """Let the caller go; the interaction ends with the leg. The caller of a consultation is an agent, who stays."""
@@ -160,6 +177,12 @@ class Callers:
         session = self.step.caller_session(interaction)
         if session is not None:
             self.step.end_session(EndSession(session=session, next=Next.HANG_UP, cause=cause))
+
+
+def leaves(interaction: Interaction, message: Message) -> bool:
+    """Whether this message is what the caller is about."""
+    after = interaction.after
+    return after is not None and after.kind is AfterKind.MESSAGE and after.target == message.path
 
 
 def prompt(name: str) -> Spoken:

@@ -64,6 +64,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.lamps import Lamps
 from ccserver.core.ledger import Ledger
 from ccserver.core.live_acts import LiveActs
+from ccserver.core.measuring import Measuring
 from ccserver.core.messages import Messages
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
@@ -208,6 +209,7 @@ class CallCenter:
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
         self._messages = Messages(step, self._talks, self._queueing)
+        self._measuring = Measuring(step, callers, self._messages, self._interactions.resume)
         self._hearing = Hearing(self._messages, self._callbacks)
         self._live = LiveActs(
             step, ledger, self._agents, self._interactions, self._queueing, work=self._work, messages=self._messages
@@ -290,6 +292,7 @@ class CallCenter:
             ev.InvitationRequested: self._invitations.requested,
             ev.NumberCollected: self._number_collected,
             ev.MessageRecorded: self._message_recorded,
+            ev.MessageMeasured: self._measuring.measured,
         }
 
     # --- the four drivers' view ---------------------------------------------------------------------------------------
@@ -361,6 +364,7 @@ class CallCenter:
             watches=step.watches.copy(),
             rooms=step.rooms.copy(),
             members=step.members.copy(),
+            unmeasured=step.unmeasured.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )
@@ -389,6 +393,7 @@ class CallCenter:
                     self._carry()
             self.pairing.follow()
         self._supervision.follow()
+        self._measuring.follow()
         for interaction_id in list(step.to_entertain):
             found = step.interactions.get(interaction_id)
             if found is not None:
@@ -1090,6 +1095,10 @@ class CallCenter:
 
     # --- AGI sessions -------------------------------------------------------------------------------------------------
     def _call_arrived(self, event: ev.CallArrived) -> None:
+        known = self._step.legs.get(event.leg)
+        left = self._step.sessions.get(known.session) if known is not None else None
+        if left is not None:
+            self._measuring.session_over(left)  # its end will be told, and a message in it may be over
         self._interactions.call_arrived(event)
         leg = self._step.legs.get(event.leg)
         if leg is not None and leg.session == event.session:
@@ -1199,6 +1208,7 @@ class CallCenter:
 
     def _drop_session(self, session: Session) -> None:
         self._playback.over(session)
+        self._measuring.session_over(session)
         self._step.sessions.drop(session.id)
 
     def _audit_stored(self, event: ev.AuditStored) -> None:

@@ -4,10 +4,10 @@ A command's id is (sequence number of the input, index in the list), so it is th
 AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
-`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened, `StoreAudit` in AuditStored; `AnswerCall`,
-`RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or
-OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `ControlRecording`, `ControlRoom`,
-`SpeakInTalk`, `SetLamp`, `Store` and `Reply` have no end.
+`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened, `MeasureMessage` in MessageMeasured,
+`StoreAudit` in AuditStored; `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and
+`HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in
+SessionClosed; `CloseRecording`, `ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `Store` and `Reply` have no end.
 """
 
 from collections.abc import Mapping
@@ -404,6 +404,14 @@ class KeepPrompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureMessage:
+    """Say how long the message at `path` (as Asterisk sees it) became, whose recording is over. One in which nothing was said is deleted.
+    Asked again, the answer is the same."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRecording:
     """Lay a recording of the talks of `agent` ready where Asterisk can read it: the newest one, or the one next to `beside`, on the side
     of those that are newer or older. What is there is told by RecordingOpened; it stays there until CloseRecording."""
@@ -458,6 +466,7 @@ Command = (
     | KeepPrompt
     | OpenRecording
     | CloseRecording
+    | MeasureMessage
     | RingAgent
     | DialOut
     | RingSupervisor

@@ -502,6 +502,16 @@ class RecordingOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageMeasured:
+    """The end of `MeasureMessage`. `duration_s` 0: nothing was said, and no file is kept. None: it could not be read, and may hold one.
+    `ended_utc_s`: when the last of it was written; None where nobody knows."""
+
+    command: CommandId
+    duration_s: float | None
+    ended_utc_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditStored:
     """The end of `StoreAudit`: the entry is committed. While the database stalls it does not come."""
 
@@ -828,6 +838,7 @@ Event = (
     | LookedUp
     | PromptKept
     | RecordingOpened
+    | MessageMeasured
     | AuditStored
     | LoginRequested
     | LogoutRequested

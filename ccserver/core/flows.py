@@ -136,7 +136,10 @@ class Flows:
         self._walk(fresh, self._at(fresh))
 
     def resume(self, interaction: Interaction) -> None:
-        """The node it is at, from its beginning: there is a new session."""
+        """The node it is at, from its beginning: there is a new session. Who has left their message already is thanked again."""
+        if self._at_node(interaction, MessageNode) is not None and interaction.after == After(kind=AfterKind.LEAVE):
+            self.callers.farewell(interaction)
+            return
         anew = replace(interaction, steps=max(0, interaction.steps - 1), typed="")
         self._walk(anew, self._at(anew))
 

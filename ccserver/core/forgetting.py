@@ -34,10 +34,19 @@ class Forgetting:
             request = interaction.callback
             if request is None or request.is_reached or interaction.leg is not None or interaction.offers:
                 return f"{interaction.kind} {interaction.id} of this person is live: wait until it is over"
+        for left in self._messages_in_the_making():
+            if left.caller_number == number:
+                return f"a message of this person, from call {left.id}, is not kept yet: wait until it is"
         for call in self._step.own_calls.values():
             if call.to == number:
                 return f"{call.phone} is calling this person: wait until that is over"
         return None
+
+    def _messages_in_the_making(self) -> list[Interaction]:
+        """The calls of those whose caller may be gone already."""
+        messages = [session.message for session in self._step.sessions.values() if session.message is not None]
+        messages += [one.message for one in self._step.unmeasured.values()]
+        return [message.left_by for message in messages if message.left_by is not None]
 
     def _of(self, number: str) -> list[Interaction]:
         return [

@@ -141,6 +141,9 @@ class Interactions:
 
     def resume(self, interaction: Interaction) -> None:
         """A known leg with a new session: what was being done is taken up again."""
+        if self._is_measured(interaction):
+            self._found(interaction)
+            return
         match interaction.state:
             case InteractionState.MENU:
                 self.flows.resume(interaction)
@@ -167,6 +170,11 @@ class Interactions:
                 self.callers.release(interaction)
             case InteractionState.GONE:
                 self.callers.end_session(interaction)
+
+    def _is_measured(self, interaction: Interaction) -> bool:
+        """They were leaving a message: it is not known yet whether they have said something."""
+        after = interaction.after
+        return after is not None and after.kind is AfterKind.MESSAGE and after.target in self.step.unmeasured
 
     # --- the flows ----------------------------------------------------------------------------------------------------
     def back_to_menu(self, interaction: Interaction, flow: FlowId | None, node: NodeId | None) -> None:

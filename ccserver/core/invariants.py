@@ -24,6 +24,7 @@ from ccserver.core.state import (
     VOICE,
     WATCH_DEADLINES,
     Agent,
+    Awaited,
     CenterState,
     DeadlineKind,
     HandoverStage,
@@ -70,6 +71,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
     return [
         *_interactions(state),
         *_messages(state, settings),
+        *_unmeasured(state),
         *_offers(state),
         *_agents(state, settings),
         *_legs(state),
@@ -228,6 +230,19 @@ def _messages(state: CenterState, settings: Settings) -> Iterator[str]:
         queue = settings.queues.get(it.queue) if it.queue is not None else None
         if queue is not None and queue.hours is not None and (DeadlineKind.MESSAGE, str(it.id)) not in state.deadlines:
             yield f"{name} is in a queue with hours, which are not looked at again"
+
+
+def _unmeasured(state: CenterState) -> Iterator[str]:
+    """A message that is over is being measured, and nobody records into its file again."""
+    recorded = {session.message.path for session in state.sessions.values() if session.message is not None}
+    for path, one in state.unmeasured.items():
+        leg = state.legs.get(one.leg)
+        is_over = leg is None or leg.session in state.sessions
+        awaited = state.outstanding.get(one.command) if one.command is not None else None
+        if path != one.message.path or path in recorded:
+            yield f"the message {path} has a file that is not its own"
+        if is_over and (awaited is None or awaited.what is not Awaited.MEASURE):
+            yield f"the message {path} is over, and is not measured"
 
 
 def _handover(it: Interaction, name: str) -> Iterator[str]:

@@ -173,6 +173,18 @@ class Message:
     next: NodeId | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmeasured:
+    """A message whose session was over before its end was told: Asterisk goes on with the recording until the caller is done.
+
+    `leg` is the caller's. `command`: asks how long it became.
+    """
+
+    message: Message
+    leg: LegId
+    command: CommandId | None = None
+
+
 class OfficeErrand(Enum):
     """What a supervisor dials in for."""
 
@@ -928,6 +940,7 @@ class Awaited(Enum):
     REDIRECT = "redirect"
     LOOK_UP = "look_up"
     KEEP_PROMPT = "keep_prompt"
+    MEASURE = "measure"
     SPY = "spy"
     AUDIT = "audit"
     RECORDING = "recording"
@@ -1130,6 +1143,8 @@ class CenterState:
     rooms: Mapping[RoomId, Room] = field(default_factory=dict)
     members: Mapping[LegId, Member] = field(default_factory=dict)
     """Of rooms, and those on their way into one."""
+    unmeasured: Mapping[str, Unmeasured] = field(default_factory=dict)
+    """By the path of the file."""
 
 
 FORMAT = 3

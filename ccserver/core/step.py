@@ -58,6 +58,7 @@ from ccserver.core.state import (
     Session,
     SpokenTo,
     Table,
+    Unmeasured,
     Watch,
 )
 
@@ -91,6 +92,7 @@ class Step:
         self.watches: Table[WatchId, Watch] = Table(undo, kept.watches if kept else None)
         self.rooms: Table[RoomId, Room] = Table(undo, kept.rooms if kept else None)
         self.members: Table[LegId, Member] = Table(undo, kept.members if kept else None)
+        self.unmeasured: Table[str, Unmeasured] = Table(undo, kept.unmeasured if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
         self.deadlines = Deadlines(due)
         self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})

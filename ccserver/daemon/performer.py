@@ -21,6 +21,7 @@ from ccserver.core.commands import (
     JoinLeg,
     KeepPrompt,
     LookUp,
+    MeasureMessage,
     OpenRecording,
     RecordMessage,
     RedirectLegs,
@@ -43,6 +44,7 @@ from ccserver.core.events import (
     Event,
     LookedUp,
     LookUpEnd,
+    MessageMeasured,
     MessageRecorded,
     NumberCollected,
     OpenEnd,
@@ -79,6 +81,7 @@ class Performer:
         look_up: Callable[[CommandId, LookUp], None],
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
         recordings: Callable[[CommandId, OpenRecording | CloseRecording], None],
+        measure_message: Callable[[CommandId, MeasureMessage], None],
         find_sound: Callable[[Language, PromptId], str | None],
         keep: Callable[[CommandId, Record], None],
         keep_audit: Callable[[CommandId, AuditRecord], None],
@@ -92,6 +95,7 @@ class Performer:
         self._look_up = look_up
         self._keep_prompt = keep_prompt
         self._recordings = recordings
+        self._measure_message = measure_message
         self._find_sound = find_sound
         self._keep = keep
         self._keep_audit = keep_audit
@@ -162,6 +166,8 @@ class Performer:
                 self._keep_prompt(command_id, command)
             case OpenRecording() | CloseRecording():
                 self._recordings(command_id, command)
+            case MeasureMessage():
+                self._measure_message(command_id, command)
             case Reply():
                 self._reply(command)
             case _:
@@ -193,6 +199,8 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return LookedUp(command=command_id, end=LookUpEnd.FAILED)
         case KeepPrompt():
             return PromptKept(command=command_id, is_ok=False)
+        case MeasureMessage():
+            return MessageMeasured(command=command_id, duration_s=None)
         case OpenRecording():
             return RecordingOpened(command=command_id, end=OpenEnd.FAILED)
         case (

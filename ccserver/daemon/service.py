@@ -29,13 +29,14 @@ from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
-from ccserver.core.commands import Command, KeepPrompt, SpeakInTalk
+from ccserver.core.commands import Command, KeepPrompt, MeasureMessage, SpeakInTalk
 from ccserver.core.events import (
     AuditStored,
     CenterStarted,
     Event,
     LinkLost,
     LinkUp,
+    MessageMeasured,
     PbxObserved,
     PromptKept,
     SettingsLoaded,
@@ -54,6 +55,7 @@ from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
 from ccserver.daemon.lead_push import LeadPush
 from ccserver.daemon.lock import StateDirectory
+from ccserver.daemon.message_files import Measured, measure_message
 from ccserver.daemon.notices import Notices
 from ccserver.daemon.notify import ServiceManager
 from ccserver.daemon.observer import Observer
@@ -161,6 +163,7 @@ class Service:
             look_up=self._look_ups.perform,
             keep_prompt=self._keep_prompt,
             recordings=self._tapes.perform,
+            measure_message=self._measure_message,
             find_sound=lambda language, prompt: self._prompt_paths().find(language, prompt),
             keep=self._keep,
             keep_audit=self._keep_audit,
@@ -274,6 +277,24 @@ class Service:
         self._loop.on_thread(lambda: file.unlink(missing_ok=True)).addErrback(
             lambda failure: log.error("message.kept", path=str(file), reason=failure.getErrorMessage())
         )
+
+    def _measure_message(self, command: CommandId, what: MeasureMessage) -> None:
+        """On a thread; told by MessageMeasured, whatever happens."""
+        file = self._local_recording(what.path)
+
+        def measured(found: Measured) -> None:
+            log.info("message.measured", path=what.path, duration_s=round(found.duration_s, 3))
+            self.post(MessageMeasured(command=command, duration_s=found.duration_s, ended_utc_s=found.ended_utc_s))
+
+        def unreadable(reason: str) -> None:
+            log.error("message.unreadable", path=what.path, reason=reason, mend="look whether the file can be played")
+            self.post(MessageMeasured(command=command, duration_s=None))
+
+        if file is None:
+            unreadable("not below the folder of the recordings")
+            return
+        reading = self._loop.on_thread(lambda: measure_message(file))
+        reading.addCallbacks(measured, lambda failure: unreadable(failure.getErrorMessage()))
 
     def _local_recording(self, path: str) -> Path | None:
         """A recording as we see it, from its path as Asterisk sees it; None for one that is not below the folder."""

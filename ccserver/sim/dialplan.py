@@ -75,7 +75,16 @@ class Dialplan:
         self._wire = wire
         self._fallback_after_s = fallback_after_s
         self.outside: Outside = nobody
-        self.agi = VirtualAgi(agenda, chance, wire, pins, systems, on_end=self._after_session, on_answer=self.pick_up)
+        self.agi = VirtualAgi(
+            agenda,
+            chance,
+            wire,
+            pins,
+            systems,
+            on_end=self._after_session,
+            on_answer=self.pick_up,
+            on_left=self._left_alone,
+        )
         self.phones = {
             phone: Phone(phone, number=given.number, kind=given.kind, shown=PhoneState.IDLE)
             for phone, given in settings.phones.items()
@@ -171,7 +180,7 @@ class Dialplan:
     def vanish(self, channel: Channel) -> None:
         """Gone with the PBX: only the AGI socket tells."""
         self._forget(channel)
-        self.agi.break_off(channel)
+        self.agi.break_off(channel, is_crash=True)
         if channel.bridge is not None and channel.bridge.limit is not None:
             channel.bridge.limit.cancel()
         channel.bridge = channel.partner = None
@@ -209,22 +218,24 @@ class Dialplan:
             self._without_daemon(channel)
 
     def daemon_died(self) -> None:
-        """Every socket closes. Customers, and agents at the desk, wait in the dialplan; who was asked something else is hung up."""
-        for channel in self.agi.forget_all():
-            if channel.place is Place.INBOUND:
-                # The daemon knew of the talk and kept the customer, who is no longer one who has talked.
-                channel.has_talked = False
-                self._later(channel, 0.01)
-            elif channel.place is Place.DESK:
-                self._later(channel, 0.01)
-            else:
-                self.end(channel, 16)
+        """Every socket closes."""
+        self.agi.forget_all()
+
+    def _left_alone(self, channel: Channel) -> None:
+        """Customers, and agents at the desk, wait in the dialplan; who was asked something else is hung up."""
+        if channel.place is Place.INBOUND:
+            # The daemon knew of the talk and kept the customer, who is no longer one who has talked.
+            channel.has_talked = False
+            self._later(channel, 0.01)
+        elif channel.place is Place.DESK:
+            self._later(channel, 0.01)
+        else:
+            self.end(channel, 16)
 
     def lose_session(self, channel: Channel) -> None:
         """One connection breaks, and the daemon is there: the loop brings the customer back."""
         if channel.session is not None and channel.place is Place.INBOUND:
-            self.agi.break_off(channel)
-            self._soon(channel)
+            self.agi.lose(channel)
 
     def _without_daemon(self, channel: Channel) -> None:
         now_s = self._agenda.now_s

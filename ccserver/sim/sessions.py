@@ -34,7 +34,7 @@ from ccserver.core.events import (
     VerbEnd,
     WaitEnded,
 )
-from ccserver.core.ids import AgentId, CommandId, SessionId
+from ccserver.core.ids import AgentId, CommandId, LegId, SessionId
 from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.channels import Channel
@@ -69,6 +69,7 @@ class _Session:
         "is_checking",
         "is_speaking",
         "recorded_since_s",
+        "says_s",
         "slice",
         "timer",
         "typed",
@@ -91,6 +92,8 @@ class _Session:
         self.typed = ""
         self.collected = ""
         self.recorded_since_s: float | None = None
+        self.says_s = 0.0
+        """How long they will have spoken, if nobody hangs up before."""
 
     def forget(self) -> None:
         """No verb of it goes on."""
@@ -114,6 +117,7 @@ class VirtualAgi:
         *,
         on_end: Callable[[Channel, EndSession], None],
         on_answer: Callable[[Channel], None],
+        on_left: Callable[[Channel], None],
     ) -> None:
         self._agenda = agenda
         self._chance = chance
@@ -122,7 +126,10 @@ class VirtualAgi:
         self._systems = systems
         self._on_end = on_end
         self._on_answer = on_answer
+        self._on_left = on_left
         self._sessions: dict[SessionId, _Session] = {}
+        self._alone: dict[LegId, _Session] = {}
+        """Whose socket is closed, and whose channel goes on recording."""
         self._counter = 0
         self._steps: dict[type[Verb], Callable[[_Session], None]] = {
             AnswerCall: self._answer,
@@ -148,29 +155,65 @@ class VirtualAgi:
     def open_count(self) -> int:
         return len(self._sessions)
 
-    def break_off(self, channel: Channel) -> None:
-        """The channel leaves AGI() by itself: gone, or pulled into a bridge."""
+    def break_off(self, channel: Channel, *, is_crash: bool = False) -> None:
+        """The channel leaves AGI() by itself: gone, or pulled into a bridge. `is_crash`: with Asterisk, which tells nothing any more."""
+        alone = self._alone.pop(channel.leg, None)
+        if alone is not None:
+            self._write_message(alone, self._said_s(alone))
+            alone.forget()
         session = self._sessions.pop(channel.session, None) if channel.session is not None else None
         channel.session = None
         if session is None:
             return
-        if session.recorded_since_s is not None and channel.is_gone:
+        if session.recorded_since_s is not None:
             # Most messages end so: what was said until then is kept.
-            said_s = self._agenda.now_s - session.recorded_since_s
-            told = MessageRecorded(session=session.id, command=session.command, end=VerbEnd.DONE, duration_s=said_s)
-            self._wire.agi(session.id, told)
+            said_s = self._said_s(session)
+            self._write_message(session, said_s)
+            if channel.is_gone and not is_crash:
+                told = MessageRecorded(session=session.id, command=session.command, end=VerbEnd.DONE, duration_s=said_s)
+                self._wire.agi(session.id, told)
         session.forget()
         self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
 
-    def forget_all(self) -> list[Channel]:
-        """The daemon died: every socket closes, nobody is told. The channels that were in a session."""
-        left = []
-        for session in self._sessions.values():
-            session.forget()
-            session.channel.session = None
-            left.append(session.channel)
+    def lose(self, channel: Channel) -> None:
+        """Its socket breaks, and the daemon is told."""
+        session = self._sessions.pop(channel.session, None) if channel.session is not None else None
+        if session is not None:
+            self._wire.agi(session.id, SessionClosed(session=session.id), is_last=True)
+            self._leave(session)
+
+    def forget_all(self) -> None:
+        """The daemon died: every socket closes, nobody is told."""
+        sessions = list(self._sessions.values())
         self._sessions.clear()
-        return left
+        for session in sessions:
+            self._leave(session)
+
+    def _leave(self, session: _Session) -> None:
+        """Without its socket: a recording that has begun goes on to its end, everything else is over."""
+        timer, verb = session.timer, session.verb
+        session.forget()
+        session.channel.session = None
+        if timer is not None and isinstance(verb, RecordMessage) and session.recorded_since_s is not None:
+            session.verb = verb
+            session.timer = self._agenda.at(timer.at_s, self._alone_over, session, session.says_s)
+            self._alone[session.channel.leg] = session
+        else:
+            self._on_left(session.channel)
+
+    def _alone_over(self, session: _Session, duration_s: float) -> None:
+        del self._alone[session.channel.leg]
+        self._write_message(session, duration_s)
+        session.forget()
+        self._on_left(session.channel)
+
+    def _said_s(self, session: _Session) -> float:
+        assert session.recorded_since_s is not None
+        return min(session.says_s, self._agenda.now_s - session.recorded_since_s)
+
+    def _write_message(self, session: _Session, duration_s: float) -> None:
+        assert isinstance(session.verb, RecordMessage)
+        self._systems.recorded[session.verb.path] = duration_s
 
     def perform(self, command: CommandId, verb: Verb) -> None:
         """A verb for a session that is no more has had its end: `SessionClosed`."""
@@ -186,6 +229,9 @@ class VirtualAgi:
 
     def press(self, channel: Channel, digit: str) -> None:
         session = self._sessions.get(channel.session) if channel.session is not None else None
+        alone = self._alone.get(channel.leg)
+        if alone is not None and isinstance(alone.verb, RecordMessage) and digit in alone.verb.stop_digits:
+            self._alone_over(alone, self._said_s(alone))
         if session is None:
             return
         session.typed += digit
@@ -328,11 +374,13 @@ class VirtualAgi:
         speaks_s = 0.0 if chance.random() < SAYS_NOTHING_RATIO else chance.uniform(*MESSAGE_S)
         is_cut = speaks_s + verb.silence_s > verb.max_s
         end = VerbEnd.TIMEOUT if is_cut or not speaks_s else VerbEnd.DONE
+        session.says_s = min(speaks_s, verb.max_s)
         session.timer = self._agenda.after(
-            min(speaks_s + verb.silence_s, verb.max_s), self._recorded, session, end, min(speaks_s, verb.max_s)
+            min(speaks_s + verb.silence_s, verb.max_s), self._recorded, session, end, session.says_s
         )
 
     def _recorded(self, session: _Session, end: VerbEnd, duration_s: float) -> None:
+        self._write_message(session, duration_s)
         session.recorded_since_s = None
         told = MessageRecorded(session=session.id, command=session.command, end=end, duration_s=duration_s)
         self._finish(session, told)

@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import assert_never
 
-from ccserver.core.commands import CloseRecording, KeepPrompt, LookUp, OpenRecording, RunScript, SecretCheck
-from ccserver.core.events import Event, LookedUp, LookUpEnd, OpenEnd, PromptKept, RecordingOpened, VerbEnd
+from ccserver.core.commands import CloseRecording, KeepPrompt, LookUp, MeasureMessage, OpenRecording, RunScript, SecretCheck
+from ccserver.core.events import (
+    Event,
+    LookedUp,
+    LookUpEnd,
+    MessageMeasured,
+    OpenEnd,
+    PromptKept,
+    RecordingOpened,
+    VerbEnd,
+)
 from ccserver.core.expressions import NUMBER_MAX, TEXT_MAX, Value, ValueType
 from ccserver.core.ids import CommandId, InteractionId, LookUpId
 from ccserver.core.records import KeptRecording
@@ -31,6 +40,7 @@ MISFIT_RATIO = 0.05
 """Per value that a script gives: it is of another type, or missing."""
 STRANGE_RATIO = 0.2
 """Of all values."""
+MESSAGE_MIN_S = 0.5
 SCRIPT_S = (0.01, 20.0)
 TEXTS = ("paid", "sent", "Ann Brown", "2026-12-25", "14:05")
 STRANGE: Mapping[ValueType, tuple[Value, ...]] = {
@@ -82,7 +92,7 @@ class Told:
 NOTHING_TOLD = Told()
 
 
-Outside = LookUp | KeepPrompt | OpenRecording | CloseRecording
+Outside = LookUp | KeepPrompt | OpenRecording | CloseRecording | MeasureMessage
 """What the daemon does itself, or asks others."""
 
 
@@ -97,6 +107,8 @@ class VirtualSystems:
         self._told = told
         self._words, self._given = _scripts(settings)
         self._under_way: dict[CommandId, Entry] = {}
+        self.recorded: dict[str, float] = {}
+        """The files of messages, and how long somebody spoke into each."""
         self.laid_ready: set[str] = set()
         """Recordings that are there for somebody to hear."""
 
@@ -117,6 +129,10 @@ class VirtualSystems:
                 self._answer_after(self._chance.uniform(*QUICK_S), command_id, self._opened(command_id, command))
             case CloseRecording():
                 self.laid_ready.discard(command.path)
+            case MeasureMessage():
+                said_s = self.recorded.get(command.path, 0.0)
+                measured = MessageMeasured(command=command_id, duration_s=said_s if said_s >= MESSAGE_MIN_S else 0.0)
+                self._answer_after(self._chance.uniform(*QUICK_S), command_id, measured)
             case _:
                 assert_never(command)
 

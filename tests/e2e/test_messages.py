@@ -25,6 +25,7 @@ TONES = {
     "cc-login-agent": 1750,
     "cc-login-pin": 1870,
     "cc-headset-on": 1990,
+    "cc-goodbye": 2110,
 }
 CALLER = "+34911222333"
 MESSAGE_DID = "920"
@@ -321,3 +322,86 @@ async def test_a_headset_hears_it_on_its_line_and_types_the_disposition(
     await center.quiet(WRAP_UP_S + 5)
     messages = [row for row in books.calls() if row["kind"] == "message"]
     assert [(m["outcome"], m["disposition"]) for m in messages] == [("answered", "other"), ("answered", None)]
+
+
+# --- the daemon is killed while they speak --------------------------------------------------------------------------------
+async def speaks(center: Center, phones: PhoneProcess, ear: Path) -> tuple[Phone, Path]:
+    """A caller who has spoken for two seconds, and speaks on."""
+    before = set((center.site.shared / "rec").glob("message-*.wav"))
+    caller = await call(center, phones, MESSAGE_DID, number=CALLER, record=str(ear))
+
+    def begun() -> list[Path]:
+        new = set((center.site.shared / "rec").glob("message-*.wav")) - before
+        return [path for path in new if tone_ms(path, CALLER_HZ) >= SPOKEN_MS]
+
+    (path,) = await until(begun, 15, what="a message of the caller")
+    return caller, path
+
+
+async def one_message(center: Center, books: Ledger, path: Path) -> Row:
+    """It waits, and goes on waiting after another kill; then nobody is to hear it. Its record."""
+    for _ in range(2):
+        (waiting,) = await center.waiting("sales", 1, 15)
+        live = await center.ask("call.show", interaction=waiting["number"])
+        assert (live["kind"], live["message"], live["caller"]) == ("message", str(path), CALLER)
+        await center.daemon.kill()
+        await center.restart()
+    (waiting,) = await center.waiting("sales", 1, 15)
+    await center.ask("call.hangup", interaction=waiting["number"])
+    await center.quiet()
+    left, message = books.calls()
+    assert left["outcome"] == "left_message" and message["parent"] == left["interaction"]
+    (record,) = center.rows("SELECT * FROM messages WHERE interaction = ?", left["interaction"])
+    assert record["path"] == str(path) and abs(record["duration_s"] * 1000 - tone_ms(path, CALLER_HZ)) < 500
+    return record
+
+
+async def test_who_speaks_and_hangs_up_while_the_daemon_is_dead_has_left_a_message(
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    books.may_repair = True
+    caller, path = await speaks(center, phones, tmp_path / "ear.wav")
+    await center.daemon.kill()
+    spoken_ms = tone_ms(path, CALLER_HZ)
+    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, 10, what="a recording that goes on")
+    await caller.hangup()
+    await until(lambda: not center.pbx.channels(), 5, what="no channel")
+    await center.restart()
+    record = await one_message(center, books, path)
+    assert record["duration_s"] * 1000 >= spoken_ms + 900
+
+
+async def test_who_ends_a_message_while_the_daemon_is_dead_is_thanked_afterwards(
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    books.may_repair = True
+    ear = tmp_path / "ear.wav"
+    caller, path = await speaks(center, phones, ear)
+    await center.daemon.kill()
+    await caller.dtmf("#")
+    await heard(ear, MUSIC_HZ, 500, 15)
+    asked_ms = tone_ms(ear, TONES["tell-us"])
+    await center.restart()
+    await heard(ear, TONES["cc-goodbye"], 300, 15)
+    await caller.wait("ended", 10)
+    assert tone_ms(ear, TONES["tell-us"]) <= asked_ms + 100, "not asked again"
+    await one_message(center, books, path)
+
+
+async def test_who_speaks_on_until_after_the_restart_is_thanked(
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    books.may_repair = True
+    ear = tmp_path / "ear.wav"
+    caller, path = await speaks(center, phones, ear)
+    await center.daemon.kill()
+    await center.restart()
+    spoken_ms = tone_ms(path, CALLER_HZ)
+    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, 10, what="a recording that goes on")
+    assert not (await center.overview())["queues"][0]["messages_waiting"]
+    await caller.dtmf("#")
+    await heard(ear, TONES["cc-goodbye"], 300, 15)
+    await caller.wait("ended", 10)
+    assert tone_ms(ear, TONES["tell-us"]) < 1500, "asked once"
+    record = await one_message(center, books, path)
+    assert record["duration_s"] * 1000 >= spoken_ms + 900

@@ -147,6 +147,7 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "agents": st.lists(AGENTS, max_size=2).map(tuple),
         "path": TEXT,
     },
+    "MessageMeasured": {"duration_s": st.none() | st.floats(0, 100), "ended_utc_s": st.none() | st.floats(0, 2e9)},
     "InteractionFaulted": {"reason": TEXT, "interaction": st.none() | st.integers(0, 6).map(InteractionId)},
     "FeatureDialled": {"phone": st.none() | PHONES},
     "OwnCallDialled": {"phone": st.none() | PHONES, "kind": st.sampled_from(NumberKind)},

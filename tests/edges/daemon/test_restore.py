@@ -9,7 +9,18 @@ from twisted.internet.defer import fail, succeed
 from ccserver.config import load
 from ccserver.core import codec
 from ccserver.core.center import CallCenter
-from ccserver.core.commands import CloseRecording, Command, Ears, HangUpLeg, KeepPrompt, OpenRecording, Say, SpeakInTalk, Store
+from ccserver.core.commands import (
+    CloseRecording,
+    Command,
+    Ears,
+    HangUpLeg,
+    KeepPrompt,
+    MeasureMessage,
+    OpenRecording,
+    Say,
+    SpeakInTalk,
+    Store,
+)
 from ccserver.core.events import (
     CallArrived,
     CenterStarted,
@@ -18,6 +29,7 @@ from ccserver.core.events import (
     LegEnded,
     LinkUp,
     LoginRequested,
+    MessageMeasured,
     OpenEnd,
     PbxObserved,
     PromptEnded,
@@ -208,6 +220,7 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         look_up=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         recordings=BrokenEdge().perform,
+        measure_message=BrokenEdge().perform,
         find_sound=lambda language, prompt: None,
         keep=lambda number, record: None,
         keep_audit=lambda number, record: None,
@@ -223,10 +236,12 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer.perform(CommandId(3, 3), SpeakInTalk(leg=LEG, channel="x", ears=Ears.ALL, prompt=prompt, language=Language("en")))
     performer.perform(CommandId(3, 4), OpenRecording(agent=AgentId("101")))
     performer.perform(CommandId(3, 5), CloseRecording(path="/rec/.heard/1"))
+    performer.perform(CommandId(3, 6), MeasureMessage(path="/rec/message-1.wav"))
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
         PromptKept(command=CommandId(3, 2), is_ok=False),
         RecordingOpened(command=CommandId(3, 4), end=OpenEnd.FAILED),
+        MessageMeasured(command=CommandId(3, 6), duration_s=None),
     ]
-    assert len(faults) == 6, "nobody waits for the other two"
+    assert len(faults) == 7, "nobody waits for the other two"
