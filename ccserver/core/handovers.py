@@ -621,9 +621,11 @@ class Handovers:
         for talk in reversed(interaction.talks() if interaction.state is InteractionState.HELD else ()):
             is_first = talk == interaction.talk
             interaction = self.holding.hand_off(interaction, by) if is_first else self.talks.part_over(interaction, talk, by)
-        # A join that was ordered finds nobody, and its leg comes back for the wrap-up.
-        self.step.deadlines.clear(DeadlineKind.JOIN, interaction.id)
-        self.holding.settled(replace(interaction, joining=None))
+        if interaction.joining is not None and interaction.offer_on(interaction.joining) is None:
+            # A join that was ordered finds nobody, and its leg comes back for the wrap-up. (That of an offer is the offer's.)
+            self.step.deadlines.clear(DeadlineKind.JOIN, interaction.id)
+            interaction = replace(interaction, joining=None)
+        self.holding.settled(interaction)
 
     def customer_back(self, leg: Leg) -> None:
         """The customer's leg has a session: on hold they hear music."""

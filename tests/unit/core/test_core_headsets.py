@@ -2,11 +2,12 @@
 
 import pytest
 from desk import Desk, a_queue
+from handover_desk import HandoverDesk
 from test_core_joins import bridged, channel, restarted
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.ids import CommandId, LegId
+from ccserver.core.ids import CommandId, LegId, RequestId
 from ccserver.core.records import EndedBy, InteractionRecord, OfferOutcome, OfferRecord, PhoneState, SegmentRecord, ShownState
 from ccserver.core.settings import HeadsetNotice, QueueSettings
 from ccserver.core.state import Presence
@@ -442,3 +443,25 @@ def test_a_caller_who_is_missing_is_told_no_position() -> None:
     parks(desk)
     desk.wait_ends(caller)
     assert desk.state(1) == "waiting" and desk.told(c.WaitUntil) and not desk.told(c.Say)
+
+
+def test_a_customer_who_is_transferred_leaves_while_the_line_is_being_joined() -> None:
+    """The join is the offer's, and ends as that of any offer does: the line parks again, and is free."""
+    silent = a_queue(name="Direct", skills=(), dispositions=(), headset_notice=HeadsetNotice.NOTHING)
+    desk = HandoverDesk(direct=silent)
+    desk.tell(ev.LogoutRequested(request=RequestId(1), agent="101"))
+    customer, offer = desk.talk()
+    dials(desk, "18101")
+    session = desk.session_of(LINE)
+    desk.tell(ev.SecretChecked(session=session, command=desk.verbs[session], is_ok=True))
+    desk.prompt_ends(LINE)
+    desk.tell(ev.SessionClosed(session=session))
+    parks(desk)
+    desk.asks(2, customer, offer.leg, "*1", "101")
+    (join,) = desk.told(c.JoinLeg)
+    assert join.leg == LINE and desk.it().joining == LINE
+    desk.hangs_up(customer)
+    assert desk.it().joining == LINE
+    desk.done(c.JoinLeg)
+    parks(desk)
+    assert not desk.work(1) and desk.shown(1) is ShownState.READY
