@@ -29,7 +29,16 @@ class Center:
     """`agents` in `queues` queues each; `recorded` queues record. Numbers to call: `5<queue>` for ccserver, `6<queue>` for app_queue
     (queue from 000)."""
 
-    def __init__(self, directory: Path, agents: int, queues: int, recorded: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        agents: int,
+        queues: int,
+        recorded: frozenset[int] = frozenset(),
+        *,
+        rtp_timeout_s: int = 0,
+    ) -> None:
+        """With `rtp_timeout_s`, a phone that sends nothing for so long is taken as gone."""
         self.agents, self.queues, self.recorded = agents, queues, recorded
         self.directory = directory
         self.shared = directory / "shared"
@@ -42,7 +51,7 @@ class Center:
             shared=(self.shared,),
             extra={
                 "modules.conf": "load = app_queue.so\n",
-                "pjsip.conf": "".join(map(_phone, agent_numbers(agents))),
+                "pjsip.conf": "".join(_phone(number, rtp_timeout_s) for number in agent_numbers(agents)),
                 "extensions.conf": _APP_QUEUE_NUMBERS,
             },
         )
@@ -74,9 +83,10 @@ class Center:
                 raise RuntimeError(f"no daemon that takes calls:\n{(self.directory / 'daemon.log').read_text()[-3000:]}")
             time.sleep(0.1)
 
-    def log_in(self) -> None:
+    def log_in(self, agents: int | None = None) -> None:
+        """All of them, or so many."""
         with ControlClient(self.directory / "control.sock", timeout_s=20.0) as client:
-            for number in agent_numbers(self.agents):
+            for number in agent_numbers(self.agents if agents is None else agents):
                 client.ask("agent.login", agent=number, phone=number)
                 client.ask("agent.unpause", agent=number)
 
@@ -87,10 +97,13 @@ class Center:
                 client.ask("agent.logout", agent=number)
 
     def ask(self, do: str) -> dict[str, object]:
-        with ControlClient(self.directory / "control.sock", timeout_s=20.0) as client:
-            answer = client.ask(do)
+        answer = self.request(do)
         assert isinstance(answer, dict)
         return answer
+
+    def request(self, do: str, **arguments: object) -> object:
+        with ControlClient(self.directory / "control.sock", timeout_s=20.0) as client:
+            return client.ask(do, **arguments)
 
     def cpu_s(self) -> tuple[float, float]:
         """CPU seconds so far of Asterisk and of the daemon."""
@@ -167,11 +180,11 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICKS_S
 
 
-def _phone(number: str) -> str:
+def _phone(number: str, rtp_timeout_s: int) -> str:
     ip, port = PHONES_AT
     return (
         f"[{number}]\ntype=endpoint\ntransport=udp\ncontext=cc-phones\ndisallow=all\nallow=ulaw\naors={number}\n"
-        f"direct_media=no\nmedia_address=127.0.0.1\nbind_rtp_to_media_address=yes\n"
+        f"direct_media=no\nmedia_address=127.0.0.1\nbind_rtp_to_media_address=yes\nrtp_timeout={rtp_timeout_s}\n"
         f"[{number}]\ntype=aor\ncontact=sip:{number}@{ip}:{port}\nqualify_frequency=0\n"
     )
 

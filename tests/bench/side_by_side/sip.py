@@ -137,6 +137,11 @@ class Endpoint(asyncio.DatagramProtocol):
         dialog.times["bye"] = time.perf_counter()
         self._again(dialog, "BYE", f"z9hG4bK{dialog.call_id}-{dialog.sequence}", T1_S)
 
+    def vanish(self, dialog: Dialog) -> None:
+        """Its telephone is gone without a word; what is said to it is answered, and means nothing."""
+        self._stop_timers(dialog)
+        self.dialogs.pop(dialog.call_id, None)
+
     def cancel(self, dialog: Dialog) -> None:
         """Give up a call that was not answered."""
         if dialog.state in ("new", "ringing"):
