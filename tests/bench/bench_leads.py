@@ -14,7 +14,9 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from ccserver.store import attempts, claims
+from sqlalchemy import text
+
+from ccserver.store import attempts, claims, lead_book
 from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
 from ccserver.store.database import Store
 from ccserver.store.lead_book import ListId
@@ -26,6 +28,7 @@ from ccserver.store.register_file import RegisterFile, build
 
 REGISTER = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000_000
 LOOK_UPS = 100_000
+LEADS = 1_000_000
 CLAIMS = 100
 NOW = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 
@@ -75,15 +78,39 @@ def of_numbers() -> dict[str, object]:
     return {"cpu_us_each": round((time.process_time() - cpu_s) / len(given) * 1e6)}
 
 
-def of_claims(store: Store) -> dict[str, object]:
+def fill(store: Store, rows: int) -> ListId:
+    """A list of so many leads, made by the database itself."""
+    counting = "with recursive n(i) as (select 1 union all select i + 1 from n where i < :rows) "
+    with store.engine.begin() as connection:
+        of = lead_book.open_list(connection, "large", (), "bench").id
+        first = connection.execute(text("select coalesce(max(id), 0) from leads")).scalar_one()
+        given = {"rows": rows, "of": of, "first": first}
+        connection.execute(
+            text(
+                "insert into leads (id, list, name, fields, state, urgency, precedence, tries, added_at) "
+                + counting
+                + "select :first + i, :of, 'Name ' || i, '{\"city\":\"Town\"}', 'ready', 2, i % 5, 0, '2026-11-28 00:00:00.000000' from n"
+            ),
+            given,
+        )
+        connection.execute(
+            text(
+                "insert into lead_numbers (lead, position, e164, line_type, region, time_zones, state, tries, answers) "
+                + counting
+                + "select :first + i, 1, '+35' || (1000000000 + i * 7919 % 1000000007), 'mobile', 'ES', '', 'good', 0, 0 from n"
+            ),
+            given,
+        )
+    return of
+
+
+def of_claims(store: Store, of: ListId) -> dict[str, object]:
     """Each claim of 50, each of which is dialled and settled afterwards, so that the list is that of a morning."""
     took_ms, cpu_ms, stored_ms = [], [], []
     for turn in range(CLAIMS):
         now = NOW + timedelta(seconds=turn)
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        found = claims.claim(
-            store.engine, [ListId(1)], campaign="bench", count=50, now=now, hold=timedelta(minutes=5), hasher=None
-        )
+        found = claims.claim(store.engine, [of], campaign="bench", count=50, now=now, hold=timedelta(minutes=5), hasher=None)
         took_ms.append((time.perf_counter() - began_s) * 1000)
         cpu_ms.append((time.process_time() - began_cpu_s) * 1000)
         for each in found[:5]:
@@ -142,7 +169,8 @@ def main() -> None:
         store = Store(f"sqlite:///{folder}/bench.db")
         store.upgrade()
         a_file(folder / "leads.csv", rows)
-        told = {"number": of_numbers(), "import": of_import(store, folder / "leads.csv"), **of_claims(store)}
+        told = {"number": of_numbers(), "import": of_import(store, folder / "leads.csv")}
+        told |= {"claims_among": LEADS, **of_claims(store, fill(store, LEADS))}
         store.close()
         told["register"] = of_registers(folder)
     print(json.dumps(told, indent=2))

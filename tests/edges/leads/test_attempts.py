@@ -11,6 +11,7 @@ from ccserver.store.attempts import AttemptId, AttemptOutcome, AttemptState, May
 from ccserver.store.database import Store
 from ccserver.store.lead_book import LeadState, NumberState, Urgency
 
+ON_POSTGRESQL = True
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 A1 = AttemptId("a1")
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from lead_desk import HOLD, NOW, a_lead, a_list, an_attempt, lead_now, next_of, number, numbers_of, of_list
-from sqlalchemy import Connection, event, text
 
 from ccserver.config.key_files import key_of
 from ccserver.store import attempts, claims, do_not_call, lead_book
@@ -18,6 +17,7 @@ from ccserver.store.do_not_call import Source
 from ccserver.store.lead_book import LeadState, Urgency
 from ccserver.store.vault import Vault
 
+ON_POSTGRESQL = True
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -128,31 +128,6 @@ def test_two_processes_never_claim_the_same_lead(store: Store) -> None:
     assert [each.returncode for each in claimers] == [0, 0]
     counted = Counter(got[0] + got[1])
     assert len(counted) == 700 and set(counted.values()) == {1}
-
-
-def test_the_next_ones_are_found_by_the_index(store: Store) -> None:
-    """However long the list is: nothing is sorted, nothing is read beside the first ones."""
-    spring = a_list(store, a_lead(1))
-    with store.engine.connect() as connection:
-        query = (
-            "explain query plan select id from leads where list = :of and state = 'ready' "
-            "order by urgency, precedence, tries, last_attempt_at, id limit 50"
-        )
-        plan = " ".join(row.detail for row in connection.execute(text(query), {"of": spring}))
-    assert "USING COVERING INDEX ix_leads_turn" in plan and "TEMP B-TREE" not in plan
-
-
-def test_claims_are_not_synced_and_everything_else_is(store: Store) -> None:
-    spring = a_list(store, a_lead(1), a_lead(2))
-    seen = []
-
-    @event.listens_for(store.engine, "commit")
-    def before_commit(connection: Connection) -> None:
-        seen.append(connection.exec_driver_sql("pragma synchronous").scalar())
-
-    claimed, _ = next_of(store, spring)
-    attempts.store(store.engine, an_attempt(claimed), NOW)
-    assert seen == [1, 2]
 
 
 # --- pushed ---------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ccserver.store.database import Store
 from ccserver.store.register_file import START, BadRegister, RegisterFile, build
 from ccserver.store.registers import BadLine, NoRegister, Registers, import_register, numbers_in
 
+ON_POSTGRESQL = {"test_a_new_one_takes_the_place_of_the_old_one", "test_an_older_or_empty_one_does_not"}
 DAY = date(2026, 5, 3)
 
 
