@@ -444,7 +444,7 @@ def _attempts_table(calls: Sequence[attempts.Attempt]) -> str:
 @click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="A custom field.")
 @click.option("--time-zone", default="")
 @click.option("--priority", default="", help="Higher is dialled sooner.")
-@click.option("--consent", default="", help="What was consented to, a word of your own; with its date.")
+@click.option("--consent", default="", help="What was consented to, `calls` or `automatic`; with its date.")
 @click.option("--consent-date", default="")
 def push(place: Place, numbers: tuple[str, ...], list_name: str, fields: tuple[str, ...], **told: str) -> None:
     """Have a lead dialled next: before all others of its campaign. One that the list has is made hot."""

@@ -182,7 +182,7 @@ def _told(lead: NewLead) -> dict[str, Any]:
         "fields": as_json_text(lead.fields),
         "time_zone": lead.time_zone,
         "precedence": None if lead.priority is None else -lead.priority,
-        "consent_kind": None if consent is None else consent.kind,
+        "consent_kind": None if consent is None else consent.kind.value,
         "consent_at": None if consent is None else consent.given_at,
         "consent_until": None if consent is None else consent.until,
     }

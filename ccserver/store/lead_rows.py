@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
+from ccserver.core.dialer.terms import ConsentKind
 from ccserver.store.lead_csv import plain_cell
 from ccserver.store.lead_phones import BadNumber, Phone, known_zones, read_phone
 
@@ -13,6 +14,7 @@ TEXT_MAX = 200
 FIELD_TEXT_MAX = 1000
 FIELDS_MAX = 100
 PRIORITY_MAX = 1000
+_CONSENTS = tuple(each.value for each in ConsentKind)
 NUMBERS = ("number", *(f"number{place}" for place in range(2, NUMBERS_MAX + 1)))
 KNOWN = (*NUMBERS, "key", "name", "time_zone", "priority", "consent", "consent_date", "consent_until")
 """The columns that say something to the dialler; every other is a custom field of its own name."""
@@ -26,9 +28,9 @@ class BadLead(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """That somebody agreed to be called: in which way (a word of the site), when, and until when it holds."""
+    """That somebody agreed to be called: to what, when, and until when it holds."""
 
-    kind: str
+    kind: ConsentKind
     given_at: datetime
     until: datetime | None = None
 
@@ -169,11 +171,13 @@ def _consent(told: Mapping[str, str]) -> Consent | None:
         if given or until:
             raise BadLead("consent: its date is told, and not what was consented to")
         return None
-    if len(kind) > TEXT_MAX:
-        raise BadLead(f"consent: at most {TEXT_MAX} characters")
+    if kind not in _CONSENTS:
+        raise BadLead(f"consent: {' or '.join(_CONSENTS)}, got {kind[:30]!r}")
     if not given:
         raise BadLead("consent_date: a consent counts only with its date, for example 2026-05-03")
-    made = Consent(kind=kind, given_at=_day(given, "consent_date"), until=_day(until, "consent_until") if until else None)
+    made = Consent(
+        kind=ConsentKind(kind), given_at=_day(given, "consent_date"), until=_day(until, "consent_until") if until else None
+    )
     if made.until is not None and made.until < made.given_at:
         raise BadLead("consent_until: the consent ends before it was given")
     return made

@@ -44,14 +44,18 @@ def rejected(path: Path) -> list[tuple[int, str]]:
 def test_a_row_becomes_a_lead(store: Store, tmp_path: Path) -> None:
     path = a_file(
         tmp_path,
-        "c1,600 111 222,911222333,Eva  Luna,Atlantic/Canary,5,written,2026-05-03,2027-05-03,Telde,",
+        "c1,600 111 222,911222333,Eva  Luna,Atlantic/Canary,5,calls,2026-05-03,2027-05-03,Telde,",
         head="key,Number,number2,name,time_zone,priority,consent,consent_date,consent_until,city,colour\n",
     )
     assert read_file(store, path).added == 1
     (lead,) = of_list(store)
     assert (lead.key, lead.name, lead.time_zone, lead.priority, lead.line) == ("c1", "Eva Luna", "Atlantic/Canary", 5, 2)
     assert lead.fields == {"city": "Telde"}
-    assert (lead.consent_kind, f"{lead.consent_at:%F}", f"{lead.consent_until:%F}") == ("written", "2026-05-03", "2027-05-03")
+    assert (lead.consent_kind, f"{lead.consent_at:%F}", f"{lead.consent_until:%F}") == (
+        "calls",
+        "2026-05-03",
+        "2027-05-03",
+    )
     mobile, fixed = lead.numbers
     assert (mobile.e164, mobile.line_type, mobile.region) == ("+34600111222", "mobile", "ES")
     assert {"Atlantic/Canary", "Europe/Madrid"} <= set(mobile.time_zones), "a mobile may be anywhere in the country"
@@ -104,10 +108,11 @@ def test_a_row_that_makes_no_lead_is_told_with_its_line(store: Store, tmp_path: 
         ("number,priority", "600111222,high", "priority: a whole number"),
         ("number,priority", "600111222,1001", "priority: a whole number"),
         ("number,time_zone", "600111222,Mars/Olympus", "there is no time zone"),
-        ("number,consent", "600111222,written", "a consent counts only with its date"),
+        ("number,consent", "600111222,calls", "a consent counts only with its date"),
+        ("number,consent,consent_date", "600111222,perhaps,2026-05-03", "consent: calls or automatic"),
         ("number,consent_date", "600111222,2026-05-03", "not what was consented to"),
-        ("number,consent,consent_date", "600111222,written,3 May", "a date as 2026-05-03"),
-        ("number,consent,consent_date,consent_until", "600111222,written,2026-05-03,2026-05-02", "ends before it was given"),
+        ("number,consent,consent_date", "600111222,calls,3 May", "a date as 2026-05-03"),
+        ("number,consent,consent_date,consent_until", "600111222,calls,2026-05-03,2026-05-02", "ends before it was given"),
     ],
 )
 def test_a_cell_that_says_nothing_sensible_rejects_its_row(

@@ -77,7 +77,7 @@ def test_a_lead_is_pushed_and_pushed_again(api: Api) -> None:
         name="Eva Luna",
         priority=5,
         time_zone="Atlantic/Canary",
-        consent={"kind": "web form", "date": "2026-05-03"},
+        consent={"kind": "calls", "date": "2026-05-03"},
         fields={"from": "web"},
     )
     assert (code, told) == (200, {"ok": True, "text": "lead 1 of spring is hot", "lead": 1, "is_new": True})
@@ -90,7 +90,7 @@ def test_a_lead_is_pushed_and_pushed_again(api: Api) -> None:
         "Atlantic/Canary",
         Urgency.HOT,
     )
-    assert (lead.consent_kind, lead.fields) == ("web form", {"from": "web"})
+    assert (lead.consent_kind, lead.fields) == ("calls", {"from": "web"})
     code, told = api.ask(list="spring", numbers=["600111222"])
     assert (code, told["lead"], told["is_new"]) == (200, 1, False)
 
@@ -123,8 +123,8 @@ GOOD: dict[str, object] = {"list": "spring", "numbers": ["600111222"]}
         {**GOOD, "priority": 10**30},
         {**GOOD, "time_zone": "Mars"},
         {**GOOD, "consent": "yes"},
-        {**GOOD, "consent": {"kind": "web"}},
-        {**GOOD, "consent": {"kind": "web", "date": "2026-05-03", "x": "y"}},
+        {**GOOD, "consent": {"kind": "calls"}},
+        {**GOOD, "consent": {"kind": "calls", "date": "2026-05-03", "x": "y"}},
         {**GOOD, "fields": []},
         {**GOOD, "fields": {"a": 1}},
         {**GOOD, "fields": {"number2": "600111223"}},
