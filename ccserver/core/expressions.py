@@ -30,7 +30,8 @@ TEXT_MAX = 1000
 """Longer texts are cut: a value is spoken, compared or shown, never a document."""
 NUMBER_MAX = 1e15
 """Larger numbers are cut to it: up to here whole numbers are exact."""
-_NUMBER = re.compile(r"\s*(-?[0-9]{1,15}(?:[.,][0-9]{1,9})?)\s*")
+_NUMBER = re.compile(r"\s*(-?(?:[0-9]{1,15}(?:[.,][0-9]{1,9})?|10{15}))\s*")
+"""So many digits, or the largest number itself: what is longer is rather an account than a number."""
 
 
 class ValueType(Enum):

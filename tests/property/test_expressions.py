@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_expressions import B, N, T, expressions, hostile
 
@@ -117,7 +117,10 @@ def test_the_first_and_the_last_characters_are_those_of_the_text(text: str, coun
 
 
 @SOME
-@given(hostile(N).filter(lambda number: abs(number) < NUMBER_MAX))  # type: ignore[operator, arg-type]
+@given(hostile(N) | st.floats(-NUMBER_MAX, NUMBER_MAX) | st.integers(-int(NUMBER_MAX), int(NUMBER_MAX)).map(float))  # type: ignore[arg-type]
+@example(NUMBER_MAX)
+@example(-NUMBER_MAX)
+@example(NUMBER_MAX - 0.125)
 def test_a_number_as_text_is_read_as_that_number_again(number: float) -> None:
     text = as_text(number)
     again = read_number(text)
