@@ -24,9 +24,10 @@ from ccserver.config.recording_section import recording_edge
 from ccserver.config.schema import Reader
 from ccserver.config.sections import Document, top
 from ccserver.config.speech_section import numbers_by, speech_edge
+from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.settings import DialingSettings
 from ccserver.core.ids import AgentId, PhoneId
-from ccserver.core.settings import AgentSettings, CustomerSettings, PhoneSettings, RecordingRules, Settings
+from ccserver.core.settings import AgentSettings, CustomerSettings, OpeningHours, PhoneSettings, RecordingRules, Settings
 
 _MAX_EXTENDS = 4
 _MAX_SECRET_BYTES = 4096
@@ -365,13 +366,21 @@ def _settings(document: Document, customers: Mapping[str, CustomerSettings], dia
 
 
 def content_hash(values: Mapping[str, object]) -> str:
-    """The same for the same settings, whatever the order in the file; 64 hex digits."""
+    """The same for the same settings, whatever the order in the file and the day on which it is read; 64 hex digits."""
     return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()
+
+
+def _written(value: object, name: str) -> object:
+    """A field of a record; of public holidays where they are, not their days, which the year of the reading decides."""
+    given = getattr(value, name)
+    if name == "holidays" and isinstance(value, OpeningHours | Rules):
+        return sorted(value.holidays) if isinstance(value, Rules) else value.holidays_of
+    return _plain(given)
 
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {"": type(value).__name__, **{each.name: _plain(getattr(value, each.name)) for each in fields(value)}}
+        return {"": type(value).__name__, **{each.name: _written(value, each.name) for each in fields(value)}}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):

@@ -121,7 +121,7 @@ def _in_words(hours: OpeningHours) -> Mapping[str, object]:
     return {
         "timezone": hours.timezone,
         "open": {DAYS[day]: spans(of) for day, of in enumerate(hours.week)},
-        "closed_on": hours.closed_on - hours.holidays,
+        "closed_on": hours.closed_on,
         "holidays": hours.holidays,
         "special": {day: spans(of) for day, of in hours.special.items()},
         "code": hours.code,

@@ -66,6 +66,14 @@ def public_days(country: str, region: str | None) -> frozenset[str]:
     return frozenset(each.isoformat() for each in found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicHolidays:
+    """Of a place, and the days that they are on as far as is known today."""
+
+    of: str
+    days: frozenset[str]
+
+
 class Holidays:
     """The public holidays of a country, or of a region of it, as ISO dates; by the package `holidays`."""
 
@@ -89,7 +97,7 @@ class Holidays:
         ],
     )
 
-    def read(self, reader: Reader, node: Node, path: PathInFile) -> frozenset[str] | None:
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> PublicHolidays | None:
         """The dates of the years around this one."""
         place = self.group.read(reader, node, path)
         if place is None or place.country == "":
@@ -109,7 +117,8 @@ class Holidays:
             message = f"expected a region of {place.country} whose holidays are known, got {quoted(place.region)}"
             reader.tell((*path, "region"), hinted(message, hint))
             return None
-        return public_days(place.country, place.region)
+        of = place.country if place.region is None else f"{place.country}-{place.region}"
+        return PublicHolidays(of=of, days=public_days(place.country, place.region))
 
     def _by_name(self, place: _Place) -> str:
         names = public_holidays.country_holidays(place.country).get_subdivision_aliases()
@@ -123,7 +132,7 @@ def opening_hours(
     timezone: str,
     open: Mapping[Days, tuple[Span, ...]],
     closed_on: Iterable[str] = (),
-    holidays: frozenset[str] = frozenset(),
+    holidays: PublicHolidays | None = None,
     special: Mapping[str, tuple[Span, ...]] | None = None,
     code: str | None = None,
 ) -> OpeningHours:
@@ -138,8 +147,9 @@ def opening_hours(
     return OpeningHours(
         timezone=timezone,
         week=tuple(_apart(spans, DAYS[number]) for number, spans in enumerate(week)),
-        closed_on=frozenset(closed_on) | holidays,
-        holidays=holidays,
+        closed_on=frozenset(closed_on),
+        holidays=holidays.days if holidays is not None else frozenset(),
+        holidays_of=holidays.of if holidays is not None else "",
         special={each: _apart(spans, each) for each, spans in special.items()},
         code=code,
     )
@@ -169,7 +179,7 @@ hours = Group(
             "Spans of hours by weekday or span of weekdays; a day that is not named is closed.",
         ),
         Field("closed_on", ListOf(day, 366), "Dates that are closed whatever the weekday.", default=()),
-        Field("holidays", Holidays(), "Public holidays, which are closed too; without it none.", default=frozenset()),
+        Field("holidays", Holidays(), "Public holidays, which are closed too; without it none.", default=None),
         Field(
             "special",
             MapOf(day, ListOf(span, 10), "dates", 366),

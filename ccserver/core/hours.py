@@ -37,7 +37,7 @@ def _spans(hours: OpeningHours, day: date) -> tuple[tuple[int, int], ...]:
     special = hours.special.get(day.isoformat()) if hours.special else None
     if special is not None:
         return special
-    return () if day.isoformat() in hours.closed_on else hours.week[day.weekday()]
+    return () if day.isoformat() in hours.closed_on or day.isoformat() in hours.holidays else hours.week[day.weekday()]
 
 
 def next_change(hours: OpeningHours, utc_s: float) -> float | None:
@@ -73,7 +73,7 @@ def local_day(timezone: str, utc_s: float) -> tuple[str, float, float]:
 
 def _boundaries(hours: OpeningHours, day: date, zone: ZoneInfo) -> list[float]:
     """The instants of a local day at which something may change, in order."""
-    minutes = {0} if hours.closed_on or hours.special else set[int]()
+    minutes = {0} if hours.closed_on or hours.holidays or hours.special else set[int]()
     minutes.update(minute for span in _spans(hours, day) for minute in span)
     midnight = datetime(day.year, day.month, day.day)
     instants = {

@@ -129,14 +129,15 @@ class Exit:
 class OpeningHours:
     """Weekly spans in local time. `week` has seven tuples (Monday first) of (from, to) minutes of the day, to <= 1440.
 
-    `closed_on` are ISO dates ("2026-12-25") that are closed whatever the weekday: the public holidays among them, which are also in
-    `holidays`. `special` are the spans of dates that have hours of their own; they win over everything else.
+    `closed_on` are ISO dates ("2026-12-25") that are closed whatever the weekday, and so are the public `holidays` of the place that
+    `holidays_of` names (`ES`, `ES-MD`). `special` are the spans of dates that have hours of their own; they win over everything else.
     """
 
     timezone: str
     week: tuple[tuple[tuple[int, int], ...], ...]
     closed_on: frozenset[str] = frozenset()
     holidays: frozenset[str] = frozenset()
+    holidays_of: str = ""
     special: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     code: str | None = None
     """Typed by a supervisor who closes them by phone; None: not by phone."""
@@ -1043,7 +1044,7 @@ class RecordablePrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the core obeys. Two values with the same `content_hash` are the same settings."""
+    """Everything the core obeys. Two values with the same `content_hash` are the same settings, of whatever year their holidays are."""
 
     content_hash: str
     pbx: str

@@ -616,7 +616,7 @@ class Service:
         if change.refused:
             return self._reload_refused("\n".join(change.refused))
         self._configuration = new
-        if new.settings.content_hash != self._center.settings.content_hash:
+        if new.settings != self._center.settings:  # with the same hash, the public holidays of another year
             self.post(SettingsLoaded(settings=new.settings))
         self._look_ups.configure(new.edges.look_ups, new.edges.databases)
         logs.set_level(new.edges.log_level)

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from ccserver.config import ConfigurationRejected, check, load
+from ccserver.config import ConfigurationRejected, check, load, opening
 from ccserver.config.difference import difference
 from ccserver.config.expression_text import parse
 from ccserver.core.checksums import Checksum
@@ -174,7 +174,7 @@ def test_hours_know_the_public_holidays_of_the_years_around(folder: Path) -> Non
     years = [int(each[:4]) for each in hours.holidays]
     assert set(years) == {*range(this - 1, this + 11)}
     assert all(8 <= years.count(year) <= 16 for year in years)
-    assert hours.closed_on == hours.holidays
+    assert not hours.closed_on and hours.holidays_of == "ES-MD"
     assert hours.special == {"2026-12-24": ((540, 780),)}
     assert hours.code == "1"
     assert any(each.endswith("-05-02") for each in hours.holidays)  # Madrid's own
@@ -183,6 +183,28 @@ def test_hours_know_the_public_holidays_of_the_years_around(folder: Path) -> Non
     hours = load(Path("c.yaml")).settings.hours["office"]
     assert not any(each.endswith("-05-02") for each in hours.holidays)
     assert hours.special == {"2026-12-24": ()}
+
+
+def test_the_settings_are_the_same_in_another_year(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At New Year the days of another year are known, and not a word of the file has changed; another region is another word."""
+
+    class Later(date):
+        @classmethod
+        def today(cls) -> date:
+            return date(date.today().year + 1, 1, 1)
+
+    written = GOOD.replace("holidays:", f"closed_on: [{date.today().year - 1}-12-25]\n    holidays:", 1)
+    Path("c.yaml").write_text(written)
+    now = load(Path("c.yaml"))
+    Path("c.yaml").write_text(written.replace("{country: ES, region: MD}", "{country: ES, region: CT}"))
+    elsewhere = load(Path("c.yaml"))
+    monkeypatch.setattr(opening, "date", Later)
+    Path("c.yaml").write_text(written)
+    later = load(Path("c.yaml"))
+    assert later.settings.hours["office"].holidays != now.settings.hours["office"].holidays
+    assert later.settings.content_hash == now.settings.content_hash != elsewhere.settings.content_hash
+    assert later.settings != now.settings, "a reload tells the core of the new days"
+    assert [line.partition(": ")[0] for line in difference(now, later).changes] == ["hours.office.holidays"]
 
 
 # --- who brings whom to a person ----------------------------------------------------------------------------------------
