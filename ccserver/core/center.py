@@ -1278,6 +1278,8 @@ class CallCenter:
         session = self._current(event.session, event.command)
         interaction = self._caller_of(session) if session is not None else None
         is_key = interaction is not None and event.end is ev.VerbEnd.DIGIT
+        if session is not None and event.end is ev.VerbEnd.FAILED and self._handovers.music_failed(interaction, session):
+            return
         if interaction is not None and not (is_key and self._callbacks.pressed(interaction, event.digit)):
             self._interactions.verb_ended(interaction)
         elif session is not None and session.dialogue is Dialogue.DESK:

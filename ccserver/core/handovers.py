@@ -633,6 +633,13 @@ class Handovers:
         if interaction is not None and leg.session is not None and interaction.state is InteractionState.HELD:
             self.holding.music(interaction, leg.session)
 
+    def music_failed(self, interaction: Interaction | None, session: Session) -> bool:
+        """False: it was not for a customer on hold."""
+        if interaction is None or interaction.state is not InteractionState.HELD or interaction.leg != session.leg:
+            return False
+        self.holding.music_failed(interaction, session)
+        return True
+
     def talk_over(self, interaction: Interaction) -> None:
         """The last one has left the customer. In a conference, the customer is fetched out of the room."""
         if interaction.room and interaction.state is InteractionState.RETURNING:

@@ -15,9 +15,29 @@ from ccserver.core.facts import TalkHeld
 from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId
 from ccserver.core.ledger import Ledger
 from ccserver.core.recorder import Recorder
-from ccserver.core.records import EndedBy, NoticeKind, SegmentKind, TransferKind, TransferOutcome, TransferRecord
+from ccserver.core.records import (
+    EndedBy,
+    NoticeKind,
+    RepairKind,
+    RepairRecord,
+    SegmentKind,
+    TransferKind,
+    TransferOutcome,
+    TransferRecord,
+)
 from ccserver.core.settings import QueueSettings, RecordingMode, Spoken, SpokenKind
-from ccserver.core.state import DeadlineKind, Dialogue, Handover, HandoverStage, Interaction, Leg, Role, Talk
+from ccserver.core.state import (
+    SILENCES_MAX,
+    DeadlineKind,
+    Dialogue,
+    Handover,
+    HandoverStage,
+    Interaction,
+    Leg,
+    Role,
+    Session,
+    Talk,
+)
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
@@ -25,6 +45,7 @@ from ccserver.core.transitions import INTERACTION, InteractionState, Interaction
 MAX_TALK_GUARD_S = 5.0
 AGAIN_S = 2.0
 """How long an agent's leg that came to the desk instead of to the customer waits for news before the join is tried again."""
+USUAL_MUSIC = "default"
 HELD_S = {
     HandoverStage.ASKING: 60.0,
     HandoverStage.TELLING: 30.0,
@@ -123,8 +144,20 @@ class Holding:
         self, interaction: Interaction, session: SessionId, timeout_s: float | None = None, stop_digits: str = ""
     ) -> None:
         queue = interaction.queue if interaction.handover is None else interaction.handover.queue
-        name = self.step.queue_settings(queue, interaction).music if queue is not None else "default"
+        name = self.step.queue_settings(queue, interaction).music if queue is not None else USUAL_MUSIC
         self.step.speak(WaitUntil(session=session, music=name, timeout_s=timeout_s, stop_digits=stop_digits))
+
+    def music_failed(self, interaction: Interaction, session: Session) -> None:
+        """The customer on hold hears nothing: again, with the music that every Asterisk has, a few times. Each time is on record."""
+        step = self.step
+        step.clockwork = replace(step.clockwork, repairs=step.clockwork.repairs + 1)
+        step.store(
+            RepairRecord(kind=RepairKind.HOLD_MUSIC, what=session.id, at_utc_s=step.now.utc_s, interaction=interaction.id)
+        )
+        session = replace(session, silences=session.silences + 1)
+        step.sessions.put(session.id, session)
+        if session.silences < SILENCES_MAX:
+            step.speak(WaitUntil(session=session.id, music=USUAL_MUSIC))
 
     def tell_agent(self, interaction: Interaction, prompt: str) -> Interaction:
         """One prompt to the agent at the desk, now or as soon as they are there; then back to the customer."""

@@ -21,6 +21,7 @@ from ccserver.core.state import (
     ON_THE_LINE,
     QUEUE_DEADLINES,
     SESSION_DEADLINES,
+    SILENCES_MAX,
     VOICE,
     WATCH_DEADLINES,
     Agent,
@@ -522,6 +523,8 @@ def _sessions(state: CenterState) -> Iterator[str]:
         is_back = is_back or (own is not None and own.stepped_out() == session.leg and own.outside() is None)
         # In a bridge already: the end of the connection, which comes over another socket, is about to be told.
         is_back = is_back or (leg is not None and leg.bridge is not None)
+        # A customer on hold for whom no music can be played, which was tried: the hold has its deadline.
+        is_back = is_back or (session.silences >= SILENCES_MAX and own is not None and own.state is InteractionState.HELD)
         is_silent = session.verb is None and not session.is_ending and session.leg not in answering and not is_back
         if is_current and is_silent and state.clockwork.is_observed:
             yield f"session {session.id} ({session.dialogue.value}) has been given nothing to do"

@@ -129,6 +129,7 @@ class RepairKind(Enum):
     COMMAND_SETTLED = "command_settled"
     ROOM_MEMBER = "room_member"  # somebody is in a conference, or is not
     ROOM_STATE = "room_state"  # somebody is muted there, or a room locked
+    HOLD_MUSIC = "hold_music"  # a customer on hold was to hear music, and heard none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,11 +276,17 @@ class Session:
     is_left: bool = False
     """Its leg was sent elsewhere, out of it: the end of the connection is about to be told."""
     unseen: int = 0
+    silences: int = 0
+    """How often the music for a customer on hold could not be played in it."""
     message: Message | None = None
     office: "Office | None" = None
     wish: Wish | None = None
     tape: Tape | None = None
     door: "Door | None" = None
+
+
+SILENCES_MAX = 3
+"""How often music that cannot be played is begun in one session."""
 
 
 # --- interactions -----------------------------------------------------------------------------------------------------
@@ -548,6 +554,8 @@ class Interaction:
     language: Language
     version: str
     """`content_hash` of the settings it entered with: its flow stays the one it began."""
+    node_since: Moment | None = None
+    """When it came to the node of the flow that it is at."""
     arrived: Moment
     menu_since: Moment
     flow: FlowId | None = None
