@@ -129,7 +129,15 @@ def _live(place: Place, number: int) -> dict[str, Any] | None:
 
 
 def _live_text(live: dict[str, Any]) -> str:
-    return "\n".join(f"{name:<16}{'-' if value is None else safe(str(value))}" for name, value in live.items())
+    return "\n".join(f"{name.removesuffix('_utc_s'):<16}{_live_value(name, value)}" for name, value in live.items())
+
+
+def _live_value(name: str, value: object) -> str:
+    if value is None:
+        return "-"
+    if name.endswith("_utc_s") and isinstance(value, int | float):
+        return f"{_when(datetime.fromtimestamp(value, tz=UTC))} UTC"
+    return safe(str(value))
 
 
 def _story_parts(story: CallStory) -> dict[str, object]:

@@ -141,7 +141,7 @@ class Flows:
             self.callers.farewell(interaction)
             return
         anew = replace(interaction, steps=max(0, interaction.steps - 1), typed="")
-        self._walk(anew, self._at(anew))
+        self._walk(anew, self._at(anew), is_resumed=True)
 
     def again_at(self, interaction: Interaction, node: NodeId) -> None:
         """Out of a queue, on with a node of the flow it came from."""
@@ -167,7 +167,7 @@ class Flows:
             is_served=interaction.is_served,
         )
 
-    def _walk(self, interaction: Interaction, at: ivr.Walk) -> None:
+    def _walk(self, interaction: Interaction, at: ivr.Walk, *, is_resumed: bool = False) -> None:
         settings = self.step.settings_of(interaction)
         at, stop = ivr.walk(
             at,
@@ -181,11 +181,14 @@ class Flows:
             old, new = (settings.language_skills.get(x) for x in (interaction.language, at.language))
             needs = tuple(s for s in needs if s != old) + ((new,) if new else ())
         self.step.deadlines.clear(DeadlineKind.LOOK_UP, interaction.id)
+        node = interaction.node if at.node is None else at.node
+        stays = is_resumed and (at.flow, node) == (interaction.flow, interaction.node)
         interaction = self.ledger.put(
             replace(
                 interaction,
                 flow=at.flow,
-                node=interaction.node if at.node is None else at.node,
+                node=node,
+                node_since=interaction.node_since if stays else self.step.now,
                 language=at.language,
                 variables=at.variables,
                 frames=at.frames,

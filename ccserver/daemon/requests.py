@@ -26,6 +26,7 @@ from ccserver.core.ids import HoursId, RequestId, RoomId
 from ccserver.core.moment import Moment
 from ccserver.core.settings import OpeningHours, Settings
 from ccserver.core.state import CenterState, ClosedHours, Interaction
+from ccserver.core.transitions import InteractionState
 from ccserver.core.views import Overview, WatchView, overview
 from ccserver.daemon.conference_acts import ConferenceActs
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
@@ -219,7 +220,10 @@ def opening_hours(name: HoursId, hours: OpeningHours, closed: ClosedHours | None
 
 
 def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
-    """One interaction for people. `wait_s` counts all its queues, the present one included."""
+    """One interaction for people. `wait_s` counts all its queues, the present one included. `flow` and `node`: where a caller is who is led
+    by a flow, who came there at `node_since_utc_s`."""
+    is_at_node = interaction.state is InteractionState.MENU and interaction.node is not None
+    node_since = interaction.node_since if is_at_node else None
     waiting_s = 0.0 if interaction.visit is None else max(0.0, now.mono_s - interaction.visit.waiting_since_s)
     return {
         "interaction": interaction.id,
@@ -239,4 +243,7 @@ def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
         "leg": interaction.leg.uniqueid if interaction.leg else None,
         "why_this_agent": interaction.offers[0].why if interaction.offers else None,
         "message": interaction.message.path if interaction.message else None,
+        "flow": interaction.flow if is_at_node else None,
+        "node": interaction.node if is_at_node else None,
+        "node_since_utc_s": node_since.utc_s if node_since is not None else None,
     }

@@ -1,6 +1,7 @@
 """The commands against the daemon's real request handlers on a real socket."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,9 @@ def test_a_live_call_is_listed_shown_and_ended(desk: Desk) -> None:
     assert (listed["interaction"], listed["caller"], listed["state"]) == (1, "+34600111222", "menu")
     shown = desk.run("call", "show", "1").output
     assert "+34600111222" in shown and "\x1b" not in shown
+    assert re.search(
+        r"^flow +main\nnode +welcome\nnode_since +[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC$", shown, re.MULTILINE
+    ), shown
     assert desk.json("call", "show", "1")["is_live"] is True
     assert desk.json("call", "hangup", "1")["text"] == "call 1 is being ended"
 

@@ -39,6 +39,7 @@ from ccserver.core.settings import (
     SurveyKind,
     SurveyNode,
 )
+from ccserver.daemon.requests import live_call
 
 TOLD = SayNode(say=(value(SpokenKind.DIGITS, Name("order")),), next="bye")
 
@@ -261,11 +262,32 @@ def test_what_is_said_carries_the_values_as_an_edge_takes_them() -> None:
     ]
 
 
+# --- where a caller is --------------------------------------------------------------------------------------------------
+def test_a_live_call_tells_the_node_the_caller_is_in_and_since_when() -> None:
+    first = SayNode(say=spoken("first"), next="second")
+    desk = FlowDesk(a_flow(start=first, second=SayNode(say=spoken("second"), next="people")))
+
+    def shown() -> tuple[object, object, object]:
+        told = live_call(desk.center.snapshot().interactions[1], desk.moment())
+        return told["flow"], told["node"], told["node_since_utc_s"]
+
+    caller = desk.dial()
+    came_utc_s = desk.moment().utc_s
+    desk.wait(5.0)
+    assert shown() == ("flow", "start", came_utc_s)
+    desk.closes(caller)
+    assert shown() == ("flow", "start", came_utc_s), "the same stay, in another session"
+    desk.wait(2.0)
+    desk.prompt_ends(caller)
+    assert shown() == ("flow", "second", desk.moment().utc_s)
+    desk.prompt_ends(caller)
+    assert shown() == (None, None, None), "in a queue"
+
+
 # --- hours --------------------------------------------------------------------------------------------------------------
 HOLIDAYS = OpeningHours(
     timezone="UTC",
     week=(((0, 1440),),) * 7,
-    closed_on=frozenset({"2027-01-15"}),
     holidays=frozenset({"2027-01-15"}),
 )
 
