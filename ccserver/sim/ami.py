@@ -202,6 +202,7 @@ class VirtualAmi:
             channel.is_ours = True
             channel.caller_channel, channel.max_talk_s, channel.recording = join.caller_channel, join.max_talk_s, join.recording
             channel.is_kept = join.is_kept
+            channel.ordered_s = self._agenda.now_s
             self._dialplan.send((channel, Place.AGENT))
 
     def _spy(self, command_id: CommandId, spy: c.Command, is_told: bool) -> None:

@@ -138,6 +138,9 @@ class Channel:
     recording: str = ""
     # a supervisor's
     is_supervisor: bool = False
+    """It hears others; once it has a customer it is a leg like any other."""
+    ordered_s: float = 0.0
+    """When its join was ordered."""
     spies: str = ""
     """The name of the channel that it hears."""
     ears: Ears = Ears.NOBODY

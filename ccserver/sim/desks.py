@@ -267,6 +267,8 @@ class AgentAtDesk:
             self._miss()
         else:
             self._agenda.after(delay_s, self._pbx.answer, channel)
+            if channel.is_supervisor:
+                self._agenda.after(delay_s, self._hear, channel)
 
     def _miss(self) -> None:
         self.missed += 1
@@ -429,7 +431,9 @@ class AgentAtDesk:
             self._pbx.hang_up(channel)
 
     def ended(self, channel: Channel) -> None:
-        self._stop()
+        if channel.is_up:
+            # Else somebody was refused, and the talk that the phone is in goes on.
+            self._stop()
         if channel is self._customer_of or channel.partner is not None:
             self._back_to_held_customer()
         if channel is self._line:

@@ -394,11 +394,13 @@ class Dialplan:
         """Both leave what they are in. An unfinished place of theirs waits until the talk is over."""
         for channel in (caller, agent):
             is_in_talk = channel.bridge is not None and channel.bridge.kind is BridgeKind.TALK
-            if is_in_talk and not agent.is_supervisor:
+            # A supervisor takes over the talk that there was when it was ordered, and no later one.
+            if is_in_talk and not (agent.is_supervisor and channel.joined_s < agent.ordered_s):
                 self.steals += 1
             self._leave(channel)
             self.agi.break_off(channel)
             self._not_yet(channel)
+        agent.is_supervisor = False
         bridge = self._new_bridge(BridgeKind.TALK)
         caller.joined_s = self._agenda.now_s
         caller.is_up = caller.has_talked = agent.has_talked = True

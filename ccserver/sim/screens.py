@@ -9,13 +9,15 @@ from random import Random
 
 from ccserver.core import events as ev
 from ccserver.core.commands import Reply
-from ccserver.core.ids import AgentId, InteractionId, QueueId, RequestId
-from ccserver.core.settings import EVERYBODY, NumberMark, Settings
+from ccserver.core.ids import AgentId, InteractionId, QueueId, RequestId, WatchId
+from ccserver.core.settings import EVERYBODY, NumberMark, Settings, WatchMode
 from ccserver.core.state import CenterState, Presence
 from ccserver.core.transitions import InteractionState, Phase
 from ccserver.sim.agenda import Agenda
 
 FIRST_REQUEST = 1_000_000
+MARKED = "+15550000042"
+"""A number that supervisors mark."""
 
 Post = Callable[[ev.Event], None]
 Look = Callable[[], CenterState]
@@ -73,6 +75,9 @@ class Supervisor:
             self._hang_up,
             self._cancel_callback,
             self._record,
+            self._watch,
+            self._change_watch,
+            self._forget,
         )
 
     def work_until(self, until_s: float) -> None:
@@ -160,7 +165,7 @@ class Supervisor:
         mark = self._chance.choice((NumberMark.BLOCKED, NumberMark.VIP, None))
         self._post(
             ev.MarkNumberRequested(
-                request=self._requests.number(), number="+15550000042", mark=mark, note="simulated", by="sim"
+                request=self._requests.number(), number=MARKED, mark=mark, note="simulated", by="sim"
             )
         )
 
@@ -173,6 +178,36 @@ class Supervisor:
         interaction = self._chance.choice(talks) if talks else self._interaction()
         act = self._chance.choice(tuple(ev.RecordingAct))
         self._post(ev.RecordingRequested(request=self._requests.number(), interaction=interaction, act=act, by="sim"))
+
+    def _watch(self) -> None:
+        """At some phone: an agent, most often one who talks, or the next call of a queue."""
+        chance, is_next = self._chance, self._chance.random() < 0.3
+        talking = sorted(it.talk.agent for it in self._look().interactions.values() if it.talk is not None)
+        self._post(
+            ev.WatchRequested(
+                request=self._requests.number(),
+                phone=chance.choice(sorted(self._settings.phones)),
+                mode=chance.choice(tuple(WatchMode)),
+                agent=None if is_next else chance.choice(talking or sorted(self._settings.agents)),
+                queue=chance.choice(sorted(self._settings.queues)) if is_next else None,
+                by="sim",
+            )
+        )
+
+    def _forget(self) -> None:
+        """Somebody who calls just now asks to be erased, which has to wait, or who is only marked."""
+        live = sorted(it.caller_number for it in self._look().interactions.values() if it.caller_number is not None)
+        number = self._chance.choice([*live, MARKED])
+        self._post(ev.ForgetNumberRequested(request=self._requests.number(), number=number, by="sim"))
+
+    def _change_watch(self) -> None:
+        """Another mode, or the end."""
+        watch = self._chance.choice([*self._look().watches, WatchId(0)])
+        if self._chance.random() < 0.3:
+            self._post(ev.WatchStopRequested(request=self._requests.number(), watch=watch, by="sim"))
+        else:
+            mode = self._chance.choice(tuple(WatchMode))
+            self._post(ev.WatchModeRequested(request=self._requests.number(), watch=watch, mode=mode, by="sim"))
 
     def _cancel_callback(self) -> None:
         self._post(ev.CancelCallbackRequested(request=self._requests.number(), interaction=self._interaction(), by="sim"))

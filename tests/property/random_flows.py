@@ -13,7 +13,7 @@ from random_expressions import LITERALS, B, N, Pick, T, grown
 
 from ccserver.core.checksums import LENGTHS, Checksum
 from ccserver.core.expressions import Expression, Literal, Name, ValueType
-from ccserver.core.ids import AgentId, FlowId, HoursId, Language, LookUpId, NodeId, PromptId, QueueId, SkillId
+from ccserver.core.ids import AgentId, FlowId, HoursId, Language, LookUpId, NodeId, PromptId, QueueId, RoomId, SkillId
 from ccserver.core.ivr import as_shown
 from ccserver.core.settings import (
     EVERYBODY,
@@ -23,6 +23,7 @@ from ccserver.core.settings import (
     CallNode,
     Case,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -58,6 +59,8 @@ VARIABLES: Mapping[str, ValueType] = {"order": T, "who": T, "due": T, "amount": 
 PARAMETERS, GIVES = ("order", "amount"), ("who", "tally")
 """Of every flow that others call."""
 RESULTS = ("found", "gave_up")
+ROOMS = (RoomId("open"), RoomId("locked"))
+"""Conferences: into the second one gets with a PIN."""
 KNOWN: Mapping[str, ValueType] = {
     "caller.number": T,
     "caller.is_vip": B,
@@ -89,7 +92,7 @@ STAYING = (
     *("say", "menu", "collect", "secret", "branch", "hours", "look_up", "set", "call", "script", "survey") * 2,
     *("language", "choose_language", "message", "consent"),
 )
-LEADING = ("enqueue", "callback", "agent", "number", "message", "return", "extension", "hang_up")
+LEADING = ("enqueue", "callback", "agent", "number", "message", "return", "extension", "conference", "hang_up")
 """Kinds of nodes: with which the caller stays in the flow, and which lead out of it."""
 PIECES: Sequence[tuple[SpokenKind, ValueType]] = (
     (SpokenKind.DIGITS, T),
@@ -164,6 +167,7 @@ class _Author:
             "number": lambda: NumberNode(number="+34910000009", on_failure=self.way(self.exits.failure)),
             "return": lambda: ReturnNode(result=PromptId("goodbye")),
             "extension": lambda: ExtensionNode(extension="2000", say=self.silence_or_speech()),
+            "conference": lambda: ConferenceNode(conference=self.pick(ROOMS)),
             "hang_up": lambda: HangUpNode(say=self.silence_or_speech()),
         }
 

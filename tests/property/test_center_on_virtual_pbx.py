@@ -11,6 +11,8 @@ from dataclasses import replace
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+from rooms import with_rooms
+from supervising import SPARE, Supervising
 
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret
 from ccserver.core.events import (
@@ -43,7 +45,7 @@ SAMPLES = {strategy: full_center(AGENTS, strategy, wrap_up_s=5.0) for strategy i
 SAMPLE = SAMPLES[Strategy.LONGEST_IDLE]
 KEYS = ("*0", "*1", "*2", "*2", "*3", "*4", "*5", "*6", "*9", "*81#", "*", "1", "#")
 TARGETS = ("1000", "1001", "1002", "701", "702", "2000", "5550142", "5559999", "900123", "", "*", "77")
-EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60")) * 2 // 3
 FAULTY = Faults(lost_ratio=0.03, doubled_ratio=0.05, late_ratio=0.05, unanswered_ratio=0.03, action_timeout_s=2.0)
 QUIET_S = 600.0
 SOON = CallbackRules(offer_after_s=5.0, retry_after_s=20.0, keeps_s=120.0)
@@ -98,7 +100,7 @@ class Puppet:
             self.channels.remove(channel)
 
 
-class Story(RuleBasedStateMachine):
+class Story(Supervising, RuleBasedStateMachine):
     callers = Bundle("callers")
 
     @initialize(
@@ -108,13 +110,15 @@ class Story(RuleBasedStateMachine):
     )
     def begin(self, seed: int, faults: Faults, strategy: Strategy) -> None:
         sample = SAMPLES[strategy]
-        self.world = World(short_lived(sample.settings), seed=seed, pins=sample.pins, faults=faults, watch=verify)
+        self.world = World(with_rooms(short_lived(sample.settings)), seed=seed, pins=sample.pins, faults=faults, watch=verify)
+        self.pins = sample.pins
         self.strangers: list[Puppet] = []
         self.world.pbx.dialplan.outside = self.stranger
         self.agents = {agent: Puppet() for agent in sorted(SAMPLE.settings.agents)}
         self.phones = dict(zip(self.agents, sorted(SAMPLE.settings.phones), strict=False))
         for agent, phone in self.phones.items():
             self.world.pbx.phones[phone].person = self.agents[agent]
+        self.spare = self.world.pbx.phones[SPARE].person = Puppet()
         self.requests = 0
         self.mishaps = 0
         self.world.start()
@@ -272,7 +276,7 @@ class Story(RuleBasedStateMachine):
         return talking[number % len(talking)] if talking else None
 
     def ringing(self) -> list[Channel]:
-        everybody = [*self.agents.values(), *self.strangers]
+        everybody = [*self.agents.values(), *self.strangers, self.spare]
         return [channel for puppet in everybody for channel in puppet.channels if not channel.is_up]
 
     def somebody_answers(self) -> None:
@@ -564,6 +568,8 @@ class Story(RuleBasedStateMachine):
         assert not state.legs, f"legs left: {list(state.legs.values())}"
         assert not state.sessions, f"sessions left: {list(state.sessions.values())}"
         assert not state.outstanding, f"commands left: {dict(state.outstanding)}"
+        assert not state.watches, f"supervisions left: {list(state.watches.values())}"
+        assert not state.members, f"in a room: {list(state.members.values())}"
         left = {key: due_s for key, due_s in state.deadlines.items() if key[0] not in BY_THE_CLOCK}
         assert not left, f"deadlines left: {left}"
         assert not world.books.faults

@@ -23,7 +23,7 @@ from ccserver.core.flows import Flows
 from ccserver.core.ids import FlowId
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import FlowEnd
-from ccserver.core.settings import ConferenceNode, Flow, Node, Settings
+from ccserver.core.settings import Flow, Node, Settings
 from ccserver.core.state import Interaction
 from ccserver.sim.day import Unsound
 from ccserver.sim.wire import NO_FAULTS, Faults
@@ -140,7 +140,7 @@ def test_what_passes_the_check_is_what_was_written(some: list[Checked]) -> None:
 def test_every_kind_of_node_is_among_them(some: list[Checked]) -> None:
     read = [each.configuration.settings.flows for each in some if each.configuration is not None]
     kinds = {type(node) for every in read for flow in every.values() for node in flow.nodes.values()}
-    assert kinds == set(Node.__args__) - {ConferenceNode}  # type: ignore[attr-defined]
+    assert kinds == set(Node.__args__)  # type: ignore[attr-defined]
     assert any(len(every[MAIN].nodes) > 8 for every in read)
 
 

@@ -5,20 +5,20 @@ nothing is left.
 """
 
 import os
-from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from rooms import ROOM_DID, with_rooms
 
 from ccserver.core.commands import CollectSecret
 from ccserver.core.events import ConferenceAct, ConferenceCreated, ConferenceRequested, InvitationRequested, LoginRequested
-from ccserver.core.ids import FlowId, NodeId, PromptId, RequestId, RoomId
-from ccserver.core.settings import ConferenceNode, ConferenceSettings, DidSettings, Flow, NumberKind, Settings, Strategy
+from ccserver.core.ids import PromptId, RequestId, RoomId
+from ccserver.core.settings import ConferenceSettings, NumberKind, Strategy
 from ccserver.sim.channels import Asking, Channel
 from ccserver.sim.day import verify
 from ccserver.sim.dialplan import ROOM_PREFIX
-from ccserver.sim.full_sample import MAY_CALL, full_center
+from ccserver.sim.full_sample import full_center
 from ccserver.sim.wire import NO_FAULTS
 from ccserver.sim.world import World
 
@@ -26,27 +26,9 @@ SAMPLE = full_center(3, Strategy.LONGEST_IDLE, wrap_up_s=5.0)
 PHONES = sorted(SAMPLE.settings.phones)[:3]
 SPARE = SAMPLE.settings.phones[sorted(SAMPLE.settings.phones)[3]].number
 EXAMPLES = int(os.environ.get("CCSERVER_PROPERTY_EXAMPLES", "60")) // 2
-ROOM_DID = "977"
-ROOMS = {
-    RoomId("monday"): ConferenceSettings(
-        number="700", has_pin=True, has_moderator_pin=True, max_members=3, class_of_service=MAY_CALL
-    ),
-    RoomId("open"): ConferenceSettings(number="701", record=True),
-}
 MISHAPS_MAX = 3
 SETTLED_S = 200.0
 """Several readings of the PBX."""
-
-
-def with_rooms(given: Settings) -> Settings:
-    flow = Flow(start=NodeId("in"), nodes={NodeId("in"): ConferenceNode(conference=RoomId("monday"))})
-    return replace(
-        given,
-        conferences=ROOMS,
-        flows={**given.flows, FlowId("room"): flow},
-        dids={**given.dids, ROOM_DID: DidSettings(flow=FlowId("room"), language=given.default_language)},
-        content_hash=given.content_hash + "-rooms",
-    )
 
 
 class Person:

@@ -19,6 +19,7 @@ from ccserver.core.settings import (
     CallbackNode,
     CallNode,
     CollectNode,
+    ConferenceNode,
     ConsentNode,
     DoneNode,
     EnqueueNode,
@@ -44,6 +45,8 @@ from ccserver.core.settings import (
     SurveyNode,
 )
 
+PIN_HASH = f"scrypt$2$1$1${'A' * 22}==${'A' * 43}="
+"""Of no PIN: what opens a conference the virtual PBX says."""
 DID, HASTY_DID = "+34910000001", "+34910000002"
 PROMPTS = {name: {"en": f"The words of {name}", "es": f"Las palabras de {name}"} for name in ("hello", "goodbye")}
 STATEMENTS = {
@@ -107,6 +110,7 @@ def site(flows: Mapping[FlowId, Flow]) -> dict[str, Any]:
             DID: {"flow": str(MAIN), "language": "en", "hours": "office"},
             HASTY_DID: {"flow": "excuse", "language": "es"},
         },
+        "conferences": {"open": {"number": "700"}, "locked": {"number": "701", "pin_hash": PIN_HASH}},
         "sendable_flows": {"1": str(MAIN)},
         "databases": {"demo": {"url": "sqlite:////nowhere/demo.db"}},
         "look_ups": {
@@ -333,6 +337,7 @@ _NODES: Mapping[type[Any], Callable[[Any], dict[str, Any]]] = {
         "tries": node.tries,
     },
     ReturnNode: lambda node: {"return": node.result},
+    ConferenceNode: lambda node: {"conference": str(node.conference)},
     ExtensionNode: lambda node: {"extension": node.extension, "say": _said_if(node.say)},
     HangUpNode: lambda node: {"hang_up": True, "say": _said_if(node.say)},
 }

@@ -13,6 +13,8 @@ from ccserver.core.records import (
     AuditRecord,
     ConferenceMemberRecord,
     ConferenceRecord,
+    FlowEnd,
+    FlowRecord,
     InteractionRecord,
     MemberEnd,
     NoticeKind,
@@ -159,6 +161,7 @@ def test_a_caller_leaves_the_center_for_the_room() -> None:
     assert end.next is c.Next.ROOM
     (call,) = desk.kept(InteractionRecord)
     assert call.outcome is Outcome.CONFERENCE
+    assert [passage.end for passage in desk.kept(FlowRecord)] == [FlowEnd.TO_PEOPLE]
     desk.enters(caller)
     assert desk.inside() == [1]
     desk.tell(ev.LegEnded(leg=caller, cause=16))
