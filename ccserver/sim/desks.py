@@ -346,10 +346,13 @@ class AgentAtDesk:
 
     def joined(self, channel: Channel) -> None:
         self._stop()
+        if channel.place in (Place.OWN, Place.CALLED):
+            # Whatever becomes of other talks at this or another phone meanwhile.
+            self._agenda.after(length_s(self._chance, self._habits.own_call_s), self._pbx.hang_up, channel)
         if self._customer_of is not None and channel is not self._customer_of:
             self._talk = [self._agenda.after(self._chance.uniform(1.0, 10.0), self._join_them, self._customer_of, channel)]
         elif channel.place in (Place.OWN, Place.CALLED):
-            self._talk = [self._agenda.after(length_s(self._chance, self._habits.own_call_s), self._pbx.hang_up, channel)]
+            return
         elif self._is_consulting and channel.place is Place.DESK:
             self._talk = [self._agenda.after(self._chance.uniform(2.0, 20.0), self._end_consultation, channel)]
         else:

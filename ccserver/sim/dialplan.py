@@ -462,11 +462,12 @@ class Dialplan:
             bridge.members.remove(member)
             member.bridge = None
             member.is_held = False
-        self._in_any_order([LegLeftBridge(leg=member.leg, bridge=bridge.name) for member in leaving])
+        told: list[Event] = [LegLeftBridge(leg=member.leg, bridge=bridge.name) for member in leaving]
+        if bridge.kind is BridgeKind.CONFERENCE and channel.entry is not None and channel.place is Place.ROOM:
+            channel.is_muted = False
+            told.append(RoomLeft(leg=channel.leg, room=channel.entry.room))
+        self._in_any_order(told)
         if bridge.kind is BridgeKind.CONFERENCE:
-            if channel.entry is not None and channel.place is Place.ROOM:
-                channel.is_muted = False
-                self._wire.ami(RoomLeft(leg=channel.leg, room=channel.entry.room))
             self._left_conference(bridge)
         return [member for member in leaving if member is not channel]
 
@@ -502,7 +503,7 @@ class Dialplan:
             channel.place = Place.PARK
         self._soon(channel)
 
-    def _in_any_order(self, events: list[LegLeftBridge]) -> None:
+    def _in_any_order(self, events: list[Event]) -> None:
         """Events whose order the real one does not promise."""
         if len(events) > 1 and self._chance.random() < 0.5:
             events.reverse()

@@ -5,7 +5,8 @@ first, is rung first. The site has a menu of two questions (language, department
 queue of `STRAIGHT`, where calls need no menu; `NARROW` leads to a queue in which one caller may wait, `HASTY` to one that nobody
 serves and that gives its callers to the agents' queue after a second; in the queue of `TOGETHER` all phones ring; the customers of
 the queue of `JUDGED` are asked to judge the talk. `ORDERS` is a flow that asks for the four digits of an order, looks it up, and lets a
-script say the rest: what the systems of the site answer stands in `TOLD`.
+script say the rest: what the systems of the site answer stands in `TOLD`. Bob may supervise everybody; `ROOM` is a conference into which
+one gets with `ROOM_PIN`.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ PINS = {ANNS[0]: "9101", BOBS[0]: "9102"}
 FRIEND = "1008"
 """Whom agents call when they call a friend."""
 MENU, STRAIGHT, NARROW, HASTY, TOGETHER, JUDGED, ORDERS = "900", "901", "903", "904", "905", "906", "920"
+ROOM, ROOM_PIN = "700", "11"
 GOOD, SLOW, BROKEN = "4711", "5555", "6666"
 """Orders: one of which all goes well, one that is found after a while, one whose script raises. There are no others."""
 SLOW_S = 2.5
@@ -320,7 +322,60 @@ FLOWS: tuple[Script, ...] = (
 )
 """Callers who help themselves, and customers who are asked after the talk."""
 
-SCENARIOS = INBOUND + JOINS + FLOWS
+BOB_LISTENS = (CALLS_STRAIGHT, ANN_ANSWERS, _on(ANN, Seen.JOINED, BOB, Act.DIAL, "61101"))
+CALLER_LEAVES_LATER = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=6.0)
+WATCHED: tuple[Script, ...] = (
+    _script(
+        "supervisor listens, whispers, and goes",
+        TWO,
+        *BOB_LISTENS,
+        _on(ANN, Seen.JOINED, BOB, Act.PRESS, "5", after_s=3.0),
+        _on(ANN, Seen.JOINED, BOB, Act.HANG_UP, after_s=4.5),
+        CALLER_LEAVES_LATER,
+    ),
+    _script(
+        "supervisor barges in and stays until the customer leaves",
+        TWO,
+        CALLS_STRAIGHT,
+        ANN_ANSWERS,
+        _on(ANN, Seen.JOINED, BOB, Act.DIAL, "63101"),
+        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=4.0),
+        _on(CALLER, Seen.ENDED, BOB, Act.HANG_UP, after_s=2.0),
+    ),
+    _script(
+        "supervisor takes the customer over",
+        TWO,
+        *BOB_LISTENS,
+        _on(ANN, Seen.JOINED, BOB, Act.PRESS, "9", after_s=3.0),
+        CALLER_LEAVES_LATER,
+    ),
+    _script(
+        "agent hangs up while a supervisor hears",
+        TWO,
+        *BOB_LISTENS,
+        _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=3.0),
+        _on(ANN, Seen.ENDED, BOB, Act.HANG_UP, after_s=1.5),
+    ),
+    _script(
+        "agent goes into a room with a PIN and leaves",
+        ONE,
+        _at(0.1, ANN, Act.DIAL, f"60{ROOM}"),
+        _on(ANN, Seen.PIN, ANN, Act.PRESS, f"{ROOM_PIN}#"),
+        _on(ANN, Seen.PIN, ANN, Act.HANG_UP, after_s=5.0),
+    ),
+    _script(
+        "agent, colleague and customer confer, the colleague leaves",
+        TWO,
+        *ASKS_A_COLLEAGUE,
+        BOB_ANSWERS,
+        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*3", after_s=1.0),
+        _on(BOB, Seen.JOINED, BOB, Act.HANG_UP, nth=2, after_s=1.5),
+        _on(BOB, Seen.ENDED, CALLER, Act.HANG_UP, after_s=1.0),
+    ),
+)
+"""Somebody hears a talk, or more than two talk."""
+
+SCENARIOS = INBOUND + JOINS + FLOWS + WATCHED
 
 
 def _found(parameters: Mapping[str, Value]) -> Answer:

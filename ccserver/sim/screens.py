@@ -164,9 +164,7 @@ class Supervisor:
     def _mark(self) -> None:
         mark = self._chance.choice((NumberMark.BLOCKED, NumberMark.VIP, None))
         self._post(
-            ev.MarkNumberRequested(
-                request=self._requests.number(), number=MARKED, mark=mark, note="simulated", by="sim"
-            )
+            ev.MarkNumberRequested(request=self._requests.number(), number=MARKED, mark=mark, note="simulated", by="sim")
         )
 
     def _hang_up(self) -> None:

@@ -58,6 +58,12 @@ EXPECTED: dict[str, tuple[list[Outcome], list[str]]] = {
     "caller whose script fails is answered by an agent": ([ANSWERED], ["answered"]),
     "customer judges after the talk": ([ANSWERED], ["answered"]),
     "customer hangs up instead of judging": ([ANSWERED], ["answered"]),
+    "supervisor listens, whispers, and goes": ([ANSWERED], ["answered"]),
+    "supervisor barges in and stays until the customer leaves": ([ANSWERED], ["answered"]),
+    "supervisor takes the customer over": ([ANSWERED], ["answered"]),
+    "agent hangs up while a supervisor hears": ([ANSWERED], ["answered"]),
+    "agent goes into a room with a PIN and leaves": ([], []),
+    "agent, colleague and customer confer, the colleague leaves": ([ANSWERED], ["answered", "answered"]),
 }
 """Outcomes of calls and of all offers. Where two things happen in one instant, more than one is right."""
 IN_ONE_INSTANT = "caller leaves in the instant of the answer"
@@ -123,4 +129,4 @@ def test_each_story_has_a_name_and_a_recording_of_its_own() -> None:
     names = {script.name for script in SCENARIOS}
     assert names == EXPECTED.keys() | {IN_ONE_INSTANT}
     assert {script.file_name for script in SCENARIOS} | {"settings.jsonl"} == {path.name for path in TRACES.iterdir()}
-    assert len(names) == len(SCENARIOS) >= 33
+    assert len(names) == len(SCENARIOS) >= 39

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from ccserver.agi.secrets import hash_pin
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RingAgent
 from ccserver.core.events import (
     CallArrived,
@@ -31,7 +32,7 @@ from ccserver.core.events import (
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.traced import TracedStep, read_step
 from ccserver.lab.phones import Phone, PhoneFailed, PhoneProcess
-from ccserver.sim.scenarios import BROKEN, GOOD, SLOW, SLOW_S
+from ccserver.sim.scenarios import BROKEN, GOOD, ROOM, ROOM_PIN, SLOW, SLOW_S
 from ccserver.sim.script import START, Act, Script, ScriptStep, Seen
 from harness.center import AGENT_HZ, CALLER_HZ, Center, Site, password_of
 from harness.waiting import until
@@ -105,6 +106,8 @@ class StageSite(Site):
         whole["skills"]["spare"] = "Spare"  # which nobody has
         whole["flows"] |= FLOWS
         whole["dids"]["920"] = {"flow": "orders", "language": "en"}
+        whole["agents"]["102"]["supervisor"] = True
+        whole["conferences"] = {"team": {"number": ROOM, "pin_hash": hash_pin(ROOM_PIN)}}
         whole["scripts_dir"] = str(self._scripts())
         whole["look_ups"] = {
             "orders": {"python": "shop.order", "parameters": {"order": "text"}, "gives": {"status": "text"}, "timeout_s": 6}
