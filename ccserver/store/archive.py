@@ -312,7 +312,9 @@ def put_hold(connection: Connection, hold: Hold) -> bool:
     """False: it was held already, and the first reason stays."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     row = {each.name: getattr(hold, each.name) for each in fields(Hold)}
-    return connection.execute(insert(schema.recording_holds).values(row).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(schema.recording_holds).values(row).on_conflict_do_nothing()
+    # Asked for expressly: with PostgreSQL SQLAlchemy counts no inserted rows by itself.
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def drop_hold(connection: Connection, interaction: InteractionId) -> bool:
