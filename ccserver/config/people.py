@@ -320,8 +320,8 @@ _key = Text("a key of * and 1 to 3 digits", str, r"\*[0-9]{1,3}", 4, '"*1"')
 KEYS: Mapping[str, str] = {
     "release": "Let the customer go; a headset stays connected.",
     "transfer": "Transfer: the customer waits, and the number of the target is typed. In a consultation: hand the customer over.",
-    "consult": "Consult: the customer waits, and the number of the colleague is typed.",
-    "conference": "In a consultation: all three talk.",
+    "consult": "Consult: the customer waits, and the number of the colleague is typed. In a conference: the others talk on meanwhile.",
+    "conference": "In a consultation: all talk together.",
     "record": "Record from here on, where it is done on demand; or keep what was recorded from the start.",
     "pause_recording": "Pause the recording; again: go on.",
     "objection": "The customer objects: nothing more is recorded, and what was recorded of the call is deleted.",
