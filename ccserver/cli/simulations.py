@@ -107,7 +107,13 @@ def campaign(
     )
     gate = None if law is None else Law(law, Mode(mode), scenario, cap / 100.0)
     share = cap / 100.0 if gate is None else gate.rules.max_abandon
-    limits = Limits(max_abandoned=share, horizon_s=scenario.length_s, calls_per_agent=ratio)
+    limits = Limits(
+        max_abandoned=share,
+        false_positives=scenario.false_positives if gate is not None and gate.rules.counts_amd_errors else 0.0,
+        ring_timeout_s=scenario.ring_timeout_s,
+        horizon_s=scenario.length_s,
+        calls_per_agent=ratio,
+    )
     figures = Campaign(scenario, pacer(mode, limits), seed, gate=gate).run()
     refusals = {} if gate is None else dict(gate.refusals)
     click.echo(as_json({**asdict(figures), "refusals": refusals}) if is_json else _text(figures, refusals))
