@@ -14,7 +14,7 @@ from ccserver.core.dialer.view import Happened, Json, Limits, View, What, backed
 
 FORMAT = 1
 REFRESH_S = 15.0
-ROWS, ALL = 16, 10_000
+ROWS, ALL = 10, 10_000
 """New laws are prepared in so large pieces, one at each step."""
 LATE_S = 12.0
 """What detection may add to the ringing."""
