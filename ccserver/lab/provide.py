@@ -16,7 +16,7 @@ from ccserver.lab.asterisk_root import Report, to_stderr
 # A program, and the Debian package that has it.
 PROGRAMS = {"espeak-ng": "espeak-ng"}
 # Of these an installation may do without one; the tests try them all.
-OF_THE_TESTS = {"flac": "flac", "opusenc": "opus-tools", "dot": "graphviz"}
+OF_THE_TESTS = {"flac": "flac", "opusenc": "opus-tools", "dot": "graphviz", "pg_lsclusters": "postgresql"}
 
 
 class ProgramMissing(Exception):

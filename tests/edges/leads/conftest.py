@@ -1,6 +1,5 @@
-"""A database with its schema: SQLite in a temporary directory, and PostgreSQL where it is installed."""
+"""A database with its schema: SQLite in a temporary directory, or PostgreSQL, which `make provide` installs."""
 
-import importlib.util
 import os
 import pwd
 import shutil
@@ -42,8 +41,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server of our own, on a socket."""
-    if not PROGRAMS or importlib.util.find_spec("psycopg") is None:
-        pytest.skip("there is no PostgreSQL here (Debian: postgresql; Python: psycopg)")
+    assert PROGRAMS, "there is no PostgreSQL here; `make provide` installs it (Debian: postgresql)"
     folder = Path("/tmp") / f"ccserver-postgresql-{os.getpid()}"  # the path of a socket is short
     folder.mkdir(mode=0o700)
     owner: dict[str, Any] = {}
