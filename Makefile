@@ -21,7 +21,8 @@ run: .venv/run ## The same stack for phones of your own (SIP_ADDRESS, RUN_DIR, C
 
 test: .venv/dev ## Everything, the tests against a real Asterisk too
 	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target check provide
-	@$(MAKE) --no-print-directory -j2 --keep-going --output-sync=target behind e2e
+	@$(MAKE) --no-print-directory quick
+	@$(MAKE) --no-print-directory e2e
 
 check: lint formatted types layers ## What needs no test run
 
@@ -50,11 +51,6 @@ unit property simulation edges: .venv/dev ## One folder of tests
 
 quick: .venv/dev ## All tests without an Asterisk
 	@$(BIN)/pytest -n 2 $(QUICK)
-
-.PHONY: behind
-behind: .venv/dev
-# The quick ones beside the real calls, which mostly wait: with what those leave of the processors, and what failed kept apart.
-	@nice -n 10 $(BIN)/pytest -n 2 -o cache_dir=.pytest_cache/quick $(QUICK)
 
 e2e: .venv/dev provide ## The tests against a real Asterisk and real phones
 # Calls are real time, and the machine may be somebody else's for a moment: what failed is tried once more, alone and in

@@ -27,8 +27,6 @@ _QUIET_RMS = 150.0
 _SEEDS = 3
 """Slices that a prompt may be found by: a phone on a busy machine can be late to listen."""
 _LEAST_SLICES = 2
-_MOST_MISSED = 3
-"""In one place. What was cut short is not followed by its later slices however many may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,14 +171,14 @@ def _starts(search: _Search, template: _Template) -> list[int]:
 
 
 def _follow(search: _Search, template: _Template, start: int) -> Heard | None:
-    """How much of the prompt is there that begins at `start`; None: too little to say so. Slices may be missing in between: packets
-    were late."""
+    """How much of the prompt is there that begins at `start`; None: too little to say so. One slice may be missing in between: a
+    packet was lost."""
     shift, found, last, missed = 0, 0, 0, 0
     for at in sorted(template.slices):
         place = search.nearest(template.slices[at], start + at + shift)
         if place is None:
             missed += 1
-            if missed > _MOST_MISSED and found:
+            if missed > 1 and found:
                 break
             continue
         shift = place - at - start
