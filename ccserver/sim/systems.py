@@ -146,7 +146,7 @@ class VirtualSystems:
         kept = KeptRecording(interaction=number)
         if end is not OpenEnd.OPENED:
             return RecordingOpened(command=command_id, end=end, kept=kept, agents=agents)
-        path = f"/rec/.heard/{command_id.seq}-{command_id.index}"
+        path = f"/rec/.heard/{command_id.seq}-{command_id.place}"
         self.laid_ready.add(path)
         return RecordingOpened(
             command=command_id, end=end, kept=kept, agents=agents, path=path, duration_s=chance.uniform(5.0, 300.0)
