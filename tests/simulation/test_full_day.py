@@ -1,6 +1,8 @@
 """Days in a center that has everything: each strategy, agents at desks and on headsets, who hand calls on, ask colleagues, confer, call
 by themselves and move; supervisors who intervene; work without a line. Every step is sound, and the books balance at the end."""
 
+import os
+
 import pytest
 
 from ccserver.core.records import Outcome
@@ -40,6 +42,8 @@ HABITS = AgentHabits(
 )
 FAULTY = Faults(lost_ratio=0.005, doubled_ratio=0.01, late_ratio=0.01, unanswered_ratio=0.01)
 BREAKING = Mishaps(kills=2, breaks=2, crashes=1)
+SEEDS = int(os.environ.get("CCSERVER_SIMULATED_SEEDS", "1"))
+"""Days of each kind; more of them, of those that things break on twice as many, take minutes."""
 
 
 def a_day(
@@ -64,7 +68,7 @@ def a_day(
     return run_day(plan, seed=seed, checks_every=1)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("strategy", Strategy, ids=lambda strategy: strategy.value)
 def test_a_day_with_everything_ends_in_order(strategy: Strategy, seed: int) -> None:
     day = a_day(strategy, seed)
@@ -72,7 +76,7 @@ def test_a_day_with_everything_ends_in_order(strategy: Strategy, seed: int) -> N
     assert day.books.outcomes[Outcome.ANSWERED] > 20
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2 * SEEDS))
 @pytest.mark.parametrize("strategy", [Strategy.LONGEST_IDLE, Strategy.RING_ALL, Strategy.TIERS], ids=lambda s: s.value)
 @pytest.mark.parametrize("what", ["faults", "mishaps", "both"])
 def test_a_day_on_which_things_break_as_well_ends_in_order(strategy: Strategy, seed: int, what: str) -> None:

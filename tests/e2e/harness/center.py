@@ -92,8 +92,8 @@ PROMPTS_HZ = {
     "cc-conference-refused": 3770,
     "cc-conference-full": 3830,
     "cc-conference-locked": 3890,
-    "cc-conference-joined": 3410,
-    "cc-conference-left": 3470,
+    "cc-conference-joined": 3950,
+    "cc-conference-left": 805,
 }
 CALLER_HZ, AGENT_HZ = 620, 1030
 

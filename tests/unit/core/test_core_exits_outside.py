@@ -166,10 +166,13 @@ def test_silence_is_no_message() -> None:
     assert not desk.kept(MessageRecord) and desk.told(c.Say)[0].say == spoken("cc-goodbye")
 
 
-def test_a_session_that_breaks_asks_for_the_message_anew() -> None:
+def test_a_session_that_breaks_asks_for_the_message_anew_where_nothing_was_said() -> None:
     desk, caller, verb, _ = recording()
     desk.tell(ev.SessionClosed(session=verb.session))
     desk.arrive(caller)
+    (question,) = [each for each, command in desk.last if isinstance(command, c.MeasureMessage)]
+    assert not desk.told(c.RecordMessage), "it may be there already"
+    desk.tell(ev.MessageMeasured(command=question, duration_s=0.0))
     assert desk.told(c.RecordMessage)
 
 
