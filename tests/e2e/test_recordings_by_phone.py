@@ -1,6 +1,5 @@
 """A supervisor hears recordings on a real PBX: tones tell which one, and from where; all that is heard is on record before."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -75,7 +74,7 @@ async def a_call(floor: Floor, books: Ledger, name: str = "customer") -> int:
         await floor.agent("101")
     customer = await floor.customer(name=name)
     await floor.center.agent_is("101", "talking")
-    await floor.hears(name, "101", ms=2500) if name == "customer" else await asyncio.sleep(2.5)
+    await floor.hears(name, "101", ms=2500)
     await customer.hangup()
     await floor.center.agent_is("101", "ready", 12)
     await books.center.quiet()
