@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from ccserver.agi.numbers import Numbering, dialled, outside
 from ccserver.agi.wire import Request
-from ccserver.core.events import CallArrived, DeskOpened, FeatureDialled, OwnCallDialled, TransferAsked, WrapUpOpened
+from ccserver.core.events import CallArrived, DeskOpened, FeatureDialled, Heard, OwnCallDialled, TransferAsked, WrapUpOpened
 from ccserver.core.ids import Language, LegId, PhoneId, SessionId
 
 MAX_NAME_CHARS = 80
@@ -19,6 +19,8 @@ _MAX_CHANNEL_CHARS = 200
 _UNIQUEID = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
 _CHANNEL = re.compile(r"[^\x00-\x20\x7f\"\\,;|]+")
 _CODE = re.compile(r"[0-9*#]{1,32}")
+_HEARD = {"": Heard.NOTHING, "HUMAN": Heard.HUMAN, "MACHINE": Heard.MACHINE}
+"""AMDSTATUS; all others (NOTSURE, HANGUP) say that nobody knows."""
 _TO = re.compile(r"[0-9*#+]{1,40}")
 _DID = re.compile(r"\+?[0-9A-Za-z*#_-]{1,40}")
 _ABSENT = frozenset({"", "unknown", "anonymous", "unavailable", "restricted", "withheld", "private"})
@@ -101,6 +103,7 @@ def call_arrived(opening: Opening, session: SessionId, normalise: Callable[[str]
         caller_number=None if is_withheld else normalise(given) or given,
         number_as_given="" if is_withheld else given,
         caller_name=name,
+        heard=_HEARD.get(opening.query.get("heard", ""), Heard.UNSURE),
     )
 
 

@@ -56,6 +56,7 @@ PLACES = {
     Place.PARK: ("cc-agent", "park"),
     Place.DESK: ("cc-agent", "desk"),
     Place.LOOP: ("cc-call", "s"),
+    Place.CALLEE: ("cc-callee", "s"),
 }
 """Context and extension of each place in our dialplan; a conference's extension holds its room."""
 CONFERENCE_CONTEXT = "cc-conference"
@@ -85,6 +86,8 @@ _RECORDING = re.compile(r"/[A-Za-z0-9_./-]{1,300}")
 _ROOM = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _SOUND = re.compile(r"[A-Za-z0-9_./-]{1,300}")
 _DIGITS = re.compile(r"[0-9]{0,20}")
+_AMD = re.compile(r"[0-9]{1,6}(,[0-9]{1,6}){0,8}")
+"""From the initial silence to the longest word, in milliseconds and words; the tenth is the name of a sound file."""
 _LAMP = re.compile(r"[a-z]{1,20}-[A-Za-z0-9_-]{1,60}")
 _ACTION_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,18})-([0-9]{1,6})", re.ASCII)
 _NUMBER_LETTERS = frozenset("0123456789+*#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-")
@@ -158,6 +161,12 @@ def _dial(dial: DialOut) -> Iterator[tuple[str, str]]:
     if dial.place is Place.CONFERENCE:
         raise ActionRefused("nobody is called into a conference: they are sent there when they have answered")
     yield from _originate(dial)
+    if dial.place is Place.CALLEE:
+        if not dial.sound:
+            raise ActionRefused("nothing that says who called was found, and a callee without it would hear nothing")
+        yield "Variable", f"CC_FALLBACK_SOUND={_recording(dial.sound)}"
+        # A comma in the value would begin the next variable.
+        yield "Variable", f'CC_AMD="{_matching(_AMD, "amd", dial.amd)}"' if dial.amd else "CC_AMD="
 
 
 def _originate(call: RingAgent | DialOut | RingSupervisor) -> Iterator[tuple[str, str]]:
@@ -180,7 +189,7 @@ def _originate(call: RingAgent | DialOut | RingSupervisor) -> Iterator[tuple[str
     if not isinstance(call, RingSupervisor) and place is Place.JOIN:
         for name, value in _talk(call):
             yield "Variable", f"{name}={value}"
-    if place is not Place.LOOP:
+    if place not in {Place.LOOP, Place.CALLEE}:
         # What tells our legs from a customer's in the dialplan.
         yield "Variable", f"CC_LEG={leg}"
         # A phone's own transfer (REFER) dials here, not in the phones' context, where outside lines are.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ccserver.ami.actions import ROOM_PREFIX, command_of
 from ccserver.core.events import (
+    CalleeTold,
     EmergencyDialled,
     Event,
     LegAnswered,
@@ -311,6 +312,10 @@ def _parked(fields: Mapping[str, str], scene: Scene) -> Translated:
     return LegParked(leg=_leg(fields, scene))
 
 
+def _callee_told(fields: Mapping[str, str], scene: Scene) -> Translated:
+    return CalleeTold(leg=_leg(fields, scene))
+
+
 def _emergency(fields: Mapping[str, str], scene: Scene) -> Translated:
     # A channel's name is its endpoint's, a dash and eight hexadecimal digits.
     phone = PhoneId(_text(fields, "Channel").rpartition("-")[0])
@@ -355,6 +360,7 @@ def _measure(figures: Mapping[str, str], key: str) -> float:
 
 
 USER_EVENTS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
+    "CCCalleeTold": _callee_told,
     "CCEmergency": _emergency,
     "CCParked": _parked,
     "CCQuality": _quality,

@@ -234,6 +234,7 @@ class CallCenter:
             ev.LegParked: self._leg_parked,
             ev.LegMeasured: Quality(step).measured,
             ev.LegDigit: self._leg_digit,
+            ev.CalleeTold: self._callee_told,
             ev.LegsTransferred: self._legs_transferred,
             ev.LegStranded: self._leg_stranded,
             ev.LegEnded: self._leg_ended,
@@ -865,6 +866,9 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is not None and not self._is_with_caller(leg) and not self._is_asked(leg):
             self._leg_waits(leg)
+
+    def _callee_told(self, event: ev.CalleeTold) -> None:
+        self._heard(event.leg)
 
     def _is_asked(self, leg: Leg) -> bool:
         """It is in a session that goes on, and did not leave it: news of where it waited before are late, or told twice."""

@@ -187,6 +187,7 @@ class Place(Enum):
     PARK = "park"  # waits alone: LegParked
     DESK = "desk"  # an AGI session for an agent: DeskOpened
     LOOP = "loop"  # an AGI session for a customer: CallArrived
+    CALLEE = "callee"  # an AGI session for somebody whom a campaign calls: CallArrived
     CONFERENCE = "conference"  # of the room that was named
 
 
@@ -218,10 +219,13 @@ class RingAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialOut:
-    """Originate to somebody who is no agent of ours: the target of a transfer, a customer who is called back.
+    """Originate to somebody who is no agent of ours: the target of a transfer, a customer who is called back, or by a campaign.
 
     `to` is what Asterisk dials (`PJSIP/1009`, `PJSIP/+34911234567@carrier`). With `Place.JOIN` the fields from `caller_channel` on
     say with whom; with `Place.LOOP` the leg arrives as a customer's (CallArrived, with this leg).
+
+    With `Place.CALLEE` it arrives so too, and those from `amd` on are used: the arguments of AMD(), "" for none; and the prompt
+    that says who called, for the dialplan to play where nobody of ours is there. Without that nobody is called.
     """
 
     leg: LegId
@@ -234,6 +238,11 @@ class DialOut:
     caller_channel: str = ""
     recording: str = ""
     max_talk_s: float = 0.0
+    amd: str = ""
+    fallback: PromptId | None = None
+    language: Language | None = None
+    sound: str = ""
+    """The file of `fallback`, without ending: the edge finds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,13 @@ class LegDigit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalleeTold:
+    """Nobody of ours was there for a callee: the dialplan tells them who called, and hangs up."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegsTransferred:
     """A phone's own attended transfer (REFER with Replaces) is done: `transferee`, who talked with `transferrer`, now talks with
     `target`, whom the phone had called by its `second` leg. Any of them may be unknown to us."""
@@ -286,12 +293,22 @@ class RingEnded:
 
 
 # --- AGI sessions -----------------------------------------------------------------------------------------------------
+class Heard(Enum):
+    """What AMD() took a callee for."""
+
+    NOTHING = ""  # it was not asked
+    HUMAN = "human"
+    MACHINE = "machine"
+    UNSURE = "unsure"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallArrived:
     """A channel entered the inbound loop: a new call, or a known one that came back (same leg, new session).
 
     `caller_number` is E.164 where it could be read as a telephone number, else as given (bounded, printable); None means
-    withheld. `number_as_given` is what Asterisk delivered. `caller_name` is printable and bounded.
+    withheld. `number_as_given` is what Asterisk delivered. `caller_name` is printable and bounded. `heard` is of a callee
+    (`Place.CALLEE`), and told again when it comes back.
     """
 
     session: SessionId
@@ -301,6 +318,7 @@ class CallArrived:
     caller_number: str | None
     number_as_given: str
     caller_name: str
+    heard: Heard = Heard.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -812,6 +830,7 @@ Event = (
     | LegParked
     | LegMeasured
     | LegDigit
+    | CalleeTold
     | LegsTransferred
     | LegStranded
     | LegEnded

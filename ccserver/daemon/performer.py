@@ -23,6 +23,7 @@ from ccserver.core.commands import (
     LookUp,
     MeasureMessage,
     OpenRecording,
+    Place,
     RecordMessage,
     RedirectLegs,
     Reply,
@@ -125,6 +126,17 @@ class Performer:
         else:
             self._legs.perform(command_id, replace(command, sound=sound))
 
+    def _call(self, command_id: CommandId, command: DialOut) -> None:
+        """Nobody is called who would hear nothing where we are away."""
+        if command.fallback is None or command.language is None:
+            raise ValueError("a callee who cannot be told who called")
+        sound = self._find_sound(command.language, command.fallback)
+        if sound is None:
+            log.error("prompt.missing", prompt=command.fallback, language=command.language, mend="ccserver prompts render")
+            self._post(CommandFailed(command=command_id, reason=f"the prompt {command.fallback} is missing"))
+        else:
+            self._legs.perform(command_id, replace(command, sound=sound))
+
     def _route(self, command_id: CommandId, command: Command) -> None:
         match command:
             case Store(record=record):
@@ -133,6 +145,8 @@ class Performer:
                 self._keep_audit(command_id, record)
             case ControlRoom(what=RoomStep.ANNOUNCE):
                 self._announce(command_id, command)
+            case DialOut(place=Place.CALLEE):
+                self._call(command_id, command)
             case (
                 RingAgent()
                 | DialOut()

@@ -26,8 +26,10 @@ PLACES = {
     c.Place.PARK: Place.PARK,
     c.Place.DESK: Place.DESK,
     c.Place.LOOP: Place.INBOUND,
+    c.Place.CALLEE: Place.CALLEE,
     c.Place.CONFERENCE: Place.CONFERENCE,
 }
+CUSTOMERS = (c.Place.LOOP, c.Place.CALLEE)
 
 Originate = c.RingAgent | c.DialOut
 Action = (
@@ -133,7 +135,7 @@ class VirtualAmi:
             return
         person = phone.person if phone is not None else dialplan.outside(called)
         channel = dialplan.new_channel(called.removeprefix("PJSIP/"), Place.AGENT, person or NOBODY, phone, ring.leg)
-        channel.ring, channel.ring_command, channel.is_ours = ring, command_id, ring.place is not c.Place.LOOP
+        channel.ring, channel.ring_command, channel.is_ours = ring, command_id, ring.place not in CUSTOMERS
         channel.caller_channel, channel.max_talk_s, channel.recording = ring.caller_channel, ring.max_talk_s, ring.recording
         channel.first_entry_s = self._agenda.now_s
         self._wire.ami(LegStarted(leg=ring.leg, channel=channel.name))

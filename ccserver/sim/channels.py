@@ -18,6 +18,7 @@ from ccserver.core.commands import (
     Say,
     WaitUntil,
 )
+from ccserver.core.events import Heard
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import PhoneKind
@@ -49,6 +50,7 @@ class Place(Enum):
     """Where in the dialplan a channel is: context and, where that tells more, extension."""
 
     INBOUND = "cc-call"
+    CALLEE = "cc-callee"
     AGENT = "cc-agent,ring"
     PARK = "cc-agent,park"
     DESK = "cc-agent,desk"
@@ -117,6 +119,8 @@ class Channel:
     did: str = ""
     number: str | None = None
     caller_name: str = ""
+    heard: Heard = Heard.NOTHING
+    """Of a callee: what AMD() took it for."""
     # a phone's own
     digits: str = ""
     """Dialled: a feature code without its `*`, or a number."""

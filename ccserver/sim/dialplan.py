@@ -8,12 +8,14 @@ Bridge() goes on there afterwards; who is redirected leaves everything at once; 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import EndSession, Next
+from ccserver.core.commands import DialOut, EndSession, Next
 from ccserver.core.events import (
     CallArrived,
+    CalleeTold,
     DeskOpened,
     Event,
     FeatureDialled,
+    Heard,
     LegAnswered,
     LegEnded,
     LegEnteredBridge,
@@ -43,11 +45,16 @@ DIALPLAN_RETRY_S = 2.0
 """Music between two attempts to reach an absent daemon."""
 RING_PHONE_S = 30.0
 """How long a phone's own call rings."""
+AMD_S = (0.5, 5.0)
+TOLD_S = (0.5, 4.0)
+"""How long it may take to hear whether a human answered, and to say who called."""
+CUSTOMERS = (Place.INBOUND, Place.CALLEE)
 
 PACKETS_PER_S, MEASURED_PACKETS_MIN = 50, 250
 
 Opening = Callable[[SessionId], Event]
 Outside = Callable[[PhoneId], Person | None]
+Ear = Callable[[Channel], Heard]
 
 
 def nobody(_: PhoneId) -> Person | None:
@@ -55,8 +62,13 @@ def nobody(_: PhoneId) -> Person | None:
     return None
 
 
+def a_human(_: Channel) -> Heard:
+    """Everybody speaks like a human."""
+    return Heard.HUMAN
+
+
 class Dialplan:
-    """`outside` finds who answers what Asterisk dials over the trunk; None: the number does not exist."""
+    """`outside` finds who answers what Asterisk dials over the trunk; None: the number does not exist. `ear` is AMD()."""
 
     def __init__(
         self,
@@ -75,6 +87,7 @@ class Dialplan:
         self._wire = wire
         self._fallback_after_s = fallback_after_s
         self.outside: Outside = nobody
+        self.ear: Ear = a_human
         self.agi = VirtualAgi(
             agenda,
             chance,
@@ -99,6 +112,7 @@ class Dialplan:
         """How often a second Bridge() took somebody out of a live conversation: never, if the core is right."""
         self._openings: dict[Place, Callable[[Channel], Opening]] = {
             Place.INBOUND: _call_arrived,
+            Place.CALLEE: _call_arrived,
             Place.FEATURE: _feature_dialled,
             Place.AGENT: _wrap_up_opened,
             Place.DESK: _desk_opened,
@@ -107,6 +121,7 @@ class Dialplan:
         }
         self._places: dict[Place, Callable[[Channel], None]] = {
             Place.AGENT: self._run_bridge,
+            Place.CALLEE: self._meet_callee,
             Place.PARK: self._park,
             Place.CONFERENCE: self._confer,
             Place.SPY: self._spy,
@@ -217,6 +232,23 @@ class Dialplan:
         else:
             self._without_daemon(channel)
 
+    def _meet_callee(self, channel: Channel) -> None:
+        """AMD() first, where it was ordered and has not heard them yet."""
+        is_heard = channel.heard is not Heard.NOTHING
+        if is_heard or not isinstance(channel.ring, DialOut) or not channel.ring.amd:
+            self.ask_daemon(channel)
+        else:
+            channel.retry = self._agenda.after(self._chance.uniform(*AMD_S), self._callee_heard, channel)
+
+    def _callee_heard(self, channel: Channel) -> None:
+        channel.heard = self.ear(channel)
+        self.ask_daemon(channel)
+
+    def _tell_callee(self, channel: Channel) -> None:
+        """Nobody there: who called is played, and the call ends."""
+        self._wire.ami(CalleeTold(leg=channel.leg))
+        channel.retry = self._agenda.after(self._chance.uniform(*TOLD_S), self.end, channel, 16)
+
     def daemon_died(self) -> None:
         """Every socket closes."""
         self.agi.forget_all()
@@ -227,14 +259,14 @@ class Dialplan:
             # The daemon knew of the talk and kept the customer, who is no longer one who has talked.
             channel.has_talked = False
             self._later(channel, 0.01)
-        elif channel.place is Place.DESK:
+        elif channel.place in (Place.DESK, Place.CALLEE):
             self._later(channel, 0.01)
         else:
             self.end(channel, 16)
 
     def lose_session(self, channel: Channel) -> None:
         """One connection breaks, and the daemon is there: the loop brings the customer back."""
-        if channel.session is not None and channel.place is Place.INBOUND:
+        if channel.session is not None and channel.place in CUSTOMERS:
             self.agi.lose(channel)
 
     def _without_daemon(self, channel: Channel) -> None:
@@ -247,6 +279,8 @@ class Dialplan:
                 self._later(channel, DIALPLAN_RETRY_S)
         elif channel.place is Place.OWN and read_number(channel.digits)[1] is NumberKind.INTERNAL:
             self._dial(channel, channel.digits)
+        elif channel.place is Place.CALLEE:
+            self._tell_callee(channel)
         elif channel.place is not Place.INBOUND or channel.has_talked:
             self.end(channel, 16)
         elif now_s - channel.first_entry_s >= self._fallback_after_s:
@@ -271,7 +305,7 @@ class Dialplan:
 
     def _after_session(self, channel: Channel, ending: EndSession) -> None:
         """CC_NEXT was set and the session is over."""
-        if ending.next is Next.EXTENSION and channel.place is Place.INBOUND:
+        if ending.next is Next.EXTENSION and channel.place in CUSTOMERS:
             channel.place = Place.ELSEWHERE
             self._agenda.after(self._chance.uniform(5.0, 120.0), self.end, channel, 16)
         elif ending.next is Next.PARK and (channel.place is Place.FEATURE or channel.is_ours):
@@ -497,6 +531,8 @@ class Dialplan:
                 partner.partner = None
             self._agenda.after(self._chance.uniform(0.0005, 0.003), self.end, channel, 16)
             return
+        if channel.place is Place.CALLEE:
+            channel.place = Place.INBOUND  # who has talked is a customer like any other
         if channel.place is Place.CONFERENCE:
             channel.place = Place.AGENT if channel.is_ours else Place.INBOUND
         if channel.place is Place.AGENT and channel.is_kept:
@@ -521,6 +557,7 @@ def _call_arrived(channel: Channel) -> Opening:
         caller_number=channel.number,
         number_as_given=channel.number or "",
         caller_name=channel.caller_name,
+        heard=channel.heard if channel.place is Place.CALLEE else Heard.NOTHING,
     )
 
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from ccserver.agi.request import Script
 from ccserver.agi.server import OpenSession
-from ccserver.core.events import CallArrived, FeatureDialled, SessionClosed, WrapUpOpened
+from ccserver.core.events import CallArrived, FeatureDialled, Heard, SessionClosed, WrapUpOpened
 from ccserver.core.ids import LegId, PhoneId, SessionId
 
 
@@ -34,6 +34,27 @@ def test_a_call_arrives(desk: Desk) -> None:
         caller_name="Erika Muster",
     )
     assert _arrival(desk).session == "7-2"
+
+
+@pytest.mark.parametrize(
+    ("query", "heard"),
+    [
+        ("", Heard.NOTHING),
+        ("?heard=", Heard.NOTHING),
+        ("?heard=HUMAN", Heard.HUMAN),
+        ("?heard=MACHINE", Heard.MACHINE),
+        ("?heard=NOTSURE", Heard.UNSURE),
+        ("?heard=HANGUP", Heard.UNSURE),
+        ("?heard=human", Heard.UNSURE),
+        ("?heard=%00%22HUMAN", Heard.UNSURE),
+        ("?heard=" + "HUMAN" * 99, Heard.UNSURE),
+    ],
+)
+def test_what_was_heard_of_a_callee_is_one_of_few_words(desk: Desk, query: str, heard: Heard) -> None:
+    desk.connect().send(header(f"inbound{query}"))
+    (event,) = desk.take_events()
+    assert isinstance(event, CallArrived)
+    assert event.heard is heard
 
 
 def test_the_did_is_the_first_argument_or_the_dnid_or_nothing(desk: Desk) -> None:

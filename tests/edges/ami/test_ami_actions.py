@@ -72,6 +72,14 @@ DIAL = DialOut(
     ring_timeout_s=20.0,
     place=Place.LOOP,
 )
+CALLEE = replace(
+    DIAL,
+    place=Place.CALLEE,
+    amd="2500,1500,800,5000,100,50,3,256,5000",
+    fallback=PromptId("who-called"),
+    language=Language("en"),
+    sound="/prompts/en/who-called",
+)
 TO_LOOP = Move(leg=RING.caller, channel=RING.caller_channel, place=Place.LOOP)
 TO_DESK = Move(leg=RING.leg, channel="PJSIP/1001-00000002", place=Place.DESK)
 TO_ROOM = Move(leg=RING.leg, channel="PJSIP/1001-00000002", place=Place.CONFERENCE, room="17")
@@ -139,6 +147,31 @@ def test_somebody_who_is_called_back_arrives_as_a_customer() -> None:
     fields = the_action(DIAL)
     assert {("Context", "cc-call"), ("Exten", "s"), ("Channel", "PJSIP/+34911234567@carrier")} <= set(fields)
     assert [value for key, value in fields if key == "Variable"] == ["__FORWARD_CONTEXT=cc-forward"]
+
+
+def test_a_callee_brings_what_the_dialplan_says_to_them_where_nobody_is_there() -> None:
+    fields = the_action(CALLEE)
+    assert {("Context", "cc-callee"), ("Exten", "s"), ("Channel", "PJSIP/+34911234567@carrier")} <= set(fields)
+    assert [value for key, value in fields if key == "Variable"] == [
+        "__FORWARD_CONTEXT=cc-forward",
+        "CC_FALLBACK_SOUND=/prompts/en/who-called",
+        'CC_AMD="2500,1500,800,5000,100,50,3,256,5000"',
+    ]
+    assert ("Variable", "CC_AMD=") in the_action(replace(CALLEE, amd=""))
+
+
+@pytest.mark.parametrize(
+    "amd", ["x", "2500,", ",", "2500,1500\nAction: Logoff", '2500",A="1', "${SHELL(ls)}", "1," * 9 + "1", "1,,2"]
+)
+def test_only_numbers_are_given_to_the_detection_of_machines(amd: str) -> None:
+    with pytest.raises(ActionRefused, match="amd"):
+        actions_for(replace(CALLEE, amd=amd))
+
+
+@pytest.mark.parametrize("sound", ["", "prompts/en/who-called", "/prompts/../etc", "/prompts/a,b", "/prompts/${X}"])
+def test_nobody_is_called_who_would_hear_nothing(sound: str) -> None:
+    with pytest.raises(ActionRefused):
+        actions_for(replace(CALLEE, sound=sound))
 
 
 def test_the_target_of_a_transfer_is_joined_on_answer() -> None:

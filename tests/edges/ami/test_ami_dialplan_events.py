@@ -3,7 +3,7 @@
 import pytest
 
 from ccserver.ami.translate import Garbled, Scene, Spying, translate
-from ccserver.core.events import EmergencyDialled, LegMeasured, LegParked, LegsTransferred
+from ccserver.core.events import CalleeTold, EmergencyDialled, LegMeasured, LegParked, LegsTransferred
 from ccserver.core.ids import LegId, PhoneId
 from ccserver.core.records import Stream
 
@@ -24,6 +24,11 @@ def test_a_leg_is_parked_whoever_made_it() -> None:
     for uniqueid in ("ccpbx-000001-00000001", "1700000000.9"):
         told = translate({"Event": "UserEvent", "UserEvent": "CCParked", "Uniqueid": uniqueid}, SCENE)
         assert told == LegParked(leg=LegId("pbx", uniqueid))
+
+
+def test_a_callee_was_told_by_the_dialplan_who_called() -> None:
+    fields = {"Event": "UserEvent", "UserEvent": "CCCalleeTold", "Uniqueid": "ccpbx-000001-00000001"}
+    assert translate(fields, SCENE) == CalleeTold(leg=LegId("pbx", "ccpbx-000001-00000001"))
 
 
 @pytest.mark.parametrize(("channel", "phone"), [("PJSIP/1001-0000000a", PhoneId("PJSIP/1001")), ("PJSIP/1009-0000000a", None)])

@@ -1,6 +1,7 @@
 """What the journal gives back: the same center, and every record once more."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from ccserver.core.center import CallCenter
 from ccserver.core.commands import (
     CloseRecording,
     Command,
+    DialOut,
     Ears,
     HangUpLeg,
     KeepPrompt,
     MeasureMessage,
     OpenRecording,
+    Place,
     Say,
     SpeakInTalk,
     Store,
@@ -245,3 +248,47 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         MessageMeasured(command=CommandId(3, 6), duration_s=None),
     ]
     assert len(faults) == 7, "nobody waits for the other two"
+
+
+@pytest.mark.parametrize("sound", ["/prompts/en/who-called", None])
+def test_a_callee_is_called_with_the_sound_that_says_who_called_or_not_at_all(sound: str | None) -> None:
+    posted: list[Event] = []
+    sent: list[Command] = []
+
+    class Legs:
+        def perform(self, command_id: CommandId, command: Command) -> None:
+            sent.append(command)
+
+    performer = Performer(
+        sessions=BrokenEdge(),
+        legs=Legs(),
+        look_up=BrokenEdge().perform,
+        keep_prompt=BrokenEdge().perform,
+        recordings=BrokenEdge().perform,
+        measure_message=BrokenEdge().perform,
+        find_sound=lambda language, prompt: sound,
+        keep=lambda number, record: None,
+        keep_audit=lambda number, record: None,
+        speak=BrokenEdge().perform,
+        reply=lambda reply: None,
+        post=posted.append,
+        count_fault=lambda: None,
+    )
+    dial = DialOut(
+        leg=LEG,
+        interaction=InteractionId(1),
+        to=PhoneId("PJSIP/+34911234567@carrier"),
+        number=None,
+        name="",
+        ring_timeout_s=20.0,
+        place=Place.CALLEE,
+        fallback=PromptId("who-called"),
+        language=Language("en"),
+    )
+    performer.perform(CommandId(4, 0), dial)
+    if sound is None:
+        assert not sent
+        assert posted == [CommandFailed(command=CommandId(4, 0), reason="the prompt who-called is missing")]
+    else:
+        assert sent == [replace(dial, sound=sound)]
+        assert not posted

@@ -1,5 +1,6 @@
 """Where legs can be sent on the virtual PBX, and what is told of it there."""
 
+import pytest
 from pbx_bench import OTHER_PHONE, PHONE, Bench, Somebody, kinds, one
 
 from ccserver.core.commands import (
@@ -20,12 +21,14 @@ from ccserver.core.commands import (
 )
 from ccserver.core.events import (
     CallArrived,
+    CalleeTold,
     CommandDone,
     CommandFailed,
     DeskOpened,
     EmergencyDialled,
     Event,
     FeatureDialled,
+    Heard,
     LegDigit,
     LegEnded,
     LegEnteredBridge,
@@ -335,6 +338,67 @@ def test_a_customer_who_is_called_arrives_with_the_leg_that_was_given() -> None:
     events = bench.run(0.1)
     assert one(events, CallArrived).leg == LegId("pbx", "ccpbx-000001-00000077")
     assert one(events, RingEnded).is_ok
+
+
+def callee(bench: Bench, **changes: object) -> tuple[Somebody, Channel]:
+    """Somebody whom a campaign calls, and who has just answered."""
+    person = Somebody()
+    bench.pbx.dialplan.outside = lambda to: person
+    bench.perform(dial_out(Place.CALLEE, sound="/prompts/en/who-called", **changes))
+    bench.run(0.1)
+    assert person.channel is not None
+    bench.pbx.answer(person.channel)
+    return person, person.channel
+
+
+def test_a_callee_arrives_with_what_was_heard_of_them() -> None:
+    bench = Bench()
+    _, channel = callee(bench)
+    arrived = one(bench.run(0.1), CallArrived)
+    assert (arrived.leg, arrived.heard) == (channel.leg, Heard.NOTHING)
+    bench = Bench()
+    bench.pbx.dialplan.ear = lambda channel: Heard.MACHINE
+    callee(bench, amd="2500,1500,800,5000")
+    assert not [event for event in bench.run(0.1) if isinstance(event, CallArrived)], "AMD() takes its time"
+    assert one(bench.run(6.0), CallArrived).heard is Heard.MACHINE
+
+
+def test_a_callee_who_has_talked_is_a_customer_like_any_other() -> None:
+    bench = Bench()
+    _, channel = callee(bench)
+    bench.run(0.1)
+    agent = parked(bench, channel)
+    bench.perform(join(agent, channel))
+    bench.run(0.1)
+    assert talk_with(channel) is agent
+    bench.pbx.hang_up(agent)
+    assert one(bench.run(0.1), CallArrived).leg == channel.leg
+    bench.wire.is_agi_open = False
+    bench.pbx.dialplan.daemon_died()
+    events = bench.run(1.0)
+    assert not [event for event in events if isinstance(event, CalleeTold | LegEnded)], "the music of those who wait"
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_callee_without_the_daemon_is_told_who_called_and_let_go(is_early: bool) -> None:
+    bench = Bench()
+    bench.wire.is_agi_open = not is_early
+    person, _ = callee(bench)
+    bench.run(0.1)
+    if not is_early:
+        bench.wire.is_agi_open = False
+        bench.pbx.dialplan.daemon_died()
+    bench.run(5.0)
+    assert [type(event) for event in bench.events if isinstance(event, CalleeTold | LegEnded)] == [CalleeTold, LegEnded]
+    assert person.heard[-1] == "ended"
+
+
+def test_a_callee_whose_connection_broke_comes_back() -> None:
+    bench = Bench()
+    _, channel = callee(bench)
+    bench.run(0.1)
+    bench.pbx.dialplan.lose_session(channel)
+    assert one(bench.run(0.1), CallArrived).leg == channel.leg
 
 
 def test_a_number_that_does_not_exist_ends_at_once() -> None:
