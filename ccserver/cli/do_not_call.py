@@ -9,8 +9,9 @@ from ccserver.cli.dialling import Dialling, dialling, shown_at
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, table
 from ccserver.cli.shelves import who
+from ccserver.core.records import DoNotCallSource
 from ccserver.store import audit, do_not_call
-from ccserver.store.do_not_call import Listed, Source
+from ccserver.store.do_not_call import Listed
 from ccserver.store.lead_phones import BadNumber, as_digits
 from ccserver.store.registers import RegisterHit, Registers
 
@@ -29,7 +30,12 @@ def do_not_call_group() -> None:
 @at_a_place
 @click.argument("number")
 @_campaign
-@click.option("--source", type=click.Choice([each.value for each in Source]), default=Source.REQUEST.value, show_default=True)
+@click.option(
+    "--source",
+    type=click.Choice([each.value for each in DoNotCallSource]),
+    default=DoNotCallSource.REQUEST.value,
+    show_default=True,
+)
 @click.option("--note", default="", help="For people: at most 200 characters.")
 def add(place: Place, number: str, campaign: str | None, source: str, note: str) -> None:
     """Put NUMBER on the list: nobody calls it from now on."""
@@ -40,7 +46,7 @@ def add(place: Place, number: str, campaign: str | None, source: str, note: str)
             told,
             is_listed=True,
             campaign=campaign,
-            source=Source(source),
+            source=DoNotCallSource(source),
             note=note,
             by=who(),
             vault=desk.vault,
@@ -64,7 +70,7 @@ def remove(place: Place, number: str, campaign: str | None) -> None:
             told,
             is_listed=False,
             campaign=campaign,
-            source=Source.REQUEST,
+            source=DoNotCallSource.REQUEST,
             note="",
             by=who(),
             vault=desk.vault,
@@ -95,8 +101,9 @@ def find(place: Place, number: str) -> None:
 def _found_lines(number: str, found: Sequence[Listed], hits: Sequence[RegisterHit]) -> Iterator[str]:
     for each in found:
         where = f"for {each.campaign}" if each.campaign else "for all campaigns"
+        call = f", call {each.interaction}" if each.interaction is not None else ""
         note = f" ({safe(each.note)})" if each.note else ""
-        yield f"{number} is on the list {where}: {each.source.value}, {shown_at(each.at)} UTC, {safe(each.by)}{note}"
+        yield f"{number} is on the list {where}: {each.source.value}, {shown_at(each.at)} UTC, {safe(each.by)}{call}{note}"
     for hit in hits:
         yield f"{number} is in the register {hit.name} as of {hit.as_of}"
 
@@ -150,7 +157,7 @@ def _import(desk: Dialling, file: Path, campaign: str | None, note: str) -> tupl
 
     def put() -> int:
         with desk.store.engine.begin() as connection:
-            count = do_not_call.add(connection, batch, source=Source.IMPORT, by=who(), campaign=campaign, note=note)
+            count = do_not_call.add(connection, batch, source=DoNotCallSource.IMPORT, by=who(), campaign=campaign, note=note)
         batch.clear()
         return count
 

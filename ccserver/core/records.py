@@ -10,6 +10,7 @@ from enum import Enum
 
 from ccserver.core.ids import (
     AgentId,
+    CampaignId,
     DispositionId,
     FlowId,
     InteractionId,
@@ -617,6 +618,28 @@ class SurveyRecord:
     at_utc_s: float
 
 
+class DoNotCallSource(Enum):
+    """How somebody told us that a number is not to be called."""
+
+    KEYPAD = "keypad"
+    DISPOSITION = "disposition"
+    REQUEST = "request"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoNotCallRecord:
+    """`number` (E.164) is not to be called, for `campaign` or, None, for all of them. An entry that is there already stays as it was, and
+    one that somebody took off the list later does not come back by a replay. `by` is who put it there: `flow main`, `agent 101`."""
+
+    number: str
+    campaign: CampaignId | None
+    source: DoNotCallSource
+    at_utc_s: float
+    by: str
+    interaction: InteractionId | None
+
+
 Record = (
     InteractionRecord
     | SegmentRecord
@@ -641,4 +664,5 @@ Record = (
     | QualityRecord
     | ConferenceRecord
     | ConferenceMemberRecord
+    | DoNotCallRecord
 )

@@ -19,6 +19,7 @@ from ccserver.core.records import (
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
+    DoNotCallRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -211,13 +212,28 @@ def tell_record(record: Record) -> None:
                 outcome=record.end.value,
                 duration_s=round(record.duration_s, 3),
             )
-        case ConsentRecord():
-            log.info("consent.told", interaction=record.interaction, answer=record.kind.value)
+        case ConsentRecord() | ObjectionRecord() | DoNotCallRecord():
+            _tell_wish(record)
         case QualityRecord():
             log.debug("leg.measured", interaction=record.interaction, leg=record.leg.uniqueid, mos=round(record.mos, 2))
-        case ObjectionRecord():
-            log.info("recording.objected", interaction=record.interaction, agent=record.agent)
         case NoticeRecord():
             log.debug("notice", interaction=record.interaction, kind=record.kind.value)
         case _:
             assert_never(record)
+
+
+def _tell_wish(record: ConsentRecord | ObjectionRecord | DoNotCallRecord) -> None:
+    match record:
+        case ConsentRecord():
+            log.info("consent.told", interaction=record.interaction, answer=record.kind.value)
+        case ObjectionRecord():
+            log.info("recording.objected", interaction=record.interaction, agent=record.agent)
+        case DoNotCallRecord():
+            log.info(
+                "do_not_call.asked",
+                interaction=record.interaction,
+                caller=record.number,
+                campaign=record.campaign,
+                source=record.source.value,
+                by=record.by,
+            )

@@ -6,18 +6,21 @@ key like that of a person, so that who has the database alone cannot try all num
 
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from ccserver.core.dialer.gate import E164
+from ccserver.core.ids import InteractionId
+from ccserver.core.records import DoNotCallSource
 from ccserver.store import audit, schema
 from ccserver.store.lead_schema import do_not_call
 from ccserver.store.persons import NUMBER, Sealer, lock
-from ccserver.store.vault import NoMasterKey, Person, Vault
+from ccserver.store.vault import BadSeal, NoMasterKey, Person, Vault
 
 ALL = ""
 """In the place of a campaign's name."""
@@ -26,15 +29,7 @@ ASKED_AT_ONCE = 400
 _HASHED = "hash:v1:"
 _KEY_OWNER = "d0d0d0d0d0d0d0d0"
 """The row of `persons` whose key makes the hashes: no person, but rotated and proven like one."""
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _CAMPAIGN = re.compile(r"[a-z0-9_.-]{0,60}", re.ASCII)
-
-
-class Source(Enum):
-    KEYPAD = "keypad"
-    DISPOSITION = "disposition"
-    REQUEST = "request"
-    IMPORT = "import"
 
 
 class BadEntry(Exception):
@@ -47,10 +42,12 @@ class Listed:
 
     number: str | None
     campaign: str | None
-    source: Source
+    source: DoNotCallSource
     at: datetime
     by: str
     note: str
+    interaction: InteractionId | None = None
+    """In which they asked."""
 
 
 class Hasher:
@@ -107,7 +104,7 @@ def add(
     connection: Connection,
     numbers: Sequence[str],
     *,
-    source: Source,
+    source: DoNotCallSource,
     by: str,
     campaign: str | None = None,
     note: str = "",
@@ -133,9 +130,36 @@ def add(
     return added
 
 
+def keep(connection: Connection, entries: Iterable[Mapping[str, Any]], vault: Vault | None) -> int:
+    """Entries that the core told (`rows`), in the transaction that writes its records; how many were not there.
+
+    Of a number whose person was erased the hash is enough.
+    """
+    lock(connection)
+    hashes = _hashes_if_any(connection, vault)
+    added = 0
+    for entry in entries:
+        if hashes is not None:
+            there = (do_not_call.c.number == hashes.of(entry["number"]), do_not_call.c.campaign == entry["campaign"])
+            if connection.execute(select(do_not_call.c.number).where(*there)).first() is not None:
+                continue
+        insert_of = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = insert_of(do_not_call).values(**entry).on_conflict_do_nothing(index_elements=["number", "campaign"])
+        added += connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    return added
+
+
+def _hashes_if_any(connection: Connection, vault: Vault | None) -> Hasher | None:
+    """Without the key, or with a damaged one, the number is put on the list once more: that nobody is called does not wait for a key."""
+    try:
+        return hasher(connection, vault)
+    except (NoMasterKey, BadSeal):
+        return None
+
+
 def _require(numbers: Iterable[str], campaign: str | None, note: str) -> None:
     for number in numbers:
-        if not _E164.fullmatch(number):
+        if not E164.fullmatch(number):
             raise BadEntry(f"{number[:40]!r} is no number in E.164, for example +34600111222")
     if not _CAMPAIGN.fullmatch(campaign or ""):
         raise BadEntry("a campaign is named by at most 60 lower-case letters, digits and . _ -")
@@ -155,7 +179,7 @@ def by_hand(
     *,
     is_listed: bool,
     campaign: str | None,
-    source: Source,
+    source: DoNotCallSource,
     note: str,
     by: str,
     vault: Vault | None,
@@ -229,10 +253,11 @@ def _listed(row: Any) -> Listed:
     return Listed(
         number=None if row.number.startswith(_HASHED) else row.number,
         campaign=row.campaign or None,
-        source=Source(row.source),
+        source=DoNotCallSource(row.source),
         at=row.at,
         by=row.by,
         note=row.note,
+        interaction=row.interaction,
     )
 
 

@@ -117,6 +117,7 @@ do_not_call = Table(
     Column("at", UtcTime(), nullable=False),
     Column("by", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("interaction", BigInteger, nullable=True),
     Index(None, "at"),
 )
 """`campaign` empty: all of them. `number`: E.164, or what is left of it after an erasure (`do_not_call.Hasher`)."""

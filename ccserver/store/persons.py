@@ -51,7 +51,7 @@ class Sealer:
     what was written of them before stays closed."""
 
     def __init__(self, vault: Vault, on_damaged: Callable[[BadSeal], None] | None = None) -> None:
-        self._vault = vault
+        self.vault = vault
         self._on_damaged = on_damaged
         self._kept: dict[tuple[str, str, str], Person] = {}
 
@@ -90,7 +90,7 @@ class Sealer:
         return self.find(connection, [number]).get(number) or self._make(connection, number)
 
     def find(self, connection: Connection, numbers: Iterable[str]) -> dict[str, Person]:
-        by_index = {index: number for number in numbers for index in self._vault.indexes(number)}
+        by_index = {index: number for number in numbers for index in self.vault.indexes(number)}
         found: dict[str, Person] = {}
         indexes = list(by_index)
         for first in range(0, len(indexes), ASKED_AT_ONCE):
@@ -110,17 +110,17 @@ class Sealer:
         if known is None:
             if len(self._kept) >= KEPT_MAX:
                 del self._kept[next(iter(self._kept))]
-            known = self._kept[person, key_id, wrapped] = self._vault.unwrap(person, key_id, wrapped)
+            known = self._kept[person, key_id, wrapped] = self.vault.unwrap(person, key_id, wrapped)
         return known
 
     def _make(self, connection: Connection, number: str) -> Person:
-        person = self._vault.new_person()
+        person = self.vault.new_person()
         connection.execute(
             schema.persons.insert().values(
                 id=person.id,
-                number_index=self._vault.index(number),
-                key_id=self._vault.key_id,
-                wrapped_key=self._vault.wrap(person),
+                number_index=self.vault.index(number),
+                key_id=self.vault.key_id,
+                wrapped_key=self.vault.wrap(person),
                 number=person.seal(number, NUMBER),
                 created_at=datetime.now(UTC),
                 erased_at=None,

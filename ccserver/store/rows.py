@@ -6,6 +6,7 @@ from typing import assert_never
 
 from sqlalchemy import Table
 
+from ccserver.core.dialer.gate import E164
 from ccserver.core.ids import CommandId
 from ccserver.core.records import (
     AgentStateRecord,
@@ -14,6 +15,7 @@ from ccserver.core.records import (
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
+    DoNotCallRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -33,7 +35,7 @@ from ccserver.core.records import (
     VisitRecord,
     WatchRecord,
 )
-from ccserver.store import schema
+from ccserver.store import lead_schema, schema
 
 Cell = str | int | float | bool | datetime | None
 Row = dict[str, Cell]
@@ -53,7 +55,10 @@ def text(value: str | None) -> str | None:
 
 
 def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
-    """The table and the row of one record. Raises ValueError or OverflowError for a time that is none."""
+    """The table and the row of one record, with its key (which the table may not keep).
+
+    Raises ValueError or OverflowError for a time that is none, or a number that is none.
+    """
     seq, index = command
     row: Row = {"run": run, "seq": seq, "command_index": index}
     match record:
@@ -147,19 +152,8 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "side": record.side.value,
             }
             return schema.recordings, row
-        case ConsentRecord():
-            row |= {
-                "interaction": record.interaction,
-                "kind": record.kind.value,
-                "language": text(record.language),
-                "flow": text(record.flow),
-                "node": text(record.node),
-                "at": utc(record.at_utc_s),
-            }
-            return schema.consents, row
-        case ObjectionRecord():
-            row |= {"interaction": record.interaction, "agent": text(record.agent), "at": utc(record.at_utc_s)}
-            return schema.objections, row
+        case ConsentRecord() | ObjectionRecord():
+            return _of_consent(record, row)
         case QualityRecord():
             received, sent = record.received, record.sent
             row |= {
@@ -314,8 +308,38 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "at": utc(record.at_utc_s),
             }
             return schema.survey_answers, row
+        case DoNotCallRecord():
+            return lead_schema.do_not_call, row | _not_called(record)
         case _:
             assert_never(record)
+
+
+def _not_called(record: DoNotCallRecord) -> Row:
+    if E164.fullmatch(record.number) is None:
+        raise ValueError("what is put on the list of those that are not called is no number in E.164")
+    return {
+        "number": record.number,
+        "campaign": record.campaign or "",
+        "source": record.source.value,
+        "at": utc(record.at_utc_s),
+        "by": text(record.by),
+        "note": "",
+        "interaction": record.interaction,
+    }
+
+
+def _of_consent(record: ConsentRecord | ObjectionRecord, row: Row) -> tuple[Table, Row]:
+    if isinstance(record, ObjectionRecord):
+        told: Row = {"interaction": record.interaction, "agent": text(record.agent), "at": utc(record.at_utc_s)}
+        return schema.objections, row | told
+    return schema.consents, row | {
+        "interaction": record.interaction,
+        "kind": record.kind.value,
+        "language": text(record.language),
+        "flow": text(record.flow),
+        "node": text(record.node),
+        "at": utc(record.at_utc_s),
+    }
 
 
 def _of_conference(record: ConferenceRecord | ConferenceMemberRecord, row: Row) -> tuple[Table, Row]:

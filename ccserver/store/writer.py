@@ -9,7 +9,7 @@ again with growing pauses. The journal keeps the inputs of what is not written y
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -21,7 +21,7 @@ from sqlalchemy.sql.dml import Insert
 
 from ccserver.core.ids import CommandId
 from ccserver.core.records import NoticeRecord, Record
-from ccserver.store import chain, schema
+from ccserver.store import chain, do_not_call, lead_schema, schema
 from ccserver.store.persons import Sealer
 from ccserver.store.rows import Cell, Row, row_of
 
@@ -208,9 +208,14 @@ class Writer:
             tables.setdefault(table, []).append(row)
             reached[told.run] = max(told.command, reached.get(told.run, told.command))
         written: dict[str, int] = {}
+        not_called = tables.pop(lead_schema.do_not_call, [])
         with self._engine.begin() as connection:
-            if self._sealer is not None:
-                self._seal(self._sealer, connection, tables, reached)
+            if self._sealer is not None or not_called:
+                is_new = _novelty(connection, reached)
+                if self._sealer is not None:
+                    self._sealer.seal(connection, tables, is_new)
+                for run, count in self._keep(connection, [row for row in not_called if is_new(row)]).items():
+                    written[run] = count
             for table, told_rows in tables.items():
                 rows = chain.extend(connection, told_rows) if table is schema.audit else told_rows
                 for run in reached:
@@ -225,16 +230,14 @@ class Writer:
                 if told.is_awaited:
                     self._on_committed(told.command)
 
-    def _seal(
-        self, sealer: Sealer, connection: Connection, tables: dict[Table, list[Row]], reached: dict[str, CommandId]
-    ) -> None:
-        places = {run: connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none() for run in reached}
-
-        def is_new(row: Row) -> bool:
-            place = places[str(row["run"])]
-            return place is None or (row["seq"], row["command_index"]) > (place.applied_seq, place.applied_index)
-
-        sealer.seal(connection, tables, is_new)
+    def _keep(self, connection: Connection, rows: Sequence[Row]) -> dict[str, int]:
+        """Put numbers on the list of those that are not called, which keeps no keys of ours; how many of each run were not there."""
+        added: dict[str, int] = {}
+        vault = None if self._sealer is None else self._sealer.vault
+        for run in dict.fromkeys(str(row["run"]) for row in rows):
+            entries = [{name: cell for name, cell in row.items() if name not in KEY} for row in rows if row["run"] == run]
+            added[run] = do_not_call.keep(connection, entries, vault)
+        return added
 
     def _insert(self, connection: Connection, table: Table, rows: list[Row]) -> int:
         if connection.dialect.name != "sqlite":
@@ -249,6 +252,17 @@ class Writer:
             text = self._sqlite_inserts[table] = str(compiled)
         values = [tuple([_sqlite_cell(cell) if cell.__class__ is datetime else cell for cell in row.values()]) for row in rows]
         return connection.exec_driver_sql(text, values, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def _novelty(connection: Connection, runs: Iterable[str]) -> Callable[[Row], bool]:
+    """Whether a row can be one that was never written."""
+    places = {run: connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none() for run in runs}
+
+    def is_new(row: Row) -> bool:
+        place = places[str(row["run"])]
+        return place is None or (row["seq"], row["command_index"]) > (place.applied_seq, place.applied_index)
+
+    return is_new
 
 
 def _sqlite_cell(cell: Cell) -> Cell:

@@ -21,6 +21,7 @@ from ccserver.core.records import (
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
+    DoNotCallRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -169,6 +170,9 @@ class CenterMetrics:
         self._consents = Counter(
             "ccserver_recording_consents", "Customers who were told or asked about recording.", ["answer"], registry=registry
         )
+        self._not_called = Counter(
+            "ccserver_do_not_call", "People who asked not to be called, by where they said so.", ["source"], registry=registry
+        )
         self._mos = Histogram(
             "ccserver_leg_mos",
             "Estimated quality (MOS, 1 to 5) of legs that are over, of the worse direction.",
@@ -238,7 +242,7 @@ class CenterMetrics:
                 self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
             case SurveyRecord():
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
-            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord():
+            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord() | DoNotCallRecord():
                 self._count_more(record)
             case QualityRecord():
                 self._mos.labels(record.side.value).observe(record.mos)
@@ -249,7 +253,7 @@ class CenterMetrics:
             case _:
                 assert_never(record)
 
-    def _count_more(self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord) -> None:
+    def _count_more(self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord | DoNotCallRecord) -> None:
         match record:
             case ConferenceRecord():
                 self._conferences.inc()
@@ -257,6 +261,8 @@ class CenterMetrics:
                 self._conference_members.labels(record.end.value).inc()
             case ConsentRecord():
                 self._consents.labels(record.kind.value).inc()
+            case DoNotCallRecord():
+                self._not_called.labels(record.source.value).inc()
 
     def step_took(self, duration_s: float) -> None:
         self._step.observe(duration_s)

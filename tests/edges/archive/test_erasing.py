@@ -18,14 +18,13 @@ from sqlalchemy.engine.default import DefaultDialect
 from ccserver.config.edges import PrivacyEdge
 from ccserver.config.key_files import key_of
 from ccserver.core.ids import InteractionId, QueueId
-from ccserver.core.records import AuditRecord, MessageRecord
+from ccserver.core.records import AuditRecord, DoNotCallSource, MessageRecord
 from ccserver.daemon.erasing import Erased, Erasing, MayNot
 from ccserver.store import archive, attempts, chain, do_not_call, erasure, lead_book, lead_schema, pages, resealing, schema
 from ccserver.store.archive import Hold
 from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
 from ccserver.store.claims import claim
 from ccserver.store.database import Store
-from ccserver.store.do_not_call import Source
 from ccserver.store.history import audit_log, find_calls
 from ccserver.store.lead_phones import Phone
 from ccserver.store.lead_rows import NewLead
@@ -91,7 +90,7 @@ def dialled(site: Site, number: str, name: str) -> None:
             phones=tuple(Phone(each, "mobile", "ES", ()) for each in numbers), name=name, fields={"note": f"for {name}"}
         )
         (lead,) = lead_book.add(connection, of, [new])
-        do_not_call.add(connection, [number], source=Source.REQUEST, by="dora", note=f"{name} wrote", at=LONG_AGO)
+        do_not_call.add(connection, [number], source=DoNotCallSource.REQUEST, by="dora", note=f"{name} wrote", at=LONG_AGO)
     (claimed,) = claim(site.store.engine, [of], campaign="s", count=1, now=LONG_AGO, hold=timedelta(hours=1), hasher=None)
     told = {"campaign": "s", "purpose": "service", "asked_by": "s", "caller_id": "+34910000001", "trunk": "t"}
     new_attempt = NewAttempt(id=AttemptId(f"to-{name[:3]}"), number=numbers[-1], lead=lead, token=claimed.token, **told)

@@ -10,10 +10,10 @@ from pathlib import Path
 from lead_desk import HOLD, NOW, a_lead, a_list, an_attempt, lead_now, next_of, number, numbers_of, of_list
 
 from ccserver.config.key_files import key_of
+from ccserver.core.records import DoNotCallSource
 from ccserver.store import attempts, claims, do_not_call, lead_book
 from ccserver.store.attempts import AttemptOutcome, Result
 from ccserver.store.database import Store
-from ccserver.store.do_not_call import Source
 from ccserver.store.lead_book import LeadState, Urgency
 from ccserver.store.vault import Vault
 
@@ -71,8 +71,8 @@ def test_who_is_over_is_never_claimed_again(store: Store) -> None:
 def test_what_the_gate_has_to_know_comes_with_the_claim(store: Store) -> None:
     spring, vault = a_list(store, a_lead(1, 2, time_zone="Atlantic/Canary"), a_lead(3)), Vault(key_of(b"k" * 32))
     with store.engine.begin() as connection:
-        do_not_call.add(connection, [number(2)], source=Source.KEYPAD, by="call 7", at=NOW)
-        do_not_call.add(connection, [number(3)], source=Source.REQUEST, by="dora", campaign="sales", at=NOW)
+        do_not_call.add(connection, [number(2)], source=DoNotCallSource.KEYPAD, by="call 7", at=NOW)
+        do_not_call.add(connection, [number(3)], source=DoNotCallSource.REQUEST, by="dora", campaign="sales", at=NOW)
         do_not_call.forget(connection, number(3), vault)
         hasher = do_not_call.hasher(connection, vault)
     (claimed,) = next_of(store, spring, count=1)

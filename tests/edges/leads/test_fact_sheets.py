@@ -17,11 +17,11 @@ from ccserver.core.dialer.settings import CampaignSettings, Outcome
 from ccserver.core.dialer.terms import ConsentKind, LineType, Mode, ZoneSource
 from ccserver.core.dialer.verdict import ALLOWED, Refusal
 from ccserver.core.ids import CampaignId, QueueId, TrunkId
+from ccserver.core.records import DoNotCallSource
 from ccserver.store import attempts, do_not_call
 from ccserver.store.attempts import AttemptId, AttemptOutcome, Result
 from ccserver.store.claims import Claimed
 from ccserver.store.database import Store
-from ccserver.store.do_not_call import Source
 from ccserver.store.fact_sheets import filled
 from ccserver.store.lead_phones import _LINE_TYPES
 from ccserver.store.registers import Registers, import_register
@@ -110,8 +110,8 @@ def test_automatic_consent_is_a_word_of_its_own(store: Store, registers: Registe
 def test_lists_and_registers_refuse(store: Store, registers: Registers) -> None:
     spring = a_list(store, a_lead(1), a_lead(2), a_lead(66))
     with store.engine.begin() as connection:
-        do_not_call.add(connection, [number(1)], source=Source.KEYPAD, by="call 7", at=NOW)
-        do_not_call.add(connection, [number(2)], source=Source.REQUEST, by="dora", campaign="sales", at=NOW)
+        do_not_call.add(connection, [number(1)], source=DoNotCallSource.KEYPAD, by="call 7", at=NOW)
+        do_not_call.add(connection, [number(2)], source=DoNotCallSource.REQUEST, by="dora", campaign="sales", at=NOW)
     one, two, listed = next_of(store, spring)
     assert reasons(a_sheet(registers, with_consent(one))) == [Refusal.DO_NOT_CALL]
     assert reasons(a_sheet(registers, with_consent(two))) == [Refusal.CAMPAIGN_DO_NOT_CALL]
