@@ -26,6 +26,7 @@ _PREFIX = re.compile(r"[0-9*#]{1,4}")
 _CODE = re.compile(r"[0-9*#]{1,15}")
 _YES_NO = re.compile(r"yes|no")
 _PATH = re.compile(r"[A-Za-z0-9_./+-]{1,200}")
+_FILE = re.compile(r"/[A-Za-z0-9_./+-]{1,200}")
 _PROMPTS = re.compile(r"[A-Za-z0-9_./+-]{1,200}(&[A-Za-z0-9_./+-]{1,200}){0,9}")
 
 
@@ -46,6 +47,7 @@ class AsteriskValues:
     cel_file: str = "ccserver.csv"
     music_class: str = "cc-wait"
     music_directory: str = "moh"
+    comfort_sound: str = "/var/lib/asterisk/sounds/ccserver/en/cc-comfort"
     fallback_after_s: int = 120
     unavailable_prompt: str = "im-sorry&please-try-call-later"
     fallback_prompt: str = "im-sorry&please-try-call-later"
@@ -84,6 +86,7 @@ def problems(values: AsteriskValues) -> list[str]:
         text(name, getattr(values, name), _WORD, "letters, digits, or _ . -")
     for name in ("recordings_directory", "music_directory"):
         text(name, getattr(values, name), _PATH, "a path of letters, digits, or _ . / + -")
+    text("comfort_sound", values.comfort_sound, _FILE, "an absolute path without ending, of letters, digits, or _ . / + -")
     for name in ("unavailable_prompt", "fallback_prompt"):
         text(name, getattr(values, name), _PROMPTS, "sound files without extension, joined by &")
     text("outside_without_daemon", values.outside_without_daemon, _YES_NO, "yes or no")

@@ -12,7 +12,7 @@ from ccserver.config.flow_checks import check_flows
 from ccserver.config.look_up_sections import check_look_ups
 from ccserver.config.people_checks import check_codes, check_numbers, check_people, check_phones, check_roles
 from ccserver.config.positions import MAX_PROBLEMS, PathInFile, path_text, quoted
-from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS
+from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS, SYSTEM_TEXTS
 from ccserver.config.queue_checks import check_queues
 from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.config.script_checks import check_scripts
@@ -81,7 +81,7 @@ def _prompts(document: Document, reader: Reader) -> None:
     for language in spoken:
         if _is_spoken(language, SYSTEM_LANGUAGES):
             continue
-        lacking = [name for name in SYSTEM_PROMPTS if language not in document.prompts.get(PromptId(name), {})]
+        lacking = [name for name in SYSTEM_TEXTS if language not in document.prompts.get(PromptId(name), {})]
         if lacking:
             message = f"expected texts of the system's prompts in {language}, got none for {', '.join(lacking)}"
             reader.tell(

@@ -850,11 +850,15 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
     ),
 }
 
-_SOUNDS = {"cc-beep": Path(__file__).parent / "sounds" / "beep.wav"}
-"""What is no speech, and the same in every language."""
+_SOUND_FILES = Path(__file__).parent / "sounds"
+_SOUNDS = {"cc-beep": _SOUND_FILES / "beep.wav", "cc-comfort": _SOUND_FILES / "comfort.wav"}
+"""What is no speech, and the same in every language. `cc-comfort` is the noise of a quiet line: white, at -60 dBm0."""
 
 SYSTEM_PROMPTS = tuple(map(PromptId, (*_TEXTS, *_SOUNDS)))
+SYSTEM_TEXTS = tuple(map(PromptId, _TEXTS))
+"""Those that a language of the site's own must have texts for."""
 SYSTEM_LANGUAGES = tuple(map(Language, _ORDER))
+COMFORT = PromptId("cc-comfort")
 
 
 def system_library() -> PromptLibrary:
@@ -879,4 +883,7 @@ def complete_library(own: PromptLibrary, languages: tuple[Language, ...]) -> Pro
                 found = by_language.get(language) or by_language.get(Language(language.split("_")[0]))
                 if found is not None:
                     library.setdefault(prompt, {})[language] = found
+    for name, file in _SOUNDS.items():
+        for language in languages:
+            library.setdefault(PromptId(name), {}).setdefault(language, PromptSource(file=file))
     return library

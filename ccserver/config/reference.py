@@ -36,7 +36,7 @@ def reference() -> str:
         "",
     ]
     lines += ["| name | text |", "|---|---|"]
-    lines += [f"| `{name}` | {texts[Language('en')].text or '(a tone)'} |" for name, texts in system_library().items()]
+    lines += [f"| `{name}` | {texts[Language('en')].text or '(a sound)'} |" for name, texts in system_library().items()]
     return "\n".join(lines) + "\n"
 
 

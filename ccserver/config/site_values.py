@@ -2,6 +2,7 @@
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.config.edges import EdgeSettings
+from ccserver.config.prompts import COMFORT
 from ccserver.core.settings import FeatureCodes
 
 _NO_RECORDINGS = "/var/spool/asterisk/ccserver"  # a folder that is never written to
@@ -29,5 +30,6 @@ def asterisk_values(edges: EdgeSettings, features: FeatureCodes) -> AsteriskValu
         rtp_timeout_s=edges.dialplan.rtp_timeout_s,
         rtp_timeout_hold_s=edges.dialplan.rtp_timeout_hold_s,
         session_expires_s=edges.dialplan.session_expires_s,
+        comfort_sound=str(edges.asterisk.prompts_dir / next(iter(edges.prompts[COMFORT])) / COMFORT),
         recordings_directory=str(edges.recording.asterisk_dir) if edges.recording is not None else _NO_RECORDINGS,
     )

@@ -15,7 +15,7 @@ _MODULES = "usr/lib/*/asterisk/modules"
 # Asterisk looks for these and warns when they are missing; nothing of ours is in them.
 _EMPTY = (
     "acl.conf ccss.conf cdr.conf cli_aliases.conf cli_permissions.conf codecs.conf features.conf "
-    "pjproject.conf stasis.conf udptl.conf confbridge.conf http.conf res_parking.conf dnsmgr.conf"
+    "amd.conf pjproject.conf stasis.conf udptl.conf confbridge.conf http.conf res_parking.conf dnsmgr.conf"
 )
 _INDICATIONS = """[general]
 country = eu

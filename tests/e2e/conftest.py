@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+from harness.carrier import Carrier
 from harness.center import Center, Site, password_of, write_prompts
 from harness.ledger import Ledger
 from harness.observer import ACCOUNT, Observer
@@ -20,6 +21,7 @@ from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import asterisk_root, namespace
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.asterisk_etc import AsteriskPlan, SipAccount, Trunk
+from ccserver.lab.carrier import SECOND_TRUNK, carrier_plan
 from ccserver.lab.phones import PhoneProcess
 
 AGI_PORT = 4573
@@ -85,6 +87,7 @@ def site_values(shared_directory: Path) -> AsteriskValues:
         agi_port=AGI_PORT,
         qualify_s=2,
         music_directory=str(shared_directory / "music"),
+        comfort_sound=str(shared_directory / "prompts" / "en" / "cc-comfort"),
         recordings_directory=str(shared_directory / "rec"),
     )
 
@@ -109,19 +112,35 @@ def pbx(
     shared_directory: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Asterisk]:
-    """One Asterisk for the module: phones 1001 to 1008, the trunk `carrier` at 127.0.0.2."""
+    """One Asterisk for the module: phones 1001 to 1008, the trunks `carrier` at 127.0.0.2 and `carrier2` at 127.0.0.22."""
     directory = tmp_path_factory.mktemp("pbx")
     plan = AsteriskPlan(
         directory=directory,
         values=site_values,
         accounts=tuple(SipAccount(number=number, password=password_of(number)) for number in NUMBERS),
         shared=(shared_directory,),
-        more_trunks=more_trunks,
+        more_trunks=(SECOND_TRUNK, *more_trunks),
         extra={"manager.conf": ACCOUNT},
     )
     with Asterisk(plan, asterisk_source) as running:
         yield running
         assert running.is_running, f"Asterisk died\n{running.tail()}"
+
+
+@pytest.fixture(scope="module")
+def network(asterisk_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
+    """The other end of the trunks, for the module: `ccserver.lab.carrier` says who answers what."""
+    with Asterisk(carrier_plan(tmp_path_factory.mktemp("network"), manager=ACCOUNT), asterisk_source) as running:
+        yield running
+        assert running.is_running, f"the network died\n{running.tail()}"
+
+
+@pytest.fixture
+def carrier(pbx: Asterisk, network: Asterisk, runner: asyncio.Runner) -> Iterator[Carrier]:
+    """The network for one test: nothing was called before, and no call is left at its end."""
+    found = runner.run(Carrier.connect(network))
+    yield found
+    runner.run(found.close())
 
 
 @pytest.fixture(scope="module")

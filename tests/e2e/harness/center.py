@@ -6,6 +6,7 @@ phones ring for 2 s, wrap-up lasts 1 s.
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,6 +17,7 @@ from urllib.request import urlopen
 
 from ccserver.agi.secrets import hash_pin
 from ccserver.control.client import ControlClient, DaemonNotRunning, NoAnswer
+from ccserver.core.ids import Language
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
@@ -226,13 +228,16 @@ class Site:
 
 def write_prompts(shared: Path, prompt_ms: int = PROMPT_MS) -> None:
     """Tones for all prompts, in both languages; the music is a tone too."""
-    from ccserver.config.prompts import SYSTEM_PROMPTS  # noqa: PLC0415
+    from ccserver.config.prompts import COMFORT, SYSTEM_PROMPTS, system_library  # noqa: PLC0415
 
     audio.write_tone(shared / "music" / "tone.wav", MUSIC_HZ, 20_000)
     for language in ("en", "es"):
         for prompt in {*SYSTEM_PROMPTS, *PROMPTS_HZ}:
             hz = PROMPTS_HZ.get(prompt, PROMPT_HZ)
             audio.write_tone(shared / "prompts" / language / f"{prompt}.wav", hz, prompt_ms)
+        noise = system_library()[COMFORT][Language(language)].file
+        assert noise is not None
+        shutil.copy(noise, shared / "prompts" / language / f"{COMFORT}.wav")
     (shared / "rec").mkdir(exist_ok=True)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ccserver.config import ConfigurationRejected, check, load
-from ccserver.config.prompts import SYSTEM_PROMPTS
+from ccserver.config.prompts import SYSTEM_TEXTS
 from ccserver.config.sections import top
 
 HERE = Path(__file__).parent
@@ -33,9 +33,7 @@ def _cases(table: str, base: str) -> list[Broken]:
         case = Broken(name.removeprefix("# "), base)
         parts = {"-": case.old, "+": case.new, "=": case.problems, "~": case.warnings}
         for line in lines:
-            told_names = (
-                line[2:].replace("SYSTEM_PROMPTS", ", ".join(SYSTEM_PROMPTS)).replace("TOP_KEYS", ", ".join(top.fields))
-            )
+            told_names = line[2:].replace("SYSTEM_TEXTS", ", ".join(SYSTEM_TEXTS)).replace("TOP_KEYS", ", ".join(top.fields))
             parts[line[0]].append(told_names)
         cases.append(case)
     return cases
