@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PREFIX ?= /opt/ccserver
 BIN := .venv/bin
+# The tests start hundreds of processes: what is compiled is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 # So many real-PBX tests at once; each worker has a network of its own. They mostly wait.
 WORKERS ?= 4
 QUICK := tests/unit tests/property tests/simulation tests/edges
@@ -53,11 +55,7 @@ quick: .venv/dev ## All tests without an Asterisk
 	@$(BIN)/pytest -n 2 $(QUICK)
 
 e2e: .venv/dev provide ## The tests against a real Asterisk and real phones
-# Calls are real time, and the machine may be somebody else's for a moment: what failed is tried once more, alone and in
-# a new Asterisk. Both results are shown; failing twice fails the run.
-	@PYTHONPATH=tests $(BIN)/pytest -p real_pbx_count -n $(WORKERS) --dist loadfile tests/e2e || { \
-	  [ $$? = 1 ] && echo "e2e: once more, alone, what failed" && \
-	  $(BIN)/pytest --last-failed --last-failed-no-failures none tests/e2e; }
+	@PYTHONPATH=tests $(BIN)/python tests/real_pbx_run.py -n $(WORKERS) --dist loadfile
 
 bench: .venv/dev ## What costs what
 	@set -e; for each in tests/bench/bench_*.py; do echo "== $$each"; $(BIN)/python $$each; done

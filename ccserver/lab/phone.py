@@ -32,6 +32,8 @@ import pjsua2 as pj
 _HEADERS = ("from", "to", "alert-info", "call-info", "p-asserted-identity", "diversion", "user-agent", "session-expires")
 _MAX_LINE = 65536
 _SAMPLE_RATE = 8000
+_GOODBYE_S = 1.0
+"""So long a registrar and those who were called are waited for at the end."""
 
 
 def _say(event: str, **fields: object) -> None:
@@ -216,9 +218,13 @@ class _Phone(pj.Account):  # type: ignore[misc]
             config.regConfig.firstRetryIntervalSec = 1
         self.create(config)
 
+    @property
+    def is_registered(self) -> bool:
+        return bool(self.getInfo().regIsActive)
+
     def onRegState(self, state: Any) -> None:
-        active = self.getInfo().regIsActive
-        _say("registered" if state.code == 200 and active else "unregistered", phone=self.name, code=state.code)
+        said = "registered" if state.code == 200 and self.is_registered else "unregistered"
+        _say(said, phone=self.name, code=state.code)
 
     def onIncomingCall(self, incoming: Any) -> None:
         call = _Call(self, incoming.callId)
@@ -302,6 +308,20 @@ class _Desk:
         for codec in self.endpoint.codecEnum2():
             self.endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMA/") else 0)
         self.endpoint.codecSetPriority("PCMU/8000", 128)
+
+    def close(self) -> None:
+        """End every call and every registration, and the library as soon as they are over: by itself it always waits a second."""
+        for phone in self.phones.values():
+            for call in phone.calls.values():
+                call.stop_media()
+        self.endpoint.hangupAllCalls()
+        for phone in self.phones.values():
+            if phone.is_registered:
+                phone.setRegistration(False)
+        last = time.monotonic() + _GOODBYE_S
+        while time.monotonic() < last and any(phone.calls or phone.is_registered for phone in self.phones.values()):
+            self.endpoint.libHandleEvents(10)
+        self.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
 
     def transport(self, address: str, port: int) -> int:
         key = (address, port)
@@ -445,11 +465,8 @@ def main() -> None:
             sys.exit("a command is too long")
         for line in lines:
             _desk.take(json.loads(line))
-    for phone in _desk.phones.values():
-        for call in phone.calls.values():
-            call.stop_media()
     with contextlib.suppress(pj.Error):  # the process ends here; what cannot be ended in order ends with it
-        _desk.endpoint.libDestroy()
+        _desk.close()
     os._exit(0)  # the interpreter's own end would run pjsua2's destructors a second time, after the library
 
 

@@ -26,6 +26,9 @@ Event = Mapping[str, object]
 T = TypeVar("T")
 _LINE_LIMIT = 1 << 20
 
+PATIENCE_S = 20.0
+"""A full machine keeps it. SIP alone needs 4 s where three datagrams are lost one after the other."""
+
 
 class PhoneFailed(Exception):
     """A phone refused a command, or its process ended.  The text says which and why."""
@@ -44,7 +47,7 @@ class Phone:
     seen: list[Event] = field(default_factory=list)
     _next: int = 0
 
-    async def wait(self, event: str, deadline_s: float = 5.0, **fields: object) -> Event:
+    async def wait(self, event: str, deadline_s: float = PATIENCE_S, **fields: object) -> Event:
         """The next event of this name (and these field values) after the last one that was waited for."""
 
         def find() -> Event | None:

@@ -25,7 +25,7 @@ from ccserver.lab.carrier import SECOND_TRUNK, carrier_plan
 from ccserver.lab.phones import PhoneProcess
 
 AGI_PORT = 4573
-TEST_DEADLINE_S = 120.0
+TEST_DEADLINE_S = 240.0
 NUMBERS = tuple(str(number) for number in range(1001, 1009))
 
 
@@ -212,7 +212,7 @@ def nothing_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     if not running.is_running:
         return  # the test killed it; `pbx` complains unless it was started again
     try:
-        loop.run(until(lambda: not channels_of(running), 5, what="an Asterisk without channels"))
+        loop.run(until(lambda: not channels_of(running), what="an Asterisk without channels"))
     except AssertionError as left:
         raise AssertionError(f"{left}\n{running.channels()}") from None
     bridges = running.cli("bridge show all").splitlines()[1:]

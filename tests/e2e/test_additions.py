@@ -65,7 +65,7 @@ async def five_hear(floor: Floor) -> None:
 
 async def all_ready(floor: Floor, *agents: str) -> None:
     for agent in agents:
-        await floor.center.agent_is(agent, "ready", 15)
+        await floor.center.agent_is(agent, "ready")
 
 
 async def test_four_and_then_five_talk_and_leave_one_by_one(floor: Floor, books: Ledger) -> None:
@@ -96,7 +96,7 @@ async def test_four_and_then_five_talk_and_leave_one_by_one(floor: Floor, books:
     await floor.phones["101"].hangup()
     await floor.hear("103", "guest")
     await floor.phones["103"].hangup()
-    await guest.wait("ended", 10)
+    await guest.wait("ended")
     await all_ready(floor, "101", "102", "103")
     call = await story(books)
     assert [row[1:] for row in transfers(books, call)] == [
@@ -147,7 +147,7 @@ async def test_the_newcomer_takes_the_agents_place(floor: Floor, books: Ledger, 
     await out_with(floor, "103")
     await (floor.phones["101"].dtmf("*1") if way == "key" else floor.phones["101"].hangup())
     await floor.hear("customer", "102", "103")
-    await floor.phones["101"].wait("ended", 10)
+    await floor.phones["101"].wait("ended")
     await all_ready(floor, "101")
     await customer.hangup()
     await floor.hear("102", "103")
@@ -192,9 +192,9 @@ async def test_the_customer_leaves_meanwhile(floor: Floor, books: Ledger, stage:
         await floor.hear("101", "103")
     await customer.hangup()
     if stage != "asked":
-        await floor.phones["103"].wait("ended", 10)
+        await floor.phones["103"].wait("ended")
     for agent in ("101", "102"):
-        await floor.phones[agent].wait("ended", 15)
+        await floor.phones[agent].wait("ended")
     await all_ready(floor, "101", "102")
     call = await story(books)
     assert (call["ended_by"], wrapped_up(books, call)) == ("customer", ["101", "102"])

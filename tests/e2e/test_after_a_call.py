@@ -7,7 +7,7 @@ from conftest import AGI_PORT
 from harness.center import AGENT_HZ, Center, Site, pin_of, write_prompts
 from harness.keypad import Desk, signed_in, talk, write_tones
 from harness.ledger import Ledger
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab.asterisk import Asterisk
@@ -114,7 +114,7 @@ async def test_a_wrap_up_is_extended_as_long_as_the_queue_allows(
     await desk.dials("21", hears="cc-wrap-up-extended")
     await desk.dials("21", hears="cc-wrap-up-extended")
     await desk.dials("21", hears="cc-wrap-up-longest")
-    await center.agent_is("101", "ready", LONGER_MAX_S + 5)
+    await center.agent_is("101", "ready", LONGER_MAX_S + PATIENCE_S)
     assert LONGER_MAX_S - 0.2 <= await wrapped_up_s(center, books) <= LONGER_MAX_S + 1.5
 
     await talk(center, phones, desk, "101", LONGER)
@@ -148,7 +148,7 @@ async def test_a_wrap_up_lasts_until_the_disposition_and_not_for_ever(
     await talk(center, phones, desk, "101", RESULT)
     await desk.phone.hangup()
     await center.agent_is("101", "wrap_up")
-    await center.agent_is("101", "ready", RESULT_MAX_S + 5)
+    await center.agent_is("101", "ready", RESULT_MAX_S + PATIENCE_S)
     assert RESULT_MAX_S - 0.2 <= await wrapped_up_s(center, books) <= RESULT_MAX_S + 1.5
     assert books.calls()[-1]["disposition"] is None
 
@@ -164,7 +164,7 @@ async def test_an_agent_rests_and_a_caller_waits_for_it(
     second = await talk(center, phones, desk, "103", QUICK)
     await second.hangup()
     await center.agent_is("103", "resting")
-    await center.agent_is("103", "ready", REST_S + 5)
+    await center.agent_is("103", "ready", REST_S + PATIENCE_S)
     await center.quiet()
     rests = center.rows("SELECT * FROM agent_states WHERE agent='103' AND state='resting' ORDER BY started_at")
     *first_rest, second_rest = (row["duration_s"] for row in rests)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import AGI_PORT, password_of
 from harness.fastagi import FastAgi, Session
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.ami.link import AmiLink, LinkTimes
 from ccserver.core.commands import HangUpLeg, RingAgent
@@ -85,7 +85,7 @@ class Edge:
     def of(self, kind: type[Any], leg: LegId | None = None) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind) and (leg is None or event.leg == leg)]
 
-    async def got(self, kind: type[Any], leg: LegId | None = None, count: int = 1, deadline_s: float = 8.0) -> Any:
+    async def got(self, kind: type[Any], leg: LegId | None = None, count: int = 1, deadline_s: float = PATIENCE_S) -> Any:
         try:
             await until(lambda: len(self.of(kind, leg)) >= count, deadline_s, what=f"{count} {kind.__name__}")
         except AssertionError as late:
@@ -95,7 +95,7 @@ class Edge:
     async def observed(self) -> PbxObserved:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.link.observe().addCallback(done.set_result)
-        assert await asyncio.wait_for(done, 5), self.link.counts
+        assert await asyncio.wait_for(done, PATIENCE_S), self.link.counts
         view: PbxObserved = self.of(PbxObserved)[-1]
         return view
 
@@ -123,7 +123,7 @@ async def edge(pbx: Asterisk, *, secret: str | None = None) -> AsyncIterator[Edg
     finally:
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         made.link.stop().addCallback(stopped.set_result)
-        await asyncio.wait_for(stopped, 5)
+        await asyncio.wait_for(stopped, PATIENCE_S)
         assert made.link.outstanding == 0
     assert made.link.counts.events_garbled == 0
     assert made.link.counts.stream.garbled == 0
@@ -396,4 +396,4 @@ async def test_a_frozen_asterisk_is_noticed_and_found_again(pbx: Asterisk) -> No
             assert ami.link.counts.silent >= 1
         finally:
             os.kill(pbx.pid, signal.SIGCONT)
-        await ami.got(LinkUp, count=2, deadline_s=15)
+        await ami.got(LinkUp, count=2)

@@ -8,7 +8,7 @@ import pytest
 from harness.calls import call, carrier, heard, log_in
 from harness.center import AGENT_HZ, CALLER_HZ, PROMPTS_HZ, Center, Site
 from harness.ledger import Ledger
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.lab import audio
 from ccserver.lab.phones import Phone, PhoneProcess
@@ -42,10 +42,10 @@ async def asks(center: Center, phones: PhoneProcess, tmp_path: Path, name: str =
     await hears(ear, "cc-callback-confirm")
     await caller.dtmf("1")
     await hears(ear, "cc-callback-done")
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
 
 
-async def rung(customer: Phone, number: str, deadline_s: float = 10) -> None:
+async def rung(customer: Phone, number: str, deadline_s: float = PATIENCE_S) -> None:
     """The trunk is asked for this number."""
     incoming = await customer.wait("incoming", deadline_s)
     headers: Any = incoming["headers"]
@@ -61,7 +61,7 @@ async def test_who_confirms_is_called_when_an_agent_is_free_and_both_talk(
     (waiting,) = await center.waiting("sales", 1)
     assert waiting["caller_number"] == CALLER and waiting["wait_s"] >= 1, "it waits since the call did"
     agent = await log_in(center, phones, "101", tone_hz=AGENT_HZ, record=str(ear))
-    incoming = await agent.wait("incoming", 10)
+    incoming = await agent.wait("incoming")
     assert CALLER.removeprefix("+") in str(incoming["headers"])
     assert not customer.has("incoming"), "the agent comes first: nobody is called to wait for one"
     await agent.answer()
@@ -98,7 +98,7 @@ async def test_who_withholds_the_number_types_one_where_the_law_of_cost_allows_i
     await caller.dtmf("600111222#")
     await hears(ear, "cc-callback-confirm")
     await caller.dtmf("1")
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     await log_in(center, phones, "101", answer_after_ms=50)
     await rung(customer, "+34600111222")
     await center.agent_is("101", "talking")
@@ -147,7 +147,7 @@ async def test_who_does_not_answer_is_called_once_more_and_no_agent_is_to_blame(
     await other.hangup()
     await customer.set(answer_code=200, answer_after_ms=None)
     await rung(customer, CALLER, 20)
-    await customer.wait("ended", 10)
+    await customer.wait("ended")
     await center.quiet()
     assert await center.agent_state("101") == "ready"
     (evidence,) = books.callbacks()
@@ -244,7 +244,7 @@ async def test_the_agent_who_leaves_while_the_customer_is_rung_stops_the_ringing
     agent = await log_in(center, phones, "101", answer_after_ms=50)
     await rung(customer, CALLER)
     await agent.hangup()
-    await customer.wait("ended", 4)
+    await customer.wait("ended")
     (request,) = await center.waiting("sales", 1)
     await center.ask("callback.cancel", interaction=request["number"])
     await center.quiet()
@@ -261,7 +261,7 @@ async def test_who_finds_the_queue_full_and_wants_no_callback_is_let_go(
     second = await call(center, phones, FULL, "second", record=str(ear))
     await hears(ear, "cc-callback-confirm")
     await second.dtmf("9")
-    await second.wait("ended", 8)
+    await second.wait("ended")
     await center.waiting("full", 1)
     await first.hangup()
     await center.quiet()
@@ -269,4 +269,4 @@ async def test_who_finds_the_queue_full_and_wants_no_callback_is_let_go(
     assert books.told("queue_visits", turned_away, "outcome") == ["overflowed"]
     assert audio.total_ms(audio.heard(ear, [PROMPTS_HZ["cc-callback-done"]])[PROMPTS_HZ["cc-callback-done"]]) == 0
     assert kept["ended_by"] == "customer"
-    await until(lambda: not books.callbacks(), 1, what="no request")
+    await until(lambda: not books.callbacks(), what="no request")

@@ -84,7 +84,7 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
 async def is_turned_away(center: Center, phones: PhoneProcess, directory: Path, did: str, name: str) -> None:
     ear = directory / f"{name}.wav"
     caller = await call(center, phones, did, name, record=str(ear))
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     assert audio.total_ms(audio.heard(ear, [CLOSED])[CLOSED]) >= 100
 
 
@@ -191,7 +191,7 @@ async def test_a_greeting_is_recorded_reviewed_and_kept_and_the_next_caller_hear
     await is_greeted_with(center, phones, tmp_path, "meanwhile", OLD_HZ)
     await desk.reviews(NEW_HZ, "1")
     await desk.heard(TONES["cc-prompt-kept"])
-    await desk.phone.wait("ended", 8)
+    await desk.phone.wait("ended")
     await is_greeted_with(center, phones, tmp_path, "after", NEW_HZ)
     assert acts(center, known) == [("agent 101", "record_prompt", "welcome")]
 
@@ -206,7 +206,7 @@ async def test_a_second_take_is_the_one_that_is_kept(
     await desk.speaks(2)
     await desk.reviews(NEWER_HZ, "1", reviews=2)
     await desk.heard(TONES["cc-prompt-kept"])
-    await desk.phone.wait("ended", 8)
+    await desk.phone.wait("ended")
     await is_greeted_with(center, phones, tmp_path, "after", NEWER_HZ)
 
 

@@ -41,7 +41,7 @@ async def test_three_confer_and_whoever_leaves_the_rest_stays(floor: Floor, book
         await floor.hear("customer", "102" if first == "101" else "101")
         await customer.hangup()
     for agent in ("101", "102"):
-        await floor.center.agent_is(agent, "ready", 12)
+        await floor.center.agent_is(agent, "ready")
     call = await story(books)
     assert transfers(books, call) == [("101", "consult", "102", "done")]
     assert sorted(set(talked(books, call))) == ["101", "102"]
@@ -66,7 +66,7 @@ async def test_a_customer_who_leaves_in_the_flow_leaves_the_agent_free(floor: Fl
     await floor.phones["101"].dtmf(f"*8{PAY_CODE}#")
     await floor.is_told("customer", "pay", 100)
     await customer.hangup()
-    await floor.phones["101"].wait("ended", 10)
+    await floor.phones["101"].wait("ended")
     await floor.center.agent_is("101", "ready")
     call = await story(books)
     assert (call["outcome"], call["ended_by"], wrapped_up(books, call)) == ("answered", "customer", ["101"])
@@ -97,8 +97,8 @@ async def test_the_agents_line_breaks(floor: Floor, books: Ledger, stage: str) -
     if stage == "consults":
         await floor.phones["102"].wait("up")
     else:
-        await floor.center.agent_is("101", "unreachable", 15)
-        await floor.phones["102"].wait("incoming", 15)
+        await floor.center.agent_is("101", "unreachable")
+        await floor.phones["102"].wait("incoming")
         await floor.phones["102"].answer()
     await floor.ear("customer").hears(floor.voice("102"), ms=300)
     await customer.hangup()
@@ -123,7 +123,7 @@ async def test_the_daemon_is_killed_while_the_agent_is_asked_whom_to_consult(flo
     await floor.hear("customer", "101")
     await customer.hangup()
     for agent in ("101", "102"):
-        await floor.center.agent_is(agent, "ready", 15)
+        await floor.center.agent_is(agent, "ready")
     assert wrapped_up(books, await story(books)) == ["101"]
 
 
@@ -142,5 +142,5 @@ async def test_the_daemon_is_killed_while_the_agent_consults(floor: Floor, books
     await floor.hear("customer", "101")
     await customer.hangup()
     for agent in ("101", "102"):
-        await floor.center.agent_is(agent, "ready", 15)
+        await floor.center.agent_is(agent, "ready")
     assert wrapped_up(books, await story(books)) == ["101"]

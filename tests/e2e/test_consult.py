@@ -51,7 +51,7 @@ async def test_the_colleague_takes_the_customer_over(floor: Floor, books: Ledger
         await floor.phones["101"].hangup()
     await floor.hear("customer", "102")
     await floor.center.agent_is("102", "talking")
-    await floor.phones["101"].wait("ended", 10)
+    await floor.phones["101"].wait("ended")
     await floor.center.agent_is("101", "ready")
     await customer.hangup()
     await floor.center.agent_is("102", "ready")
@@ -81,7 +81,7 @@ async def test_somebody_outside_is_consulted_and_takes_over(floor: Floor, books:
     await floor.hear("customer", "guest")
     await floor.center.agent_is("101", "ready")
     await guest.hangup()
-    await customer.wait("ended", 10)
+    await customer.wait("ended")
     call = await story(books)
     assert [row[3] for row in transfers(books, call)] == ["done"]
     assert wrapped_up(books, call) == ["101"]
@@ -155,8 +155,8 @@ async def test_the_customer_does_not_wait_for_the_end(floor: Floor, books: Ledge
         await floor.hear("101", "102")
     await customer.hangup()
     if stage != "asked":
-        await floor.phones["102"].wait("ended", 10)
-    await floor.phones["101"].wait("ended", 10)
+        await floor.phones["102"].wait("ended")
+    await floor.phones["101"].wait("ended")
     for agent in ("101", "102"):
         await floor.center.agent_is(agent, "ready")
     call = await story(books)

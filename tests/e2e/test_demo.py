@@ -88,7 +88,7 @@ def _link(path: Path) -> str:
 async def assert_nothing_left(demo: Demo, namespaces: set[str]) -> None:
     """No process, no namespace, no mount of this demo."""
     assert len(namespaces) >= len(NAMESPACES), f"the demo had no namespaces of its own: {namespaces}"
-    await until(lambda: not demo.belongings(), 5, what="the end of the demo's processes")
+    await until(lambda: not demo.belongings(), what="the end of the demo's processes")
     # A killed process keeps its namespaces for a moment after its environment has gone.
     await until(
         lambda: not namespaces & {_link(each) for each in Path("/proc").glob("[0-9]*/ns/*")},

@@ -117,9 +117,9 @@ async def test_a_crm_hears_of_a_call_as_it_happens(
     listener, only_ends = Listener(), Listener("/v1/events?kind=ended")
     agent = await center.agent(desk, "101")
     caller = await call(center, phones, number="+34911222333")
-    await agent.wait("incoming", 10)
+    await agent.wait("incoming")
     # While the phone rings, the screen can pop.
-    await until(lambda: any(one["event"] == "ringing" for one in listener.heard), 5, what="ringing, while it rings")
+    await until(lambda: any(one["event"] == "ringing" for one in listener.heard), what="ringing, while it rings")
     popped = next(one for one in listener.heard if one["event"] == "ringing")
     assert (popped["caller_number"], popped["did"], popped["queue"]) == ("+34911222333", "901", "sales")
     assert (popped["agent"], popped["phone"]) == ("101", "PJSIP/1001")
@@ -129,15 +129,15 @@ async def test_a_crm_hears_of_a_call_as_it_happens(
 
     number = popped["interaction"]
     whole = ["arrived", "queued", "ringing", "answered", "ended"]
-    await until(lambda: listener.story(number)[-1:] == ["ended"], 5, what="the end in the stream")
+    await until(lambda: listener.story(number)[-1:] == ["ended"], what="the end in the stream")
     assert listener.story(number) == whole
-    await until(lambda: crm.story(number) == whole, 5, what="the whole story by webhook")
+    await until(lambda: crm.story(number) == whole, what="the whole story by webhook")
     assert [one["sequence"] for one in crm.taken if one["interaction"] == number] == list(range(5))
     assert only_ends.story(number) == ["ended"] and crm.forged == 0
     # Who was away for a while hears the rest.
     second = next(one["id"] for one in listener.heard if one["interaction"] == number and one["sequence"] == 1)
     late = Listener(after=second)
-    await until(lambda: late.story(number) == whole[2:], 5, what="what came after the second notice")
+    await until(lambda: late.story(number) == whole[2:], what="what came after the second notice")
 
 
 async def test_a_receiver_that_never_answers_delays_no_call_and_is_seen_in_the_metrics(
@@ -155,8 +155,8 @@ async def test_a_receiver_that_never_answers_delays_no_call_and_is_seen_in_the_m
         metrics = await center.metrics()
         return metrics["ccserver_webhooks_down"] == 1 and metrics["ccserver_webhook_failures_total"] >= 1
 
-    await until(is_told, 10, what="a webhook that is down, in the metrics")
-    await until(lambda: crm.story(offer["interaction"])[-1:] == ["ended"], 5, what="the other receiver has it all")
+    await until(is_told, what="a webhook that is down, in the metrics")
+    await until(lambda: crm.story(offer["interaction"])[-1:] == ["ended"], what="the other receiver has it all")
 
 
 async def test_nobody_listens_without_the_token(center: Center) -> None:

@@ -101,7 +101,7 @@ async def test_the_block_list_and_withheld_numbers_are_refused_unanswered(
     agent = await center.agent(phones, "101")
     caller = await center.caller(phones, number=number)
     await caller.call(f"sip:{SALES}@127.0.0.1")
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     assert not caller.has("up") and not agent.has("incoming")
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"], row["queue"]) == ("blocked", "system", None)
@@ -113,7 +113,7 @@ async def test_a_number_that_is_blocked_live_is_refused_until_it_is_cleared(
     await operator(center, "number", "block", "+34911222333")
     caller = await center.caller(phones)
     await caller.call(f"sip:{SALES}@127.0.0.1")
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     assert not caller.has("up")
     await operator(center, "number", "clear", "+34911222333")
     await caller.call(f"sip:{SALES}@127.0.0.1")
@@ -142,7 +142,7 @@ async def test_by_waiting_time_the_caller_goes_through_another_flow(
 ) -> None:
     ear = tmp_path / "ear.wav"
     caller = await call(center, phones, DID["slow"], record=str(ear))
-    await caller.wait("ended", 10)
+    await caller.wait("ended")
     await heard(ear, PROMPTS_HZ["cc-unavailable"], 200)
     row = await books.only_call()
     (visit,) = books.of("queue_visits", row)
@@ -156,14 +156,14 @@ async def test_by_ratio_the_caller_is_joined_with_a_number_outside(
     ear, far_ear = tmp_path / "ear.wav", tmp_path / "far.wav"
     far = await carrier(desk, tone_hz=AGENT_HZ, record=str(far_ear))
     caller = await call(center, phones, DID["crowded"], record=str(ear))
-    incoming: Any = (await far.wait("incoming", 10))["headers"]
+    incoming: Any = (await far.wait("incoming"))["headers"]
     assert incoming["to"].startswith("<sip:+34911555666@127.0.0.2"), incoming
     await far.answer()
     await heard(ear, AGENT_HZ, 500)
     await heard(far_ear, CALLER_HZ, 500)
     assert audio.heard(ear, [PROMPTS_HZ["cc-unavailable"]])[PROMPTS_HZ["cc-unavailable"]]
     await far.hangup()
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     row = await books.only_call()
     assert books.told("queue_visits", row, "outcome") == ["transferred_out"]
 
@@ -196,10 +196,10 @@ async def message_of(center: Center, speaker: Any, other: Any) -> Path:
     def written() -> list[Path]:
         return [p for p in folder.rglob("*.wav") if audio.total_ms(audio.heard(p, [CALLER_HZ])[CALLER_HZ]) >= 1000]
 
-    await until(written, 15, what="a message of the caller")
+    await until(written, what="a message of the caller")
     await speaker.hangup()
     await other.hangup()
-    row = await center.row("SELECT * FROM messages ORDER BY started_at DESC", deadline_s=10)
+    row = await center.row("SELECT * FROM messages ORDER BY started_at DESC")
     assert row["queue"] == "far" and row["duration_s"] >= 1
     path = Path(row["path"])
     assert path.is_file()
@@ -218,7 +218,7 @@ async def test_nobody_on_duty_any_more_releases_those_who_wait(
     await center.waiting("deserted", 1)
     await center.ask("agent.pause", agent="101", reason="lunch")
     await busy.hangup()
-    await caller.wait("ended", 10)
+    await caller.wait("ended")
     await heard(ear, PROMPTS_HZ["cc-unavailable"], 200)
     await center.quiet()
     assert books.told("queue_visits", books.calls()[1], "outcome") == ["overflowed"]
@@ -247,7 +247,7 @@ async def test_a_direct_call_that_is_not_taken_goes_the_flows_way_or_that_of_the
     agent = await center.agent(phones, "104")
     caller = await call(center, phones, TO_104_ELSE, record=str(ear))
     await agent.wait("incoming")
-    await caller.wait("ended", 10)
+    await caller.wait("ended")
     await heard(ear, PROMPTS_HZ["cc-unavailable"], 200)
     await center.ask("agent.pause", agent="104", reason="lunch")
     other = await center.agent(phones, "101")
@@ -291,12 +291,12 @@ async def test_hours_that_end_while_callers_wait_release_hand_on_or_keep_them(
         await center.waiting(name, 1)
     await with_hours(center, {"timezone": "UTC", "open": {}})
     try:
-        await released.wait("ended", 8)
+        await released.wait("ended")
         await heard(ear, CLOSING_HZ, 200)
         await center.waiting("support", 1)
         await center.waiting("patient", 1)
         late = await call(center, phones, DID["day"], "late")
-        await late.wait("ended", 8)
+        await late.wait("ended")
     finally:
         await with_hours(center, ALWAYS)
     for caller in (kept, handed):
@@ -325,10 +325,10 @@ async def test_closed_by_hand_with_a_message_of_the_day_until_it_is_opened(
         await center.ask("queue.close", queue="sales", prompt="fires")
     assert "closed" in await operator(center, "queue", "close", "sales", "--say", "fire")
     try:
-        await waiting.wait("ended", 8)
+        await waiting.wait("ended")
         await heard(ear, FIRE_HZ, 200)
         late = await call(center, phones, SALES, "late", record=str(late_ear))
-        await late.wait("ended", 8)
+        await late.wait("ended")
         await heard(late_ear, FIRE_HZ, 200)
     finally:
         assert "open" in await operator(center, "queue", "open", "sales")
@@ -354,8 +354,8 @@ async def test_those_who_wait_hear_their_place_the_expected_wait_and_comfort(
     await heard(ears[0], PROMPTS_HZ["cc-queue-next"], 200)
     await heard(ears[1], PROMPTS_HZ["cc-queue-position"], 200)
     await heard(ears[1], PROMPTS_HZ["cc-wait-about"], 200)
-    await heard(ears[0], COMFORT_HZ, 200, 15)
-    await heard(ears[0], PROMPTS_HZ["cc-queue-next"], 500, 15)
+    await heard(ears[0], COMFORT_HZ, 200)
+    await heard(ears[0], PROMPTS_HZ["cc-queue-next"], 500)
     assert audio.total_ms(audio.heard(ears[0], [MUSIC_HZ])[MUSIC_HZ]) >= 1000, "music between the announcements"
     for caller in (first, second, busy):
         await caller.hangup()

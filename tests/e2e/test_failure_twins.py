@@ -13,7 +13,7 @@ from harness.calls import answer, call, heard, leave, log_in, reason_of, waits_f
 from harness.center import AGENT_HZ, MUSIC_HZ, PROMPTS_HZ, Center, Site, password_of
 from harness.ledger import Ledger
 from harness.observer import Observer
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
@@ -56,7 +56,7 @@ async def test_a_caller_leaves_in_the_menu(center: Center, books: Ledger, phones
 
 async def test_a_caller_leaves_while_waiting(center: Center, books: Ledger, phones: PhoneProcess) -> None:
     caller = await call(center, phones)
-    await until(lambda: waits_for(center, "sales", 1.2), 8, what="a wait of more than a second")
+    await until(lambda: waits_for(center, "sales", 1.2), what="a wait of more than a second")
     await caller.hangup()
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"], row["agent"]) == ("abandoned", "customer", None)
@@ -99,7 +99,7 @@ async def test_a_missed_call_goes_to_the_next_agent_and_twice_missed_is_not_read
     for turn in ("back_off", "not_ready"):
         caller = await call(center, phones, name=f"caller {turn}")
         await first.wait("incoming")
-        await second.wait("incoming", 8)
+        await second.wait("incoming")
         assert first.count("incoming") == first.count("ended"), "the second phone rings when the first has stopped"
         assert await center.agent_state("101") in (turn, "ready")
         await second.answer()
@@ -147,7 +147,7 @@ async def test_a_busy_phone_is_tried_again_and_never_put_not_ready(center: Cente
     agent = await center.agent(phones, "101", answer_code=486)
     caller = await call(center, phones)
     for _ in range(3):
-        await agent.wait("incoming", 8)
+        await agent.wait("incoming")
     await agent.set(answer_code=200)
     await answer(center, "101", agent)
     await leave(center, caller)
@@ -199,7 +199,7 @@ async def test_a_caller_whose_agent_is_lost_goes_to_the_head_of_the_queue(
 ) -> None:
     ear, other_ear = tmp_path / "ear.wav", tmp_path / "other.wav"
     caller = await call(center, phones, record=str(ear))
-    await until(lambda: waits_for(center, "sales", 1.5), 8, what="a wait of more than a second")
+    await until(lambda: waits_for(center, "sales", 1.5), what="a wait of more than a second")
     lost = await log_in(center, desk, "101", tone_hz=AGENT_HZ)
     await answer(center, "101", lost)
     waited_s = (await center.ask("calls"))[0]["wait_s"]
@@ -209,7 +209,7 @@ async def test_a_caller_whose_agent_is_lost_goes_to_the_head_of_the_queue(
     await center.waiting("sales", 1)
     await desk.vanish()
 
-    await heard(ear, PROMPTS_HZ["cc-call-lost"], 200, 15)
+    await heard(ear, PROMPTS_HZ["cc-call-lost"], 200)
     head, behind = await center.waiting("sales", 2)
     assert (head["caller_number"], behind["caller_number"]) == ("+34911222333", "+34911000000")
     assert head["wait_s"] >= waited_s, "the time waited before is kept"
@@ -244,7 +244,7 @@ async def test_a_waiting_caller_who_vanishes_without_a_word_is_let_go(
     await call(center, desk)
     await center.waiting("sales", 1)
     await desk.vanish()
-    await center.waiting("sales", 0, RTP_TIMEOUT_S + 8)
+    await center.waiting("sales", 0, RTP_TIMEOUT_S + PATIENCE_S)
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"]) == ("abandoned", "customer")
     assert row["wait_s"] >= RTP_TIMEOUT_S - 1
@@ -257,7 +257,7 @@ async def test_a_talking_caller_who_vanishes_without_a_word_ends_the_talk(
     await call(center, desk)
     await answer(center, "101", agent)
     await desk.vanish()
-    await center.agent_is("101", "wrap_up", RTP_TIMEOUT_S + 8)
+    await center.agent_is("101", "wrap_up", RTP_TIMEOUT_S + PATIENCE_S)
     await agent.wait("ended")
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"]) == ("answered", "customer")

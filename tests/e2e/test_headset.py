@@ -9,7 +9,7 @@ from harness.calls import call, heard
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, Center, Site, password_of, pin_of, write_prompts
 from harness.keypad import KEYPAD_PROMPT_MS, Desk, hears_so_far, prompts_in, signed_in, write_tones
 from harness.ledger import Ledger
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
@@ -82,7 +82,7 @@ class Headset(Desk):
             expected.append(prompt)
             await hears_so_far(ear, expected, tones=self.tones)
             await self.phone.dtmf(typed)
-        await until(lambda: "cc-headset-on" in self.said(), 8, what="the line is connected")
+        await until(lambda: "cc-headset-on" in self.said(), what="the line is connected")
 
     def said(self) -> list[str]:
         return prompts_in(self.ear, self.tones)
@@ -151,7 +151,7 @@ async def test_a_beep_or_the_queues_name_comes_before_the_customer_who_hears_mus
         assert not audio.total_ms(audio.heard(ear, [TONES[notice]])[TONES[notice]]), "the notice is for the agent alone"
         # The agent lets the customer go, and keeps the line.
         await headset.phone.dtmf("*0")
-        await caller.wait("ended", 8)
+        await caller.wait("ended")
         await center.agent_is("101", "ready")
         assert headset.is_up
     await center.quiet()
@@ -175,7 +175,7 @@ async def test_codes_are_typed_on_the_line(center: Center, books: Ledger, phones
     await headset.types(center, "*171", "cc-disposition-done")
     await center.agent_is("101", "ready")
     await headset.types(center, "*12", "cc-logged-out")
-    await headset.phone.wait("ended", 8)
+    await headset.phone.wait("ended")
     await center.agent_is("101", "logged_out")
     assert (await books.only_call())["disposition"] == "sold"
 
@@ -190,7 +190,7 @@ async def test_a_line_that_breaks_in_a_call_gets_its_customer_back(
     await heard(ear, AGENT_HZ, 300)
     await signed_in(center, phones, "102", tmp_path, TONES, tone_hz=OTHER_HZ)
     await desk.vanish()
-    await center.agent_is("101", "unreachable", RTP_TIMEOUT_S + 8)
+    await center.agent_is("101", "unreachable", RTP_TIMEOUT_S + PATIENCE_S)
     await center.waiting("sales", 1)
     await heard(ear, MUSIC_HZ, 500)
     again = Headset(await phones.phone("1001", password=password_of("1001"), tone_hz=AGENT_HZ), tmp_path / "again", TONES)
@@ -219,7 +219,7 @@ async def test_a_line_that_stays_broken_leaves_its_customer_to_another(
     await heard(ear, AGENT_HZ, 300)
     await signed_in(center, phones, "102", tmp_path, TONES, tone_hz=OTHER_HZ)
     await desk.vanish()
-    await center.agent_is("102", "talking", RTP_TIMEOUT_S + RETURN_S + 10)
+    await center.agent_is("102", "talking", RTP_TIMEOUT_S + RETURN_S + PATIENCE_S)
     await heard(ear, OTHER_HZ, 300)
     assert await center.agent_state("101") == "unreachable"
     await caller.hangup()
@@ -237,7 +237,7 @@ async def test_who_hangs_up_the_line_goes_home(center: Center, books: Ledger, ph
     await headset.connect("101", with_pin=False)
     await center.agent_is("101", "ready")
     await headset.phone.hangup()
-    await center.agent_is("101", "logged_out", RETURN_S + 5)
+    await center.agent_is("101", "logged_out", RETURN_S + PATIENCE_S)
 
 
 async def test_the_daemon_dies_with_a_line_parked_and_with_one_in_a_talk(
@@ -289,7 +289,7 @@ async def test_asterisk_restarts_and_the_agent_dials_in_again(
     await doomed.vanish()
     pbx.start()
     await center.serving()
-    await center.agent_is("101", "unreachable", 15)
+    await center.agent_is("101", "unreachable")
     async with await PhoneProcess.start() as phones:
         (tmp_path / "again").mkdir()
         phone = await phones.phone("1001", password=password_of("1001"), tone_hz=AGENT_HZ)

@@ -74,7 +74,7 @@ async def test_who_does_not_come_is_told_of(floor: Floor) -> None:
     declined = await command(floor.center, "conference", "invite", "700", "102")
     assert declined.code != 0 and "declined" in declined.out
     for agent in ("102", "103"):
-        await floor.center.agent_is(agent, "ready", 15)
+        await floor.center.agent_is(agent, "ready")
     await everybody_out(floor, "102", "103")
 
 

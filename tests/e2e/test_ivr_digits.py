@@ -151,7 +151,7 @@ async def dialler(center: Center, phones: PhoneProcess, method: str, name: str =
 
 async def over(caller: Phone, center: Center, since: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """The call has ended by itself, and its way is on record."""
-    await caller.wait("ended", 15)
+    await caller.wait("ended")
     await center.quiet()
     return walked(center, since)
 
@@ -175,10 +175,10 @@ async def test_through_menus_and_a_number_of_many_digits(
     await enters(caller, WALK)
     for hz, digits in ((PROMPTS_HZ["language"], "2"), (PROMPTS_HZ["welcome"], "3"), (ORDER, "470815#"), (ORDER, CARD)):
         before_ms = _ms(ear, hz)
-        await until(lambda: _ms(ear, hz) >= before_ms + 100, 8, what=f"{hz} Hz")  # noqa: B023 - awaited at once
+        await until(lambda: _ms(ear, hz) >= before_ms + 100, what=f"{hz} Hz")  # noqa: B023 - awaited at once
         await caller.dtmf(digits, method=method)
     before_ms = _ms(ear, PROMPTS_HZ["language"])
-    await until(lambda: _ms(ear, PROMPTS_HZ["language"]) > before_ms, 8)
+    await until(lambda: _ms(ear, PROMPTS_HZ["language"]) > before_ms)
     await caller.dtmf("7", method=method)
     assert await over(caller, center, since) == WHOLE
     assert _ms(ear, BYE) >= 100
@@ -256,7 +256,7 @@ async def test_a_key_at_any_instant_of_a_prompt_counts_once(center: Center, crow
             gap_ms = left.pop()
             up_at = await enters(caller, CHAIN)
             await types(caller, CHAIN_KEYS, first_at=up_at + gap_ms / 1000 - 0.11, gap_ms=gap_ms, method=method)
-            await caller.wait("ended", 10)
+            await caller.wait("ended")
             done[gap_ms] = done.get(gap_ms, 0) + 1
 
     await asyncio.gather(*(drive(caller) for caller in lanes))
@@ -283,7 +283,7 @@ async def test_a_prompt_ends_at_the_key(center: Center, phones: PhoneProcess, tm
     caller = await dialler(center, phones, "rfc4733", record=str(ear))
     up_at = await enters(caller, WALK)
     await types(caller, "1", first_at=up_at + 0.5, gap_ms=0, method="rfc4733")
-    await until(lambda: _ms(ear, PROMPTS_HZ["welcome"]) >= 300, 8)
+    await until(lambda: _ms(ear, PROMPTS_HZ["welcome"]) >= 300)
     await caller.hangup()
     await center.quiet()
     (first, *_), (second, *_) = (audio.heard(ear, [PROMPTS_HZ[p]])[PROMPTS_HZ[p]] for p in ("language", "welcome"))

@@ -72,7 +72,7 @@ class Visit:
         await heard(self.ear, AGENT_HZ, 300)
 
     async def rings(self) -> None:
-        await self.far.wait("incoming", 10)
+        await self.far.wait("incoming")
 
     @property
     def far(self) -> Phone:
@@ -131,7 +131,7 @@ async def spoken(visit: Visit) -> None:
         return any(audio.total_ms(audio.heard(file, [CALLER_HZ])[CALLER_HZ]) >= 1000 for file in files)
 
     await visit.hears("cc-message-leave")
-    await until(recorded, 10, what="a message")
+    await until(recorded, what="a message")
 
 
 async def ringing(visit: Visit) -> None:
@@ -385,7 +385,7 @@ async def over(center: Center) -> None:
         facts = await center.ask("status")
         return not facts["overview"]["calls"] and facts["database"]["backlog"] == 0
 
-    await until(look, 10, what="a center without live calls")
+    await until(look, what="a center without live calls")
 
 
 @pytest.mark.parametrize(

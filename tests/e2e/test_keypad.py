@@ -113,12 +113,12 @@ async def test_wrong_pins_lock_the_account_for_a_while(center: Center, phones: P
         ear = await desk.fresh_recording()
         await desk.phone.call("*11101")
         await desk.phone.wait("up")
-        await until(lambda: prompts_in(ear), 8)
+        await until(lambda: prompts_in(ear))
         if prompts_in(ear) == ["cc-login-locked"]:
             await desk.phone.wait("ended")
             return False
         await desk.phone.dtmf(f"{LONG_PIN}#")
-        await desk.phone.wait("ended", 15)
+        await desk.phone.wait("ended")
         await hears_so_far(ear, ["cc-login-pin", "cc-login-done"])
         return True
 
@@ -217,7 +217,7 @@ async def test_the_kept_leg_takes_a_key_and_ends_with_the_wrap_up(center: Center
     desk = await signed_in(center, phones, "101", tmp_path, tone_hz=AGENT_HZ)
     ear = await desk.fresh_recording()
     caller = await talk(center, phones, desk, "101")
-    await until(lambda: audio.total_ms(audio.heard(ear, [CALLER_HZ])[CALLER_HZ]) >= 500, 8, what="the customer's voice")
+    await until(lambda: audio.total_ms(audio.heard(ear, [CALLER_HZ])[CALLER_HZ]) >= 500, what="the customer's voice")
     await caller.hangup()
     await hears_so_far(ear, ["cc-disposition-ask"])
     await desk.phone.dtmf("9")
@@ -296,7 +296,7 @@ async def test_without_the_daemon_phones_work_and_codes_say_that_they_do_not(
         ear = await other.fresh_recording()
         await desk.phone.call("1002")
         await other.phone.wait("up")
-        await until(lambda: audio.total_ms(audio.heard(ear, [AGENT_HZ])[AGENT_HZ]) >= 500, 8, what="the colleague's voice")
+        await until(lambda: audio.total_ms(audio.heard(ear, [AGENT_HZ])[AGENT_HZ]) >= 500, what="the colleague's voice")
         await desk.phone.hangup()
         await other.phone.wait("ended")
     finally:

@@ -9,7 +9,7 @@ from harness.calls import call, leave
 from harness.center import Center, Site, password_of
 from harness.lamp import Lamp
 from harness.ledger import Ledger
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import PhoneProcess
@@ -39,7 +39,7 @@ class Keys:
     async def watch(self, extension: str) -> None:
         self._lamps[extension] = await Lamp.watch("1007", password_of("1007"), extension)
 
-    async def show(self, extension: str, state: str, deadline_s: float = 8.0) -> None:
+    async def show(self, extension: str, state: str, deadline_s: float = PATIENCE_S) -> None:
         """Wait until the lamp is so; it is watched from the first time on."""
         if extension not in self._lamps:
             await self.watch(extension)
@@ -81,7 +81,7 @@ async def test_an_agents_lamp_follows_the_agent(
     caller = await call(center, phones)
     await center.agent_is("101", "talking")
     await agent.hold()
-    await keys.show("*7101", BLINKING, HOLD_REMINDER_S + 6)
+    await keys.show("*7101", BLINKING, HOLD_REMINDER_S + PATIENCE_S)
     await agent.unhold()
     await keys.show("*7101", LIT)
     await leave(center, caller)
@@ -105,7 +105,7 @@ async def test_a_phone_that_vanishes_shows_within_the_interval_of_its_checks(
     await center.agent(desk, "101")
     await keys.show("*7101", LIT)
     await desk.vanish()
-    await center.agent_is("101", "unreachable", pbx.plan.values.qualify_s + timeout_s + 3)
+    await center.agent_is("101", "unreachable", pbx.plan.values.qualify_s + timeout_s + PATIENCE_S)
     await keys.show("*7101", BLINKING)
 
 
@@ -167,10 +167,10 @@ async def test_lamps_are_right_after_asterisk_was_away(center: Center, books: Le
     await center.quiet()
     await keys.show("*7102", BLINKING)
     await keys.show("queue-support", OFF)
-    await keys.show("*7101", BLINKING, 15)  # nobody's phone is registered yet
+    await keys.show("*7101", BLINKING)  # nobody's phone is registered yet
     async with await PhoneProcess.start() as phones:
         await phones.phone("1001", password=password_of("1001"))
-        await keys.show("*7101", LIT, 15)
+        await keys.show("*7101", LIT)
         await keys.show("*7103", OFF)
         await center.log_everybody_out()
         await keys.show("*7101", OFF)
@@ -180,4 +180,4 @@ async def until_trouble(center: Center) -> None:
     async def look() -> bool:
         return (await center.ask("status"))["trouble"] is not None
 
-    await until(look, 10, what="a daemon that says that the link is lost")
+    await until(look, what="a daemon that says that the link is lost")

@@ -64,7 +64,7 @@ async def test_a_line_that_loses_packets_is_told_from_a_good_one(
     for loss, loss_back in ((0.0, 0.0), (LOSS, 0.0), (0.0, LOSS)):
         phone = await talk(floor, lines, loss, loss_back)
         await phone.hang_up()
-        await center.agent_is("101", "ready", 12)
+        await center.agent_is("101", "ready")
     await center.quiet()
     good, bad_there, bad_back = (quality(center, call) for call in books.calls())
     for each in (good, bad_there, bad_back):

@@ -43,7 +43,7 @@ async def test_agents_are_managed_live(center: Center, books: Ledger, phones: Ph
     await done(center, "agent", "move", "101", "1006")
     await done(center, "agent", "unpause", "101")
     caller = await call(center, phones)
-    await second.wait("incoming", 8)
+    await second.wait("incoming")
     assert not first.has("incoming")
     await second.answer()
     await center.agent_is("101", "talking")
@@ -115,12 +115,12 @@ async def test_waiting_callers_are_put_first_moved_and_picked(center: Center, bo
     await center.ask("agent.move", agent="101", phone="1002")
     await done(center, "call", "pick", numbers[0], "101")
     await center.ask("agent.unpause", agent="101")
-    await picks.wait("incoming", 8)
+    await picks.wait("incoming")
     await center.agent_is("101", "talking")
     served = next(a for a in (await center.overview())["agents"] if a["id"] == "101")["interaction"]
     assert str(served) == numbers[0]
     await one.hangup()
-    await until(lambda: picks.count("incoming") == 2, 8, what="the one with the priority, next")
+    await until(lambda: picks.count("incoming") == 2, what="the one with the priority, next")
     await center.agent_is("101", "talking")
     await done(center, "call", "hangup", numbers[1])
     await two.wait("ended")

@@ -62,11 +62,11 @@ async def worker(phone: Phone, chance: Random) -> None:
     """Answers at once, late, at the end of the ringing, or never; hangs up first or not."""
     while True:
         with suppress(NotSeen):
-            await phone.wait("incoming", 5)
+            await phone.wait("incoming")
             await later(phone, "answer", chance.choice((0.0, chance.uniform(0, 1), chance.uniform(1.4, 1.6), 3.0)))
             if chance.random() < 0.5:
                 await later(phone, "hangup", chance.uniform(0.1, 2))
-            await phone.wait("ended", 15)
+            await phone.wait("ended")
 
 
 async def test_a_busy_center_tells_the_truth_about_every_call(center: Center, pbx: Asterisk, desks: list[PhoneProcess]) -> None:

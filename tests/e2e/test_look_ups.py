@@ -201,7 +201,7 @@ class Caller:
         self.phone, self.ear = phone, ear
 
     async def hears(self, hz: int, at_least_ms: int = 200) -> None:
-        await until(lambda: self.heard_ms(hz) >= at_least_ms, 10, what=f"{at_least_ms} ms of {hz} Hz")
+        await until(lambda: self.heard_ms(hz) >= at_least_ms, what=f"{at_least_ms} ms of {hz} Hz")
 
     def heard_ms(self, hz: int) -> float:
         return audio.total_ms(audio.heard(self.ear, [hz])[hz]) if self.ear.exists() else 0.0
@@ -220,7 +220,7 @@ async def types(center: Center, phones: PhoneProcess, did: str, ear: Path, *type
     for number, digits in enumerate(typed, 1):
         await caller.hears(ASK, 200 * number)
         await caller.phone.dtmf(digits)
-    await caller.phone.wait("ended", 15)
+    await caller.phone.wait("ended")
     await center.quiet()
     return caller
 
@@ -264,7 +264,7 @@ async def test_who_hangs_up_meanwhile_is_gone_and_the_answer_harms_nobody(
     async def answered() -> bool:
         return (await center.metrics())['ccserver_look_ups_total{end="found",look_up="slow"}'] > before
 
-    await until(answered, 5, what="the answer that nobody waits for")
+    await until(answered, what="the answer that nobody waits for")
     assert (await center.metrics())["ccserver_faults_total"] == 0
 
 

@@ -10,7 +10,7 @@ from harness.calls import call, carrier, heard, log_in
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, Center, Site, password_of, pin_of, write_prompts
 from harness.keypad import write_tones
 from harness.ledger import Ledger, Row
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab import audio
@@ -78,12 +78,12 @@ async def leaves_a_message(center: Center, phones: PhoneProcess, name: str = "ca
     def spoken() -> list[Path]:
         return [path for path in folder.glob("message-*.wav") if path not in before and tone_ms(path, CALLER_HZ) >= SPOKEN_MS]
 
-    (path,) = await until(spoken, 15, what="a message of the caller")
+    (path,) = await until(spoken, what="a message of the caller")
     await caller.hangup()
     return path
 
 
-async def rung(phone: Phone, deadline_s: float = 10) -> None:
+async def rung(phone: Phone, deadline_s: float = PATIENCE_S) -> None:
     """The display says that it is a message, and from whom."""
     incoming = await phone.wait("incoming", deadline_s)
     shown = str(incoming["headers"])
@@ -92,8 +92,8 @@ async def rung(phone: Phone, deadline_s: float = 10) -> None:
 
 async def hears_the_message(ear: Path, times: int = 1) -> None:
     """The caller's voice, and the menu after it, so many times since the phone answered."""
-    await heard(ear, CALLER_HZ, round(times * SPOKEN_MS * 0.9), 15)
-    await heard(ear, TONES["cc-message-menu"], times * 400, 15)
+    await heard(ear, CALLER_HZ, round(times * SPOKEN_MS * 0.9))
+    await heard(ear, TONES["cc-message-menu"], times * 400)
 
 
 def message_of(books: Ledger) -> Row:
@@ -123,7 +123,7 @@ async def test_a_message_waits_for_an_agent_who_hears_it_twice_and_wraps_it_up(
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await center.agent_is("101", "wrap_up")
     await agent.dtmf("1")
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     await center.agent_is("101", "ready")
     await center.quiet()
     left, message = books.calls()
@@ -151,7 +151,7 @@ async def test_nobody_answers_and_the_next_agent_hears_it(
     await hears_the_message(ear)
     await second.hangup()
     await center.agent_is("102", "wrap_up")
-    await center.quiet(WRAP_UP_S + 5)
+    await center.quiet(WRAP_UP_S + PATIENCE_S)
     message = message_of(books)
     assert [(o["agent"], o["outcome"]) for o in books.of("offers", message)] == [("101", "missed"), ("102", "answered")]
     assert (message["outcome"], message["ended_by"]) == ("answered", "agent"), "who has heard it and hangs up is done"
@@ -174,7 +174,7 @@ async def test_who_hangs_up_at_once_has_not_taken_it(
     await second.dtmf("3")
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await second.dtmf("2")
-    await second.wait("ended", 8)
+    await second.wait("ended")
     await center.quiet()
     message = message_of(books)
     assert [(o["agent"], o["outcome"]) for o in books.of("offers", message)] == [("101", "missed"), ("102", "answered")]
@@ -194,7 +194,7 @@ async def test_two_calls_the_customer_back_and_joins_them_with_the_agent(
     await agent.answer()
     await hears_the_message(ear)
     await agent.dtmf("2")
-    incoming: Any = (await customer.wait("incoming", 10))["headers"]
+    incoming: Any = (await customer.wait("incoming"))["headers"]
     assert incoming["to"].startswith(f"<sip:{CALLER}@127.0.0.2"), incoming
     before_ms = tone_ms(ear, CALLER_HZ)
     await customer.answer()
@@ -205,7 +205,7 @@ async def test_two_calls_the_customer_back_and_joins_them_with_the_agent(
     await customer.hangup()
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await agent.dtmf("1")
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     await center.quiet()
     _, message, called = books.calls()
     assert (message["kind"], message["outcome"], message["disposition"]) == ("message", "answered", None)
@@ -224,19 +224,19 @@ async def test_a_daemon_that_is_killed_while_an_agent_listens_tells_it_again(
     await leaves_a_message(center, phones)
     await rung(agent)
     await agent.answer()
-    await heard(ear, CALLER_HZ, 800, 15)
+    await heard(ear, CALLER_HZ, 800)
     await center.agent_is("101", "talking")
     await center.daemon.kill()
-    await heard(ear, MUSIC_HZ, 500, 15)
+    await heard(ear, MUSIC_HZ, 500)
     heard_ms = tone_ms(ear, CALLER_HZ)
     await center.restart()
-    await heard(ear, CALLER_HZ, round(heard_ms + SPOKEN_MS * 0.9), 15)
+    await heard(ear, CALLER_HZ, round(heard_ms + SPOKEN_MS * 0.9))
     await center.agent_is("101", "talking")
-    await heard(ear, TONES["cc-message-menu"], 300, 15)
+    await heard(ear, TONES["cc-message-menu"], 300)
     await agent.dtmf("3")
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await agent.dtmf("1")
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     await center.quiet()
     message = message_of(books)
     assert books.told("queue_visits", message, "outcome") == ["answered"] and message["disposition"] == "sold"
@@ -252,7 +252,7 @@ async def test_a_line_that_breaks_leaves_it_to_the_next_agent(
     await lost.answer()
     await center.agent_is("101", "talking")
     await desk.vanish()
-    await center.waiting("sales", 1, RTP_TIMEOUT_S + 10)
+    await center.waiting("sales", 1, RTP_TIMEOUT_S + PATIENCE_S)
     agent = await log_in(center, phones, "102", record=str(ear))
     await rung(agent)
     await agent.answer()
@@ -260,7 +260,7 @@ async def test_a_line_that_breaks_leaves_it_to_the_next_agent(
     await agent.dtmf("3")
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await agent.dtmf("1")
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     await center.quiet()
     message = message_of(books)
     assert [(o["agent"], o["outcome"]) for o in books.of("offers", message)] == [("101", "answered"), ("102", "answered")]
@@ -276,12 +276,12 @@ async def test_a_file_that_is_gone_is_told_to_the_agent_and_in_a_notice(
     agent = await log_in(center, phones, "101", record=str(ear))
     await rung(agent)
     await agent.answer()
-    await heard(ear, TONES["cc-message-missing"], 300, 15)
+    await heard(ear, TONES["cc-message-missing"], 300)
     await heard(ear, TONES["cc-message-menu"], 300)
     await agent.dtmf("3")
     await heard(ear, TONES["cc-disposition-ask"], 300)
     await agent.dtmf("1")
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     await center.quiet()
     kinds = center.rows("SELECT kind FROM notices WHERE interaction = ?", message_of(books)["interaction"])
     assert "message_missing" in [n["kind"] for n in kinds]
@@ -319,7 +319,7 @@ async def test_a_headset_hears_it_on_its_line_and_types_the_disposition(
     await hears_the_message(ear, times=2)
     await line.hangup()
     await center.agent_is("101", "wrap_up")
-    await center.quiet(WRAP_UP_S + 5)
+    await center.quiet(WRAP_UP_S + PATIENCE_S)
     messages = [row for row in books.calls() if row["kind"] == "message"]
     assert [(m["outcome"], m["disposition"]) for m in messages] == [("answered", "other"), ("answered", None)]
 
@@ -334,19 +334,19 @@ async def speaks(center: Center, phones: PhoneProcess, ear: Path) -> tuple[Phone
         new = set((center.site.shared / "rec").glob("message-*.wav")) - before
         return [path for path in new if tone_ms(path, CALLER_HZ) >= SPOKEN_MS]
 
-    (path,) = await until(begun, 15, what="a message of the caller")
+    (path,) = await until(begun, what="a message of the caller")
     return caller, path
 
 
 async def one_message(center: Center, books: Ledger, path: Path) -> Row:
     """It waits, and goes on waiting after another kill; then nobody is to hear it. Its record."""
     for _ in range(2):
-        (waiting,) = await center.waiting("sales", 1, 15)
+        (waiting,) = await center.waiting("sales", 1)
         live = await center.ask("call.show", interaction=waiting["number"])
         assert (live["kind"], live["message"], live["caller"]) == ("message", str(path), CALLER)
         await center.daemon.kill()
         await center.restart()
-    (waiting,) = await center.waiting("sales", 1, 15)
+    (waiting,) = await center.waiting("sales", 1)
     await center.ask("call.hangup", interaction=waiting["number"])
     await center.quiet()
     left, message = books.calls()
@@ -363,9 +363,9 @@ async def test_who_speaks_and_hangs_up_while_the_daemon_is_dead_has_left_a_messa
     caller, path = await speaks(center, phones, tmp_path / "ear.wav")
     await center.daemon.kill()
     spoken_ms = tone_ms(path, CALLER_HZ)
-    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, 10, what="a recording that goes on")
+    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, what="a recording that goes on")
     await caller.hangup()
-    await until(lambda: not center.pbx.channels(), 5, what="no channel")
+    await until(lambda: not center.pbx.channels(), what="no channel")
     await center.restart()
     record = await one_message(center, books, path)
     assert record["duration_s"] * 1000 >= spoken_ms + 900
@@ -379,11 +379,11 @@ async def test_who_ends_a_message_while_the_daemon_is_dead_is_thanked_afterwards
     caller, path = await speaks(center, phones, ear)
     await center.daemon.kill()
     await caller.dtmf("#")
-    await heard(ear, MUSIC_HZ, 500, 15)
+    await heard(ear, MUSIC_HZ, 500)
     asked_ms = tone_ms(ear, TONES["tell-us"])
     await center.restart()
-    await heard(ear, TONES["cc-goodbye"], 300, 15)
-    await caller.wait("ended", 10)
+    await heard(ear, TONES["cc-goodbye"], 300)
+    await caller.wait("ended")
     assert tone_ms(ear, TONES["tell-us"]) <= asked_ms + 100, "not asked again"
     await one_message(center, books, path)
 
@@ -397,11 +397,11 @@ async def test_who_speaks_on_until_after_the_restart_is_thanked(
     await center.daemon.kill()
     await center.restart()
     spoken_ms = tone_ms(path, CALLER_HZ)
-    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, 10, what="a recording that goes on")
+    await until(lambda: tone_ms(path, CALLER_HZ) >= spoken_ms + 1000, what="a recording that goes on")
     assert not (await center.overview())["queues"][0]["messages_waiting"]
     await caller.dtmf("#")
-    await heard(ear, TONES["cc-goodbye"], 300, 15)
-    await caller.wait("ended", 10)
+    await heard(ear, TONES["cc-goodbye"], 300)
+    await caller.wait("ended")
     assert tone_ms(ear, TONES["tell-us"]) < 1500, "asked once"
     record = await one_message(center, books, path)
     assert record["duration_s"] * 1000 >= spoken_ms + 900

@@ -62,7 +62,7 @@ def at_the_start(center: Center, runner: asyncio.Runner) -> "Held":
             await longer_than(ear, CALLER_HZ, 500)  # of less there is no sound to merge
             await caller.hangup()
             await center.agent_is("108", "ready")
-            await center.row("SELECT * FROM archive_files WHERE state='done'", deadline_s=10)
+            await center.row("SELECT * FROM archive_files WHERE state='done'")
         await asyncio.gather(*(center.ask("reload") for _ in range(30)))
         await center.quiet()
         return Held.by(center.daemon.pid)
@@ -188,7 +188,7 @@ async def test_one_call_is_followed_by_its_number(center: Center, phones: PhoneP
     await caller.call("sip:900@127.0.0.1")
     await caller.wait("up")
     await caller.dtmf("11")  # ahead of both questions
-    await desk.wait("incoming", 10)
+    await desk.wait("incoming")
     (live,) = await center.ask("calls")
     number = live["interaction"]
     await desk.answer()
@@ -197,7 +197,7 @@ async def test_one_call_is_followed_by_its_number(center: Center, phones: PhoneP
     await caller.hangup()
     await desk.wait("ended")
     await center.quiet()
-    await center.row("SELECT * FROM archive_files WHERE interaction=? AND state='done'", number, deadline_s=8)
+    await center.row("SELECT * FROM archive_files WHERE interaction=? AND state='done'", number)
 
     text, told = await both(center, "call", "show", str(number))
     assert not told["is_live"] and told["call"]["number"] == number and told["call"]["outcome"] == "answered"
@@ -444,7 +444,7 @@ async def reloaded(center: Center, *, is_ok: bool, text: str) -> None:
         return now is not None and now != before
 
     center.daemon.signal(SIGHUP)
-    await until(look, 8, what="the end of the reload")
+    await until(look, what="the end of the reload")
     outcome = (await center.ask("status"))["reload"]
     assert outcome["is_ok"] is is_ok and text in outcome["text"], outcome
 
@@ -531,7 +531,7 @@ async def test_a_reload_touches_no_call_and_a_removed_queue_drains(
     await center.waiting("winter", 0)
     # The old queue drains: who waits in it is served.
     await talks.hangup()
-    await desk.wait("ended", 8)
+    await desk.wait("ended")
     await center.waiting("summer", 0)
     await center.agent_is("101", "talking")
     await waits.hangup()
@@ -551,7 +551,7 @@ async def longer_than(ear: Path, hz: int, length_ms: int) -> list[audio.Span]:
         spans = audio.heard(ear, [hz])[hz]
         return spans if audio.total_ms(spans) >= length_ms else []
 
-    return await until(look, 10, what=f"{length_ms} ms of {hz} Hz in {ear.name}")
+    return await until(look, what=f"{length_ms} ms of {hz} Hz in {ear.name}")
 
 
 # --- the end of the module --------------------------------------------------------------------------------------------
@@ -601,7 +601,7 @@ async def test_many_calls_at_once(center: Center, phones: PhoneProcess) -> None:
     slow = await center.agent(phones, "105")
     await callers[0].call("sip:901@127.0.0.1")
     await slow.wait("incoming")
-    await slow.wait("ended", 6)
+    await slow.wait("ended")
     await callers[0].hangup()
     await is_healthy(center)
     answered = center.rows("SELECT * FROM interactions WHERE agent='104' AND outcome='answered'")
@@ -619,7 +619,7 @@ async def test_no_descriptor_and_no_thread_is_left_over(center: Center, at_the_s
         return is_no_more and now.database <= DATABASE_USERS
 
     try:
-        await until(left, 10)
+        await until(left)
     except AssertionError:
         assert Held.by(center.daemon.pid) == at_the_start
 

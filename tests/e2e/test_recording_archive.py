@@ -118,7 +118,7 @@ async def test_a_consultation_is_not_in_the_customers_file(floor: Floor, books: 
     customer = await floor.consulting()
     await customer.hangup()
     for agent in ("101", "102"):
-        await floor.center.agent_is(agent, "ready", 12)
+        await floor.center.agent_is(agent, "ready")
     call = await story(books)
     assert_sides(await recording_of(center, call["interaction"]), "101")
 
@@ -170,7 +170,7 @@ async def test_a_kill_in_the_middle_loses_nothing_and_makes_nothing_twice(
     number = call["interaction"]
     (stretch,) = center.rows("SELECT * FROM recordings WHERE interaction=?", number)
     sides = [Path(f"{stretch['path']}-{side}.wav") for side in ("caller", "agent")]
-    await until(lambda: site.called() >= before + calls_before, 10, what="the encoder at work")
+    await until(lambda: site.called() >= before + calls_before, what="the encoder at work")
     await center.daemon.kill()
     was_done = bool(center.rows("SELECT * FROM archive_files WHERE interaction=? AND state='done'", number))
     assert was_done or all(side.exists() for side in sides) or _kept(center, number)

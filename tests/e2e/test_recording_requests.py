@@ -120,8 +120,8 @@ async def test_a_customer_objects_and_the_system_says_so(floor: Floor, books: Le
     await customer.hangup()
     call = await story(books)
     (stretch,) = books.of("recordings", call)
-    await center.row("SELECT * FROM recording_deletions WHERE interaction=?", number, deadline_s=15)
-    await until(lambda: not list(Path(stretch["path"]).parent.glob(f"{number}-*")), 10, what="no sound of the call")
+    await center.row("SELECT * FROM recording_deletions WHERE interaction=?", number)
+    await until(lambda: not list(Path(stretch["path"]).parent.glob(f"{number}-*")), what="no sound of the call")
 
 
 async def test_the_command_line_pauses_too(floor: Floor, books: Ledger, center: Center) -> None:

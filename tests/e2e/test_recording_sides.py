@@ -100,7 +100,7 @@ async def test_after_a_transfer_by_the_phone_itself_the_second_agent_follows_the
     agent = floor.phones["101"]
     await agent.hold()
     await agent.call("1002")
-    await floor.phones["102"].wait("up", 8)
+    await floor.phones["102"].wait("up")
     await floor.hears("102", "101")
 
     async def done() -> bool:

@@ -76,7 +76,7 @@ async def a_call(floor: Floor, books: Ledger, name: str = "customer") -> int:
     await floor.center.agent_is("101", "talking")
     await floor.hears(name, "101", ms=2500)
     await customer.hangup()
-    await floor.center.agent_is("101", "ready", 12)
+    await floor.center.agent_is("101", "ready")
     await books.center.quiet()
     number: int = books.calls()[-1]["interaction"]
     await files_of(floor.center, number)
@@ -84,7 +84,7 @@ async def a_call(floor: Floor, books: Ledger, name: str = "customer") -> int:
 
 
 async def told(floor: Floor, prompt: str, ear: str = LEAD) -> None:
-    await until(lambda: floor.ear(ear).ms(TOLD_HZ[prompt]) >= 200, 10, what=f"{ear} hears {prompt}")
+    await until(lambda: floor.ear(ear).ms(TOLD_HZ[prompt]) >= 200, what=f"{ear} hears {prompt}")
 
 
 def heard(center: Center) -> list[tuple[str, str, int | None, int]]:
@@ -95,7 +95,7 @@ def heard(center: Center) -> list[tuple[str, str, int | None, int]]:
 async def on_record(center: Center, *expected: tuple[str, int | None, int], since: int = 0) -> None:
     """Waits until history has these of 103, in this order: the act, the call, whether it was done."""
     wanted = [(f"agent {LEAD}", *each) for each in expected]
-    await until(lambda: heard(center)[since:] == wanted, 8, what=f"{wanted}, there are {heard(center)[since:]}")
+    await until(lambda: heard(center)[since:] == wanted, what=f"{wanted}, there are {heard(center)[since:]}")
 
 
 def laid_ready(center: Center) -> list[Path]:
@@ -104,7 +104,7 @@ def laid_ready(center: Center) -> list[Path]:
 
 
 async def nothing_ready(center: Center) -> None:
-    await until(lambda: not laid_ready(center), 8, what="no recording that is laid ready")
+    await until(lambda: not laid_ready(center), what="no recording that is laid ready")
 
 
 @pytest.mark.deadline(200)
@@ -123,7 +123,7 @@ async def test_the_newest_is_heard_then_the_one_before_with_skips_and_all_is_on_
     call = await story(books)
     older = call["interaction"]
     await files_of(center, older)
-    await center.agent_is("101", "ready", 12)
+    await center.agent_is("101", "ready")
     await center.ask("agent.pause", agent="102", reason="lunch")
     newer = await a_call(floor, books, "customer2")
     lead = await supervisor(floor)
@@ -154,7 +154,7 @@ async def test_the_newest_is_heard_then_the_one_before_with_skips_and_all_is_on_
     await told(floor, "cc-recording-no-more")
     await floor.hears(LEAD, "101", ms=300)
     await lead.dtmf("9")
-    await until(lambda: heard(center)[-1][1:3] == ("recording_hear", newer), 8, what="the newer one again")
+    await until(lambda: heard(center)[-1][1:3] == ("recording_hear", newer), what="the newer one again")
     await floor.hears(LEAD, "101", ms=300)
     await lead.dtmf("0")
     await lead.wait("ended")
@@ -205,7 +205,7 @@ async def test_what_is_sealed_deleted_or_missing_is_told_in_words(floor: Floor, 
     lead = await supervisor(floor)
     await lead.call(HEAR)
     await lead.wait("up")
-    await until(floor.ear(LEAD).file.exists, 5, what="the supervisor's call")
+    await until(floor.ear(LEAD).file.exists, what="the supervisor's call")
     await lead.dtmf("101#")
     await floor.hears(LEAD, "101", "customer", ms=400)
     for prompt in ("cc-recording-deleted", "cc-recording-sealed", "cc-recording-missing"):
@@ -242,8 +242,8 @@ async def test_a_daemon_that_is_killed_leaves_nothing_open_for_the_next(floor: F
     assert len(laid_ready(center)) == 1
     await center.restart()
     assert not laid_ready(center)
-    await lead.wait("ended", 15)
-    await until(lambda: heard(center)[-1][1:3] == ("recording_heard", number), 8, what="its length on record")
+    await lead.wait("ended")
+    await until(lambda: heard(center)[-1][1:3] == ("recording_heard", number), what="its length on record")
     await lead.call(f"{HEAR}101")
     await floor.hears(f"{LEAD}-2", "101", "customer", ms=300)
     await lead.hangup()

@@ -59,8 +59,8 @@ async def calls(center: Center, phones: PhoneProcess) -> None:
     misses = await log_in(center, phones, "102")
     first, second = await center.caller(phones, "first"), await center.caller(phones, "second", number="anonymous")
     await first.call("sip:900@127.0.0.1")  # the menu, and nobody types a thing; then the phone that is not answered
-    await misses.wait("incoming", 12)
-    await center.agent_is("102", "back_off", 6)
+    await misses.wait("incoming")
+    await center.agent_is("102", "back_off")
     await center.ask("agent.logout", agent="102")
     agent = await log_in(center, phones, "101", tone_hz=AGENT_HZ)
     await agent.wait("incoming")

@@ -10,6 +10,7 @@ import pytest
 from harness.calls import call, heard, leave
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, Center, Site
 from harness.ledger import Ledger
+from harness.waiting import PATIENCE_S
 
 from ccserver.lab import audio
 from ccserver.lab.phones import Phone, PhoneFailed, PhoneProcess
@@ -37,7 +38,7 @@ async def team(center: Center, phones: PhoneProcess, *agents: str, **fields: obj
 
 async def silent(*others: Phone) -> None:
     for phone in others:
-        await phone.wait("ended", 4)
+        await phone.wait("ended")
         assert not phone.has("up")
 
 
@@ -46,7 +47,7 @@ async def nobody_blamed(center: Center, *agents: str) -> AsyncIterator[None]:
     """Who loses is ready at once, neither spared nor put not ready."""
     yield
     for agent in agents:
-        await center.agent_is(agent, "ready", 2)
+        await center.agent_is(agent, "ready")
 
 
 async def test_all_phones_ring_and_who_answers_first_has_the_call(
@@ -92,7 +93,7 @@ async def test_two_who_answer_in_the_same_instant_are_one_winner_and_one_who_is_
         hears.cancel()
         hz, wrong_hz = (AGENT_HZ, OTHER_HZ) if winner == "101" else (OTHER_HZ, AGENT_HZ)
         await heard(recording, hz, 300)
-        await center.agent_is(loser, "ready", 2)
+        await center.agent_is(loser, "ready")
         await caller.hangup()
         assert not audio.heard(recording, [wrong_hz])[wrong_hz]
         await center.agent_is(winner, "ready")
@@ -134,7 +135,7 @@ async def test_a_caller_who_hangs_up_as_two_answer_is_answered_or_gone_and_all_a
         gone = await caller.arm(rings, {"do": "hangup", "phone": caller.name, "after_ms": RING_MS + after_ms})
         await caller.call(f"sip:{ALL}@127.0.0.1")
         with suppress(PhoneFailed):
-            await asyncio.wait_for(gone, 8)
+            await asyncio.wait_for(gone, PATIENCE_S)
         await caller.wait("ended")
         await one.wait("ended")
         await other.wait("ended")
@@ -178,7 +179,7 @@ async def test_when_nobody_answers_each_has_missed_it_and_the_caller_waits_on(
     for phone in ringing:
         await phone.wait("incoming")
     for agent in ("101", "102"):
-        await center.agent_is(agent, "not_ready", 10)
+        await center.agent_is(agent, "not_ready")
     (waiting,) = await center.waiting("everybody", 1)
     assert waiting["ringing"] is None
     await center.ask("agent.unpause", agent="102")
@@ -227,6 +228,6 @@ async def test_a_daemon_that_dies_while_all_ring_joins_who_answers_then_or_start
         state = await center.agent_state(agent)
         if state == "not_ready":
             await center.ask("agent.unpause", agent=agent)
-        await center.agent_is(agent, "ready", 15)
+        await center.agent_is(agent, "ready")
     row = await books.only_call()
     assert row["outcome"] == "answered"

@@ -11,7 +11,7 @@ from harness.audit import audit, newest, outcomes
 from harness.board import Board
 from harness.center import AGENTS, Center, Site, pin_hash
 from harness.lanes import SWEEP_MS, Lane, spread, told
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
@@ -66,10 +66,10 @@ async def test_an_agent_who_answers_as_the_time_is_up_has_the_caller_or_not_and_
         (spare,) = (agent for agent in lane.agents if agent != lane.agent)
         await center.ask("agent.unpause", agent=spare)
         with suppress(PhoneFailed):  # it has stopped ringing
-            await asyncio.wait_for(answered, 8)
+            await asyncio.wait_for(answered, PATIENCE_S)
         agent = await board.one_is(lane.agents, "talking")
         tones = [tone_of(each) for each in AGENTS]
-        await until(lambda: audio.total_ms(audio.heard(ear, tones)[tone_of(agent)]) >= 300, 8, what=f"the voice of {agent}")
+        await until(lambda: audio.total_ms(audio.heard(ear, tones)[tone_of(agent)]) >= 300, what=f"the voice of {agent}")
         await lane.caller.hangup()
         await lane.caller.wait("ended")
         spans = audio.heard(ear, tones)

@@ -77,7 +77,7 @@ async def test_a_wrong_pin_is_asked_for_again_and_three_are_the_end(floor: Floor
     await floor.customer(ROOM_DID)
     for _ in range(3):
         await asked(floor, "customer", "1111")
-    await floor.phones["customer"].wait("ended", 15)
+    await floor.phones["customer"].wait("ended")
     assert not (await room(floor))["members"]
     await floor.center.row("SELECT * FROM conference_members WHERE outcome='refused'")
 
@@ -91,17 +91,17 @@ async def test_a_moderators_keys_lock_put_out_and_mute_all(floor: Floor) -> None
     async def is_locked() -> bool:
         return bool((await room(floor))["is_locked"])
 
-    await until(is_locked, 10, what="the room is locked")
+    await until(is_locked, what="the room is locked")
     await floor.customer(ROOM_DID)
     await asked(floor, "customer", PIN)
     await floor.is_told("customer", "cc-conference-locked")
     await floor.phones["customer"].wait("ended")
     await floor.phones["102"].dtmf("*1")
-    await until(lambda: _is_muted(floor, 1), 10, what="102 has muted itself")
+    await until(lambda: _is_muted(floor, 1), what="102 has muted itself")
     assert (await command(floor.center, "conference", "unmute", "700", "2")).code == 0
     await floor.hears("101", "102")
     await floor.phones["101"].dtmf("*5")
-    await until(lambda: _is_muted(floor, 1), 10, what="the moderator has muted the others")
+    await until(lambda: _is_muted(floor, 1), what="the moderator has muted the others")
     await floor.phones["101"].dtmf("*3")
     await floor.phones["102"].wait("ended")
     await has_members(floor, 1)

@@ -47,7 +47,7 @@ async def test_who_comes_and_who_goes_is_said_by_number(floor: Floor, ami: Obser
         for who, (prompt_ms, all_ms) in before.items():
             await floor.is_told(who, prompt, prompt_ms + 100)
             # Three digits of speech.
-            await until(lambda who=who, all_ms=all_ms: loud_ms(floor, who) >= all_ms + 900, 10, what=f"{who} hears a number")
+            await until(lambda who=who, all_ms=all_ms: loud_ms(floor, who) >= all_ms + 900, what=f"{who} hears a number")
     asked = [
         re.search(r"\?SayDigits\((\d+)\)", event.get("AppData", "")) for event in ami.events if event["Event"] == "Newexten"
     ]

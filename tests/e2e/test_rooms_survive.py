@@ -40,7 +40,7 @@ async def until_trouble(center: Center) -> None:
     async def look() -> bool:
         return (await center.ask("status"))["trouble"] is not None
 
-    await until(look, 10, what="a daemon that says that the link is lost")
+    await until(look, what="a daemon that says that the link is lost")
 
 
 async def confer(floor: Floor) -> None:
@@ -62,7 +62,7 @@ async def test_asterisk_starts_again_and_its_rooms_are_over(floor: Floor, books:
     pbx, center = floor.center.pbx, floor.center
     await confer(floor)
     # Younger ones are told apart by what a reading of them shows, and by no word of Asterisk's death.
-    await until(lambda: int(pbx.cli("core show uptime seconds").split("System uptime:")[1].split()[0]) >= 5, 10)
+    await until(lambda: int(pbx.cli("core show uptime seconds").split("System uptime:")[1].split()[0]) >= 5)
     pbx.kill() if how == "killed" else pbx.stop()
     await until_trouble(center)
     pbx.start()
@@ -112,7 +112,7 @@ async def test_the_link_is_lost_while_people_confer(floor: Floor, books: Ledger)
         await confer(floor)
         # A moment: nothing is to be seen of it.
         relay.cut()
-        await until(lambda: relay.connections == 2, 10, what="a second link")
+        await until(lambda: relay.connections == 2, what="a second link")
         await center.serving()
         is_locked, members = await knows_what_is(floor)
         assert is_locked and len(members) == 3

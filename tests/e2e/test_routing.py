@@ -131,7 +131,7 @@ async def test_an_agent_of_several_queues_gets_the_most_urgent_whatever_its_queu
     assert "logged out" in text and [w["text"] for w in told["waiting"]] == ["", "", "", ""], text
     agent = await log_in(center, desk, "106", answer_after_ms=50)
     for name in ("urgent", "vip", "first", "second"):
-        await center.agent_is("106", "talking", 10)
+        await center.agent_is("106", "talking")
         talked = (await center.ask("calls"))[0] if name == "second" else None
         assert talked is None or talked["caller"] == "+34911222332"
         await agent.hangup()

@@ -15,7 +15,7 @@ import pytest
 from harness.center import PROMPTS_HZ, Center, Site
 from harness.observer import Observer
 from harness.passages import enters, newest, types, walked
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
@@ -142,7 +142,7 @@ async def caller_for(center: Center, phones: PhoneProcess, ear: Path, name: str 
     return await center.caller(phones, name, record=str(ear), **fields)
 
 
-async def ends(center: Center, caller: Phone, deadline_s: float = 15.0) -> None:
+async def ends(center: Center, caller: Phone, deadline_s: float = PATIENCE_S) -> None:
     """Wait until the center has ended the call, and all is on record."""
     await caller.wait("ended", deadline_s)
     await center.quiet()
@@ -261,9 +261,9 @@ async def test_threads_that_hang_are_counted_until_they_end(center: Center, phon
         read = await center.metrics()
         return read["ccserver_scripts_hung"] == count and read["ccserver_scripts_hung_ever_total"] > before
 
-    await until(lambda: hung(1), 6, what="a hung script")
+    await until(lambda: hung(1), what="a hung script")
     assert said(center, "script.hung")[-1]["script"] == "calls.sleeps"
-    await until(lambda: hung(0), 10, what="its end")
+    await until(lambda: hung(0), what="its end")
     assert said(center, "script.ended_late")
 
 
@@ -274,12 +274,12 @@ async def test_a_caller_who_hangs_up_ends_the_script_which_may_tidy_up(
     since = newest(center)
     caller = await caller_for(center, phones, tmp_path / "ear.wav")
     await enters(caller, DIDS["stays"])
-    await until(lambda: running(center), 5, what="a script that runs")
+    await until(lambda: running(center), what="a script that runs")
     await caller.hangup()
     await center.quiet()
     left = site.directory / f"left-{since + 1}"
-    await until(left.exists, 3, what="what the script does last")
-    await until(lambda: idle(center), 5, what="no script")
+    await until(left.exists, what="what the script does last")
+    await until(lambda: idle(center), what="no script")
     ((ending, steps),) = walked(center, since)
     assert (ending, [node for node, _ in steps]) == ("gave_up", ["run"])
 
@@ -290,10 +290,10 @@ async def test_a_call_that_an_operator_ends_ends_the_script(
     since = newest(center)
     caller = await caller_for(center, phones, tmp_path / "ear.wav")
     await enters(caller, DIDS["stays"])
-    await until(lambda: running(center), 5, what="a script that runs")
+    await until(lambda: running(center), what="a script that runs")
     await center.ask("call.hangup", interaction=since + 1)
     await ends(center, caller)
-    await until((site.directory / f"left-{since + 1}").exists, 3, what="what the script does last")
+    await until((site.directory / f"left-{since + 1}").exists, what="what the script does last")
 
 
 async def test_a_call_that_is_pulled_out_of_its_session_ends_the_script(
@@ -302,14 +302,14 @@ async def test_a_call_that_is_pulled_out_of_its_session_ends_the_script(
     since = newest(center)
     caller = await caller_for(center, phones, tmp_path / "ear.wav")
     await enters(caller, DIDS["stays"])
-    await until(lambda: running(center), 5, what="a script that runs")
+    await until(lambda: running(center), what="a script that runs")
     (channel,) = [name for name in center.pbx.channels() if name.startswith("PJSIP/carrier")]
     answer = await ami.act("Redirect", Channel=channel, Context="cc-call", Exten="s", Priority="1")
     assert answer["Response"] == "Success", answer
-    await until((site.directory / f"left-{since + 1}").exists, 5, what="what the script does last")
+    await until((site.directory / f"left-{since + 1}").exists, what="what the script does last")
     await caller.hangup()
     await center.quiet()
-    await until(lambda: idle(center), 5, what="no script")
+    await until(lambda: idle(center), what="no script")
 
 
 async def test_a_script_may_hang_up(center: Center, phones: PhoneProcess, tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ async def test_a_script_may_hang_up(center: Center, phones: PhoneProcess, tmp_pa
     await enters(caller, DIDS["leaves"])
     await ends(center, caller)
     assert nodes(center, since) == ["run"]
-    await until(lambda: idle(center), 5, what="no script")
+    await until(lambda: idle(center), what="no script")
 
 
 async def running(center: Center, count: int = 1) -> bool:
@@ -340,22 +340,22 @@ async def test_many_scripts_at_once_do_not_hold_up_other_calls(
     quick = await center.caller(phones, "quick")
     await asyncio.gather(*(each.call(f"sip:{DIDS['loops']}@127.0.0.1") for each in looping))
     await asyncio.gather(*(each.call(f"sip:{DIDS['stays']}@127.0.0.1") for each in staying))
-    await asyncio.gather(*(each.wait("up", 10) for each in (*looping, *staying)))
+    await asyncio.gather(*(each.wait("up") for each in (*looping, *staying)))
     await center.overview()
     await quick.call("sip:901@127.0.0.1")
-    await agent.wait("up", 5)
+    await agent.wait("up")
     assert not any(each.has("ended") for each in looping), "it was while they looped"
     for each in (quick, *staying):
         await each.hangup()
-    await asyncio.gather(*(each.wait("ended", 15) for each in looping))
+    await asyncio.gather(*(each.wait("ended") for each in looping))
     await center.quiet()
-    await until(lambda: idle(center), 8, what="no script")
+    await until(lambda: idle(center), what="no script")
 
 
 async def test_a_stop_does_not_wait_for_a_script_that_hangs(center: Center, phones: PhoneProcess, tmp_path: Path) -> None:
     caller = await caller_for(center, phones, tmp_path / "ear.wav")
     await enters(caller, DIDS["sleeps"])
-    await until(lambda: running(center), 5, what="a script that runs")
+    await until(lambda: running(center), what="a script that runs")
     began = time.monotonic()
     assert await center.daemon.stop() == 0
     assert time.monotonic() - began < 6.0, "the script sleeps for longer"

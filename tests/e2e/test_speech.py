@@ -256,7 +256,7 @@ async def test_a_portuguese_caller_hears_the_place_and_the_wait_in_portuguese(
         return len(heard) >= 4 and not heard[-1].endswith("…")
 
     try:
-        await until(hears_four, 15, what="the place and the wait")
+        await until(hears_four, what="the place and the wait")
     finally:
         assert heard[:3] == ["cc-queue-position", "dois", "cc-wait-about"], heard
     for caller in (first, second, busy):
@@ -281,7 +281,7 @@ async def test_a_call_goes_on_without_the_engine(
     try:
         caller = await call(center, phones, DID["asks"], "caller")
         await caller.dtmf("7", after_ms=500)
-        await center.waiting("sales", 1, 8)
+        await center.waiting("sales", 1)
         await leave(center, caller)
         ear = tmp_path / "ear.wav"
         patient = await call(center, phones, DID["asks"], "patient", record=str(ear))
@@ -307,14 +307,14 @@ async def test_a_prompt_that_a_supervisor_records_is_heard_by_the_next_caller(
     await desk.wait("up")
     await desk.dtmf("101#", after_ms=1500)
     await desk.dtmf(f"{pin_of('101')}#", after_ms=1500)
-    await until(lambda: set(recordings.rglob("*.wav")) - there, 15, what="a recording that has begun")
+    await until(lambda: set(recordings.rglob("*.wav")) - there, what="a recording that has begun")
     await desk.play(speech)
     await desk.dtmf("#", after_ms=4500)
     await desk.dtmf("1", after_ms=2000)
     kept = prompts / "es" / "welcome.wav"
     before = kept.stat().st_mtime_ns
-    await until(lambda: kept.stat().st_mtime_ns != before, 15, what="a prompt that was kept")
-    await desk.wait("ended", 15)
+    await until(lambda: kept.stat().st_mtime_ns != before, what="a prompt that was kept")
+    await desk.wait("ended")
 
     caller = await call(center, phones, DID["recorded"], record=str(tmp_path / "ear.wav"))
     await caller.wait("ended", 20)

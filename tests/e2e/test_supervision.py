@@ -77,14 +77,14 @@ async def mode_is(center: Center, mode: str) -> None:
         watches = (await center.overview())["watches"]
         return bool(watches) and watches[0]["mode"] == mode and watches[0]["interaction"] is not None
 
-    await until(look, 8, what=f"a session that does {mode}")
+    await until(look, what=f"a session that does {mode}")
 
 
 async def no_session(center: Center) -> None:
     async def look() -> bool:
         return not (await center.overview())["watches"]
 
-    await until(look, 8, what="no session")
+    await until(look, what="no session")
 
 
 async def does_not_hear(floor: Floor, listener: str, speaker: str) -> None:
@@ -175,7 +175,7 @@ async def test_from_call_to_call_until_the_supervisor_hangs_up(floor: Floor, boo
     await floor.agent("101")
     await lead.call(LISTEN)
     await lead.wait("up")
-    await until(floor.ear(LEAD).file.exists, 5, what="the supervisor's call")
+    await until(floor.ear(LEAD).file.exists, what="the supervisor's call")
     await lead.dtmf("101#")
     for name in ("customer", "customer-2"):
         who, _, number = name.partition("-")
@@ -183,7 +183,7 @@ async def test_from_call_to_call_until_the_supervisor_hangs_up(floor: Floor, boo
         await center.agent_is("101", "talking")
         await floor.hears(LEAD, "customer", "101", ms=500)
         await customer.hangup()
-        await center.agent_is("101", "ready", 12)
+        await center.agent_is("101", "ready")
         before = floor.ear(LEAD).ms(VOICES["101"])
         assert not lead.has("ended")
         assert floor.ear(LEAD).ms(VOICES["101"]) - before <= QUIET_MS, "between two calls there is silence"
@@ -295,7 +295,7 @@ async def test_a_killed_daemon_touches_no_call_and_the_session_goes_on(floor: Fl
     await mode_is(center, "whisper")
     await floor.hears("101", LEAD, ms=500)
     await customer.hangup()
-    await center.agent_is("101", "ready", 12)
+    await center.agent_is("101", "ready")
     assert not lead.has("ended")
     await lead.hangup()
     await no_session(center)
@@ -309,12 +309,12 @@ async def test_a_headset_is_heard_and_its_line_stays(floor: Floor, books: Ledger
     await headset.wait("up")
     await lead.call(f"{LISTEN}101")
     for name in ("customer1", "customer2"):
-        await center.agent_is("101", "ready", 12)
+        await center.agent_is("101", "ready")
         customer = await floor.customer(name=name)
         await center.agent_is("101", "talking")
         await floor.hears(LEAD, "customer", "101", ms=500)
         await customer.hangup()
-    await center.agent_is("101", "ready", 12)
+    await center.agent_is("101", "ready")
     assert not headset.has("ended") and not lead.has("ended")
     await lead.hangup()
     await no_session(center)
@@ -351,7 +351,7 @@ async def test_sessions_that_end_in_any_way_touch_no_call_of_a_busy_center(
         await floor.hears(agent, "customer", ms=300)
         await customer.hangup()
     for agent in talks:
-        await center.agent_is(agent, "ready", 12)
+        await center.agent_is(agent, "ready")
     await center.quiet()
     for call, agent in zip(books.calls(), talks, strict=True):
         assert talked(books, call) == [agent] and call["outcome"] == "answered"
@@ -368,7 +368,7 @@ async def test_a_database_that_stalls_lets_nobody_listen_and_nobody_wait(floor: 
         await lead.call(f"{LISTEN}101")
         await lead.wait("up")
         await floor.is_told(LEAD, "cc-watch-no-record")
-        await lead.wait("ended", 8)
+        await lead.wait("ended")
         assert not (await center.overview())["watches"]
         with pytest.raises(NotDone, match="audit log"):
             await center.ask("watch.begin", mode="listen", phone="1003", agent="101")
@@ -395,5 +395,5 @@ async def test_a_killed_asterisk_ends_the_session(floor: Floor, books: Ledger, c
     async def is_over() -> bool:
         return not (await center.overview())["calls"]
 
-    await until(is_over, 15, what="no call is live")
+    await until(is_over, what="no call is live")
     assert not center.pbx.channels()

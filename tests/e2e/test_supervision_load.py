@@ -94,8 +94,8 @@ class Floor:
             agent, mode = str(FIRST + chance.randrange(TALKS)), chance.choice(MODES)
             told = await self.ask("watch.begin", mode=mode, phone=number, agent=agent)
             session = int(told["text"].split()[1].rstrip(":"))
-            await until(lambda: self._line(number) is not None, 15, what=f"{number} is called")
-            await until(lambda s=session: self._hears(s), 15, what=f"session {session} hears a talk")
+            await until(lambda: self._line(number) is not None, what=f"{number} is called")
+            await until(lambda s=session: self._hears(s), what=f"session {session} hears a talk")
             for _ in range(chance.randrange(3)):
                 mode = chance.choice(MODES)
                 await self.ask("watch.mode", session=session, mode=mode)
@@ -112,7 +112,7 @@ class Floor:
                 self.phones.vanish(line)
                 self.supervising.pop(line.call_id)
             await until(lambda s=session: s not in self.watches, 20, what=f"the end of session {session} by {way}")
-            await until(lambda: self._line(number) is None, 10, what=f"{number} is on hook")
+            await until(lambda: self._line(number) is None, what=f"{number} is on hook")
             seen[way] += 1
 
     def _line(self, number: str) -> Dialog | None:

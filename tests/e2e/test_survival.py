@@ -15,7 +15,7 @@ import pytest
 from harness.center import AGENT_HZ, CALLER_HZ, MUSIC_HZ, Center, Site, password_of
 from harness.ledger import Ledger
 from harness.proxy import Relay
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
@@ -125,7 +125,7 @@ async def remember(center: Center, held: Held) -> None:
 async def joins(center: Center, caller: Phone, held: Held, count: int) -> None:
     """One more caller gets in line behind `count`."""
     await caller.call(SALES)
-    up = await caller.wait("up", 10)
+    up = await caller.wait("up")
     await center.waiting("sales", count + 1)
     for uniqueid, _ in waiting_now(await center.overview()):
         held.up_at.setdefault(uniqueid, float(str(up["at"])))
@@ -154,7 +154,7 @@ async def passers_by(phone: Phone, chance: random.Random) -> AsyncIterator[None]
             with suppress(TimeoutError):  # the time they stay
                 await asyncio.wait_for(is_over.wait(), chance.uniform(0.1, 1.5))
             await phone.hangup()
-            await phone.wait("ended", 10)
+            await phone.wait("ended")
 
     task = asyncio.create_task(pass_by())
     try:
@@ -242,7 +242,7 @@ async def test_twenty_wait_and_five_talk_through_ten_deaths_of_the_daemon(
     for caller in (*callers, *customers):
         await caller.hangup()
     for n in range(1, TALKING + 1):
-        await center.agent_is(f"10{n}", "ready", 12)
+        await center.agent_is(f"10{n}", "ready")
     await center.agent_is("106", "logged_out")
     await ledger.check()
     _on_record(ledger, held)
@@ -295,7 +295,7 @@ async def test_a_daemon_that_froze_is_ended_and_goes_on(center: Center, phones: 
     os.kill(frozen, signal.SIGSTOP)
     late = await center.caller(phones, "late")
     await late.call(SALES)  # Asterisk hands them to a daemon that does not answer
-    await until(lambda: not Path(f"/proc/{frozen}").exists(), WATCHDOG_S + 5, what="the end of the frozen daemon")
+    await until(lambda: not Path(f"/proc/{frozen}").exists(), WATCHDOG_S + PATIENCE_S, what="the end of the frozen daemon")
     await center.serving()
     assert (await center.ask("status"))["pid"] != frozen
     await center.waiting("sales", 2)
@@ -333,7 +333,7 @@ async def test_talks_that_end_while_nobody_looks_are_over(
     await first.wait("ended")  # nothing holds the agent's leg
     await second.hangup()
     await stays.wait("ended")  # nor the customer's, who has been served
-    await until(lambda: not pbx.channels(), 5, what="no channel")
+    await until(lambda: not pbx.channels(), what="no channel")
     await center.restart()
     for agent in ("101", "102"):
         await center.agent_is(agent, "ready")
@@ -391,7 +391,7 @@ async def test_the_link_to_asterisk_is_lost_and_comes_back(
 
     # A moment: nothing is to be seen of it.
     relay.cut()
-    await until(lambda: relay.connections == 2, 10, what="a second link")
+    await until(lambda: relay.connections == 2, what="a second link")
     await center.serving()
 
     # A while, in which things happen.
@@ -432,7 +432,7 @@ async def until_trouble(center: Center) -> None:
     async def look() -> bool:
         return (await center.ask("status"))["trouble"] is not None
 
-    await until(look, 10, what="a daemon that says that the link is lost")
+    await until(look, what="a daemon that says that the link is lost")
 
 
 def uptime_s(pbx: Asterisk) -> int:
@@ -453,7 +453,7 @@ async def test_asterisk_is_killed_and_started_again(center: Center, pbx: Asteris
     await joins(center, waits, held, 0)
 
     # Younger ones are told apart by what a reading of them shows: repairs, and no word of Asterisk's death.
-    await until(lambda: uptime_s(pbx) >= 5, 10, what="an older Asterisk")
+    await until(lambda: uptime_s(pbx) >= 5, what="an older Asterisk")
     pbx.kill()
     if is_daemon_killed:
         await center.daemon.kill()
@@ -475,7 +475,7 @@ async def test_asterisk_is_killed_and_started_again(center: Center, pbx: Asteris
     # The phones come back; nobody has to log in again, and calls flow.
     async with await PhoneProcess.start() as phones:
         agent = await phones.phone("1001", password=password_of("1001"), answer_after_ms=50)
-        await center.agent_is("101", "ready", 15)
+        await center.agent_is("101", "ready")
         caller = await center.caller(phones, "caller")
         await caller.call(SALES)
         await center.agent_is("101", "talking")

@@ -82,7 +82,7 @@ async def on_a_headset(floor: Floor) -> Phone:
         agent = next(one for one in shown["agents"] if one["id"] == "101")
         return (agent["mode"], agent["state"]) == ("headset", "ready")
 
-    await until(is_connected, 8, what="101 is on a headset and ready")
+    await until(is_connected, what="101 is on a headset and ready")
     return phone
 
 
@@ -98,7 +98,7 @@ async def talking(floor: Floor) -> tuple[Phone, Phone]:
 async def all_over(floor: Floor, headset: Phone) -> None:
     """101 is ready on the same line, which never rang and never ended."""
     for agent in ("101", "102"):
-        await floor.center.agent_is(agent, "ready", 12)
+        await floor.center.agent_is(agent, "ready")
     assert not headset.has("incoming") and not headset.has("ended")
     await headset.hangup()
 
@@ -110,7 +110,7 @@ async def test_a_headset_consults_and_hands_over(floor: Floor, books: Ledger) ->
     await floor.hears("customer", "music")
     await headset.dtmf("*1")
     await floor.hear("customer", "102")
-    await floor.center.agent_is("101", "ready", 12)
+    await floor.center.agent_is("101", "ready")
     await customer.hangup()
     await all_over(floor, headset)
     call = await story(books)
@@ -135,7 +135,7 @@ async def test_a_headset_passes_a_call_on(floor: Floor, books: Ledger) -> None:
     headset, customer = await talking(floor)
     await floor.asks("101", "*1", "102")
     await floor.hear("customer", "102")
-    await floor.center.agent_is("101", "ready", 12)
+    await floor.center.agent_is("101", "ready")
     await customer.hangup()
     await all_over(floor, headset)
     call = await story(books)

@@ -44,7 +44,7 @@ def floor(center: Center, books: Ledger, desk: PhoneProcess, phones: PhoneProces
 
 
 async def heard(floor: Floor, who: str, hz: int, ms: int) -> None:
-    await until(lambda: floor.ear(who).ms(hz) >= ms, 8, what=f"{who} hears {hz} Hz for {ms} ms, not {floor.ear(who).ms(hz)}")
+    await until(lambda: floor.ear(who).ms(hz) >= ms, what=f"{who} hears {hz} Hz for {ms} ms, not {floor.ear(who).ms(hz)}")
 
 
 async def test_the_tone_of_a_supervisor_is_for_the_agent_alone_and_comes_again_with_a_barge(
@@ -72,7 +72,7 @@ async def test_the_tone_of_a_supervisor_is_for_the_agent_alone_and_comes_again_w
     await other.hangup()
     await customer.hangup()
     for agent in ("101", "102"):
-        await center.agent_is(agent, "ready", 12)
+        await center.agent_is(agent, "ready")
 
 
 async def test_a_consultation_has_a_file_of_its_own_with_each_agent_on_a_side(
@@ -123,7 +123,7 @@ async def test_nobody_is_asked_for_a_secret_while_others_talk_and_the_agent_is_t
         await floor.hear("customer", "101")
     await customer.hangup()
     for agent in ("101", "102"):
-        await center.agent_is(agent, "ready", 12)
+        await center.agent_is(agent, "ready")
     call = await story(books)
     assert len(center.rows("SELECT * FROM flow_passages WHERE interaction=?", call["interaction"])) <= 1, (
         "the way into the queue"

@@ -115,10 +115,10 @@ async def test_a_number_for_text_callers_rings_who_has_a_text_telephone(
 ) -> None:
     agent, other = await two_agents(center, phones)
     caller = await call(center, phones, FOR_TEXT)
-    await agent.wait("incoming", 8)
+    await agent.wait("incoming")
     await leave(center, caller)
     caller = await call(center, phones, SALES, "voice")
-    await other.wait("incoming", 8)
+    await other.wait("incoming")
     assert agent.count("incoming") == 1 and other.count("incoming") == 1
     await leave(center, caller)
 
@@ -133,11 +133,11 @@ async def test_a_choice_in_the_menu_does_the_same_and_waits_for_such_an_agent(
     assert not other.has("incoming"), "who cannot read the caller's text is not rung"
     await center.ask("agent.login", agent=WITH_TEXT, phone="1003")
     agent = await phones.phone("1003", password="secret-1003")
-    await agent.wait("incoming", 8)
+    await agent.wait("incoming")
     await leave(center, caller)
     caller = await call(center, phones, BY_CHOICE, "voice")
     await caller.dtmf("2")
-    await other.wait("incoming", 8)
+    await other.wait("incoming")
     await leave(center, caller)
 
 
@@ -153,7 +153,7 @@ async def test_a_text_telephone_is_read_at_both_ends_and_in_the_recording(
     await is_read(agent_ear, caller, QUESTION, bit_ms)
     await is_read(customer_ear, agent, ANSWER, bit_ms)
     await leave(center, caller)
-    await agent.wait("ended", 8)
+    await agent.wait("ended")
     stereo = await recording_of(center, (await books.only_call())["interaction"])
     assert QUESTION in tty.heard(stereo, bit_ms, 0).text and ANSWER in tty.heard(stereo, bit_ms, 1).text
 

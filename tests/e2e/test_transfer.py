@@ -29,7 +29,7 @@ async def hand_on(floor: Floor, way: str, to: str) -> None:
     phone = floor.phones["101"]
     await phone.transfer(to)
     # As desk phones do; Asterisk keeps the dialog for a minute, for the phone to end it.
-    await phone.wait("transfer", 10, final=True)
+    await phone.wait("transfer", final=True)
     await phone.hangup()
 
 
@@ -51,7 +51,7 @@ async def test_the_customer_goes_to_somebody_else(floor: Floor, books: Ledger, w
     customer = await floor.talk()
     await hand_on(floor, way, to)
     await floor.hear("customer", who)
-    await floor.phones["101"].wait("ended", 10)
+    await floor.phones["101"].wait("ended")
     await floor.center.agent_is("101", "ready")
     await customer.hangup()
     call = await story(books)
@@ -68,8 +68,8 @@ async def test_whom_the_customer_was_meant_for_does_not_come(floor: Floor, books
     await floor.agent("102", answer_after_ms=None, answer_code=how)
     customer = await floor.talk()
     await hand_on(floor, way, "102")
-    await floor.phones["101"].wait("ended", 10)
-    await floor.phones["101"].wait("up", 15)
+    await floor.phones["101"].wait("ended")
+    await floor.phones["101"].wait("up")
     await floor.hears("customer", "101")
     await floor.hears("101-2", "customer")
     await customer.hangup()
@@ -85,7 +85,7 @@ async def test_where_the_transferrer_is_not_there_either_the_queue_has_the_custo
     await floor.phones["101"].set(answer_after_ms=None)
     await floor.asks("101", "*1", GUEST)
     await guest.wait("incoming")
-    await floor.phones["101"].wait("incoming", 10)
+    await floor.phones["101"].wait("incoming")
     await floor.agent("102")
     await floor.hear("customer", "102")
     await customer.hangup()
@@ -103,8 +103,8 @@ async def test_a_transfer_that_is_refused(floor: Floor, books: Ledger, way: str,
     await hand_on(floor, way, to)
     ear = "101"
     if way == "phone":
-        await floor.phones["101"].wait("ended", 10)
-        await floor.phones["101"].wait("up", 15)
+        await floor.phones["101"].wait("ended")
+        await floor.phones["101"].wait("up")
         ear = "101-2"
     await floor.hears("customer", "101")
     await floor.hears(ear, "customer")
@@ -123,11 +123,11 @@ async def test_the_customer_does_not_wait_for_the_end(floor: Floor, books: Ledge
     if stage == "rings":
         await floor.phones["102"].wait("incoming")
     elif stage == "returns":
-        await floor.phones["101"].wait("incoming", 10)
+        await floor.phones["101"].wait("incoming")
     await customer.hangup()
     await story(books)
     agents = [floor.phones["101"], floor.phones["102"]]
-    await until(lambda: all(phone.count("ended") == phone.count("incoming") for phone in agents), 8, what="no call anywhere")
+    await until(lambda: all(phone.count("ended") == phone.count("incoming") for phone in agents), what="no call anywhere")
     call = await story(books)
     # Who leaves while they wait for somebody else has given up, though they were served before.
     assert (call["outcome"], call["ended_by"]) == ("answered" if stage == "asked" else "abandoned", "customer")
@@ -145,7 +145,7 @@ async def test_the_phone_puts_the_customer_together_with_whom_it_called(floor: F
     agent = floor.phones["101"]
     await agent.hold()
     await agent.call("1002" if who == "102" else f"0{GUEST}")
-    await floor.phones[who].wait("up", 8)
+    await floor.phones[who].wait("up")
     await floor.hears(who, "101")
 
     async def done() -> bool:

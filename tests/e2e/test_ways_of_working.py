@@ -92,7 +92,7 @@ async def test_who_answers_outside_presses_1_and_has_the_customer(
     await at_home(center)
     ear = tmp_path / "customer.wav"
     caller = await call(center, phones, record=str(ear))
-    await carrier.wait("incoming", 8)
+    await carrier.wait("incoming")
     assert "sip:600111222@127.0.0.2" in str(carrier.seen)
     await carrier.answer()
     await heard(tmp_path / "outside.wav", TONES["cc-accept-call"], 300)
@@ -103,7 +103,7 @@ async def test_who_answers_outside_presses_1_and_has_the_customer(
     await heard(tmp_path / "outside.wav", CALLER_HZ, 300)
     await center.agent_is("101", "talking")
     await caller.hangup()
-    await carrier.wait("ended", 8)
+    await carrier.wait("ended")
     await center.agent_is("101", "ready")
     row = await books.only_call()
     assert (row["outcome"], row["agent"]) == ("answered", "101")
@@ -118,11 +118,11 @@ async def test_a_mailbox_never_gets_a_customer(
     await carrier.set(answer_after_ms=0, tone_hz=MAILBOX_HZ)
     ear = tmp_path / "customer.wav"
     caller = await call(center, phones, record=str(ear))
-    await carrier.wait("up", 8)
-    await carrier.wait("ended", 15)
-    await carrier.wait("up", 15)
+    await carrier.wait("up")
+    await carrier.wait("ended")
+    await carrier.wait("up")
     await carrier.dtmf("5")
-    await carrier.wait("ended", 8)
+    await carrier.wait("ended")
     await center.agent_is("101", "not_ready")
     assert await reason_of(center, "101") == "missed"
     await log_in(center, phones, "102", tone_hz=DESK_HZ, answer_after_ms=0)
@@ -150,18 +150,18 @@ async def test_a_number_outside_that_forwards_or_is_busy_or_hangs_up(
     for code in (302, 486):
         before = carrier.count("incoming")
         if code == 302:
-            await carrier.wait("incoming", 8)
+            await carrier.wait("incoming")
             await carrier.set(answer_code=302, forward_to="1003@127.0.0.1:5060")
             await carrier.hangup(code=480)
-            await carrier.wait("incoming", 12)
+            await carrier.wait("incoming")
         else:
             await carrier.set(answer_code=486, forward_to="")
             await center.ask("agent.unpause", agent="101")
-            await until(lambda before=before: carrier.count("incoming") > before, 12, what="another try")
+            await until(lambda before=before: carrier.count("incoming") > before, what="another try")
     assert not bystander.phone.has("incoming")
     await carrier.set(answer_code=200, answer_after_ms=0)
     await center.ask("agent.unpause", agent="101")
-    await carrier.wait("up", 15)
+    await carrier.wait("up")
     await carrier.hangup()
     await caller.hangup()
     await center.ask("agent.logout", agent="101")
@@ -175,14 +175,14 @@ async def test_a_phone_is_told_to_answer_by_itself(center: Center, books: Ledger
     rings = await center.agent(phones, "102")
     await center.ask("agent.pause", agent="102", reason="lunch")
     caller = await call(center, phones)
-    headers = (await told.wait("incoming", 8))["headers"]
+    headers = (await told.wait("incoming"))["headers"]
     assert "answer-after=0" in str(headers) and "alert-autoanswer" in str(headers)
     await answer_at(center, "104", told)
     await leave(center, caller)
     await center.ask("agent.logout", agent="104")
     await center.ask("agent.unpause", agent="102")
     caller = await call(center, phones, name="second")
-    headers = (await rings.wait("incoming", 8))["headers"]
+    headers = (await rings.wait("incoming"))["headers"]
     assert "answer-after" not in str(headers) and "autoanswer" not in str(headers)
     await answer_at(center, "102", rings)
     await leave(center, caller)
@@ -200,10 +200,10 @@ async def test_who_rejects_is_spared_longer_than_who_is_busy_or_away(
     caller = await call(center, phones)
     for code, outcome in ((603, "rejected"), (486, "busy"), (0, "missed")):
         rung = agent.count("incoming")
-        await until(lambda rung=rung: agent.count("incoming") > rung or agent.count("incoming") > agent.count("ended"), 10)
+        await until(lambda rung=rung: agent.count("incoming") > rung or agent.count("incoming") > agent.count("ended"))
         if code:
             await agent.answer(code)
-        await center.agent_is("101", "not_ready" if outcome == "missed" else "back_off", 8)
+        await center.agent_is("101", "not_ready" if outcome == "missed" else "back_off")
         if outcome == "missed":
             # The second in a row that was not taken: busy does not count.
             assert await reason_of(center, "101") == "missed"

@@ -116,7 +116,7 @@ async def _as_asterisk_saw_it(pbx: Asterisk, rows: list[Row], offers: dict[int, 
         return {caller: (legs, met.get(caller, [])) for caller, legs in claimed.items() if legs != met.get(caller, [])}
 
     # Asterisk writes its record a moment later than it tells its events.
-    await until(lambda: not differs(), 3, what=f"history as Asterisk's own record has it; (ours, Asterisk's): {differs()}")
+    await until(lambda: not differs(), what=f"history as Asterisk's own record has it; (ours, Asterisk's): {differs()}")
 
 
 async def _totals(center: Center) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, Self
 
 from harness.center import Center
+from harness.waiting import PATIENCE_S
 
 PACE_S = 0.05
 
@@ -32,7 +33,7 @@ class Board:
         """As last read; empty before the first reading."""
         return next((str(a["state"]) for a in self.seen["agents"] if a["id"] == agent), "") if self.seen else ""
 
-    async def one_is(self, agents: Collection[str], state: str, deadline_s: float = 8.0) -> str:
+    async def one_is(self, agents: Collection[str], state: str, deadline_s: float = PATIENCE_S) -> str:
         """Wait until a reading that began after now shows one of `agents` in `state`; which one."""
         deadline = time.monotonic() + deadline_s
         async with self._changed:
@@ -41,7 +42,7 @@ class Board:
                 assert self._reader is not None
                 if self._reader.done():
                     self._reader.result()
-                await asyncio.wait_for(self._changed.wait(), 10)
+                await asyncio.wait_for(self._changed.wait(), PATIENCE_S)
                 for agent in agents:
                     if self.state(agent) == state:
                         return agent

@@ -5,12 +5,12 @@ from pathlib import Path
 from ccserver.lab import audio
 from ccserver.lab.phones import Phone, PhoneProcess
 from harness.center import Center, password_of
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 SALES = "901"
 
 
-async def heard(ear: Path, hz: int, at_least_ms: int, deadline_s: float = 10) -> None:
+async def heard(ear: Path, hz: int, at_least_ms: int, deadline_s: float = PATIENCE_S) -> None:
     """Wait until the phone that records to `ear` has heard so much of a tone."""
     await until(
         lambda: ear.exists() and audio.total_ms(audio.heard(ear, [hz])[hz]) >= at_least_ms,
@@ -29,7 +29,7 @@ async def call(center: Center, phones: PhoneProcess, did: str = SALES, name: str
 
 async def answer(center: Center, agent: str, phone: Phone) -> None:
     """The agent takes the offered call, and the talk has begun."""
-    await phone.wait("incoming", 10)
+    await phone.wait("incoming")
     await phone.answer()
     await center.agent_is(agent, "talking")
 

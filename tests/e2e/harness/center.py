@@ -22,7 +22,7 @@ from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
 from ccserver.lab.phones import Phone, PhoneProcess
 from harness.daemon import Daemon
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 MUSIC_HZ = 480
 PROMPT_HZ = 850
@@ -285,7 +285,7 @@ class Center:
         """One request over the control socket."""
 
         def talk() -> object:
-            with ControlClient(self.site.directory / "control.sock", timeout_s=5.0) as client:
+            with ControlClient(self.site.directory / "control.sock", timeout_s=PATIENCE_S) as client:
                 return client.ask(do, **arguments)
 
         return await asyncio.to_thread(talk)
@@ -297,7 +297,7 @@ class Center:
         shown = await self.overview()
         return str(next(a["state"] for a in shown["agents"] if a["id"] == agent))
 
-    async def agent_is(self, agent: str, state: str, deadline_s: float = 8.0) -> None:
+    async def agent_is(self, agent: str, state: str, deadline_s: float = PATIENCE_S) -> None:
         """Wait until the agent is shown in `state`."""
         seen = ""
 
@@ -311,7 +311,7 @@ class Center:
         except AssertionError as missed:
             raise AssertionError(f"{missed}; the agent is {seen}\n{self.daemon.tail()}") from None
 
-    async def waiting(self, queue: str, count: int, deadline_s: float = 8.0) -> list[Any]:
+    async def waiting(self, queue: str, count: int, deadline_s: float = PATIENCE_S) -> list[Any]:
         """Wait until so many callers wait in `queue`; they, in the order of service."""
         seen: list[Any] = []
 
@@ -327,7 +327,7 @@ class Center:
             raise AssertionError(f"{missed}; waiting: {seen}\n{self.daemon.tail()}") from None
         return seen
 
-    async def quiet(self, deadline_s: float = 10.0) -> None:
+    async def quiet(self, deadline_s: float = PATIENCE_S) -> None:
         """Wait until no interaction is live and all is in history."""
 
         async def look() -> bool:
@@ -343,7 +343,7 @@ class Center:
             history.row_factory = sqlite3.Row
             return [dict(row) for row in history.execute(query, arguments)]
 
-    async def row(self, query: str, *arguments: object, deadline_s: float = 5.0) -> dict[str, Any]:
+    async def row(self, query: str, *arguments: object, deadline_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for the first row of `query`."""
         found = await until(lambda: self.rows(query, *arguments), deadline_s, what=query)
         return found[0]
@@ -352,7 +352,7 @@ class Center:
         """Every sample of /metrics by its name and labels, as Prometheus reads them."""
 
         def read() -> str:
-            with urlopen("http://127.0.0.1:9318/metrics", timeout=5) as answer:
+            with urlopen("http://127.0.0.1:9318/metrics", timeout=PATIENCE_S) as answer:
                 return str(answer.read().decode())
 
         lines = (await asyncio.to_thread(read)).splitlines()

@@ -37,7 +37,7 @@ async def command(center: Center, *words: str, config: Path | None = None) -> An
         env={**os.environ, "CCSERVER_CONFIG": str(config or center.daemon.config), "COLUMNS": "140"},
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
     except BaseException:
         process.kill()
         await process.wait()

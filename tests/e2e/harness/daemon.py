@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ccserver.lab import namespace
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 
 class Daemon:
@@ -39,7 +39,7 @@ class Daemon:
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    async def said(self, text: str, deadline_s: float = 15.0) -> None:
+    async def said(self, text: str, deadline_s: float = PATIENCE_S) -> None:
         """Wait until `text` is in its log; fails at once with the log's end when the process ends before."""
 
         def look() -> bool:
@@ -58,7 +58,7 @@ class Daemon:
         self.signal(signal.SIGKILL)
         await self.ended()
 
-    async def stop(self, deadline_s: float = 10.0) -> int:
+    async def stop(self, deadline_s: float = PATIENCE_S) -> int:
         """SIGTERM and wait; the exit code. One that does not end in time is killed: it would be in the way of the next one."""
         self.signal(signal.SIGTERM)
         try:
@@ -72,7 +72,7 @@ class Daemon:
         if self.is_running:
             await self.kill()
 
-    async def ended(self, deadline_s: float = 10.0) -> int:
+    async def ended(self, deadline_s: float = PATIENCE_S) -> int:
         """Wait for its end; the exit code."""
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), deadline_s)

@@ -34,7 +34,7 @@ from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId
 from ccserver.core.settings import Spoken, SpokenKind
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 EN = Language("en")
 PBX = "pbx"
@@ -54,7 +54,7 @@ class Ear:
     async def hears(self, *tones: int, ms: int = 400) -> None:
         """Waits until each of the tones was heard for so much longer than now."""
         goals = {hz: self.ms(hz) + ms for hz in tones}
-        await until(lambda: all(self.ms(hz) >= goal for hz, goal in goals.items()), 8, what=f"{tones} Hz in {self.file.name}")
+        await until(lambda: all(self.ms(hz) >= goal for hz, goal in goals.items()), what=f"{tones} Hz in {self.file.name}")
 
 
 class Edges:
@@ -110,7 +110,7 @@ class Edges:
     def of(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> list[E]:
         return [event for event in self.events if isinstance(event, kind) and where(event)]
 
-    async def next(self, kind: type[E], where: Callable[[E], bool] = lambda _: True, deadline_s: float = 8.0) -> E:
+    async def next(self, kind: type[E], where: Callable[[E], bool] = lambda _: True, deadline_s: float = PATIENCE_S) -> E:
         """The next event of this kind for which `where` holds, after the last one of this kind that was waited for."""
 
         def look() -> E | None:
@@ -147,7 +147,7 @@ class Edges:
     async def act(self, action: AmiCommand) -> None:
         """An action, to its end: done."""
         command = self.verb(action)
-        await until(lambda: CommandDone(command=command) in self.events, 5, what=f"{action} done; {self.of(CommandFailed)}")
+        await until(lambda: CommandDone(command=command) in self.events, what=f"{action} done; {self.of(CommandFailed)}")
 
     def say(self, session: SessionId, *prompts: str) -> CommandId:
         return self.verb(Say(session=session, say=spoken(*prompts), language=EN))
@@ -210,7 +210,7 @@ class Edges:
             wanted = LegEnteredBridge(leg=caller, bridge=mine.bridge)
             return wanted in self.events
 
-        await until(both, 5, what=f"{caller} in the bridge of {leg}")
+        await until(both, what=f"{caller} in the bridge of {leg}")
 
     async def parked(self, leg: LegId) -> None:
         await self.next(LegParked, lambda event: event.leg == leg)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from harness.waiting import PATIENCE_S
+
 
 class Session:
     """One AGI session: the request and the commands the test sends."""
@@ -89,5 +91,5 @@ class FastAgi:
         else:
             self._arrived.put_nowait(session)
 
-    async def next(self, deadline_s: float = 5.0) -> Session:
+    async def next(self, deadline_s: float = PATIENCE_S) -> Session:
         return await asyncio.wait_for(self._arrived.get(), deadline_s)

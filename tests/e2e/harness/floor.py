@@ -126,7 +126,7 @@ class Floor:
 
     async def is_told(self, listener: str, prompt: str, ms: int = 200) -> None:
         """Waits until so much of a prompt was heard, since the call began."""
-        await until(lambda: self.ear(listener).ms(PROMPTS_HZ[prompt]) >= ms, 10, what=f"{listener} hears {prompt}")
+        await until(lambda: self.ear(listener).ms(PROMPTS_HZ[prompt]) >= ms, what=f"{listener} hears {prompt}")
 
     # --- keys -----------------------------------------------------------------------------------------------------------
     async def asks(self, agent: str, key: str, number: str = "", ear: str = "") -> None:
@@ -135,7 +135,7 @@ class Floor:
         before_ms = self.ear(ear or agent).ms(PROMPTS_HZ[prompt])
         await self.phones[agent].dtmf(key)
         goal = before_ms + 100
-        await until(lambda: self.ear(ear or agent).ms(PROMPTS_HZ[prompt]) >= goal, 8, what=f"{agent} is asked: {prompt}")
+        await until(lambda: self.ear(ear or agent).ms(PROMPTS_HZ[prompt]) >= goal, what=f"{agent} is asked: {prompt}")
         if number:
             await self.phones[agent].dtmf(f"{number}#")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ccserver.lab import audio
 from ccserver.lab.phones import Phone, PhoneProcess
 from harness.center import PROMPTS_HZ, Center, password_of
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 KEYPAD_PROMPT_MS = 600
 """Long enough for a phone on a busy machine, which is late to listen."""
@@ -54,10 +54,10 @@ class Desk:
             expected.append(prompt)
             await hears_so_far(ear, expected, tones=self.tones)
             await self.phone.dtmf(digits, method=method)
-        await self.phone.wait("ended", 15)
+        await self.phone.wait("ended")
         await hears_so_far(ear, [*expected, *((hears,) if isinstance(hears, str) else hears)], tones=self.tones)
 
-    async def heard(self, hz: int, at_least_ms: int = 300, deadline_s: float = 10) -> None:
+    async def heard(self, hz: int, at_least_ms: int = 300, deadline_s: float = PATIENCE_S) -> None:
         """Wait until so much of a tone was heard since the last fresh recording."""
         await until(
             lambda: self.ear.exists() and audio.total_ms(audio.heard(self.ear, [hz])[hz]) >= at_least_ms,
@@ -78,7 +78,7 @@ def prompts_in(ear: Path, tones: Mapping[str, int] = PROMPTS_HZ) -> list[str]:
 
 
 async def hears_so_far(
-    ear: Path, expected: list[str], deadline_s: float = 8.0, *, tones: Mapping[str, int] = PROMPTS_HZ
+    ear: Path, expected: list[str], deadline_s: float = PATIENCE_S, *, tones: Mapping[str, int] = PROMPTS_HZ
 ) -> None:
     try:
         await until(lambda: prompts_in(ear, tones) == expected, deadline_s)
@@ -104,6 +104,6 @@ async def talk(center: Center, phones: PhoneProcess, desk: Desk, agent: str, did
     """A customer who talks with `agent`: 901 is sales, 902 support, then the site's other queues."""
     caller = await center.caller(phones, f"caller{len(desk.phone.seen)}-{agent}", **fields)
     await caller.call(f"sip:{did}@127.0.0.1")
-    await desk.phone.wait("up", 8)
+    await desk.phone.wait("up")
     await center.agent_is(agent, "talking")
     return caller

@@ -10,6 +10,7 @@ from ccserver.lab.phones import Phone, PhoneFailed
 from harness.audit import History
 from harness.board import Board
 from harness.center import Center
+from harness.waiting import PATIENCE_S
 
 SWEEP_MS = range(-50, 51, 2)
 
@@ -25,7 +26,7 @@ class Lane:
     async def call(self) -> None:
         await self.caller.call(f"sip:{did(self.center, self.queue)}@127.0.0.1")
 
-    async def ready(self, deadline_s: float = 6.0) -> None:
+    async def ready(self, deadline_s: float = PATIENCE_S) -> None:
         await self.board.one_is([self.agent], "ready", deadline_s)
 
 

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
-from harness.waiting import until
+from harness.waiting import PATIENCE_S, until
 
 Message = dict[str, str]
 USER, SECRET = "observer", "observer-secret"
@@ -96,10 +96,10 @@ class Observer:
         assert not any("\r" in line or "\n" in line for line in lines)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        return await asyncio.wait_for(answer, 10)
+        return await asyncio.wait_for(answer, PATIENCE_S)
 
     async def wait(
-        self, event: str, deadline_s: float = 5.0, where: Callable[[Message], bool] = lambda _: True, **fields: str
+        self, event: str, deadline_s: float = PATIENCE_S, where: Callable[[Message], bool] = lambda _: True, **fields: str
     ) -> Message:
         """The next event of this name and fields after the last one waited for."""
         deadline = time.monotonic() + deadline_s
@@ -125,7 +125,7 @@ class Observer:
     async def variable(self, channel: str, name: str) -> str:
         return (await self.act("Getvar", Channel=channel, Variable=name)).get("Value", "")
 
-    async def reachable(self, number: str, deadline_s: float = 5.0) -> None:
+    async def reachable(self, number: str, deadline_s: float = PATIENCE_S) -> None:
         """Wait until a desk phone can be rung: after its registration Asterisk first asks it with OPTIONS."""
 
         async def look() -> str:

@@ -32,7 +32,7 @@ def _step(step: Sequence[Any]) -> Step:
 async def enters(caller: Phone, did: str) -> float:
     """Call, and be answered: the instant at which the line was up, on the clock of the phones."""
     await caller.call(f"sip:{did}@127.0.0.1")
-    return float(str((await caller.wait("up", 10))["at"]))
+    return float(str((await caller.wait("up"))["at"]))
 
 
 async def types(caller: Phone, digits: str, *, first_at: float, gap_ms: float, method: str, tone_ms: int = 100) -> None:

@@ -66,7 +66,7 @@ async def has_members(floor: Floor, count: int, name: str = "monday") -> list[di
     async def look() -> bool:
         return len((await room(floor, name))["members"]) == count
 
-    await until(look, 10, what=f"{count} members of {name}")
+    await until(look, what=f"{count} members of {name}")
     members = (await room(floor, name))["members"]
     assert isinstance(members, list)
     return members
@@ -124,7 +124,7 @@ async def knows_what_is(floor: Floor, name: str = "monday") -> Bridge:
         return seen[0] == seen[1]
 
     try:
-        await until(look, 15, what=f"{name} as it is")
+        await until(look, what=f"{name} as it is")
     except AssertionError as missed:
         raise AssertionError(f"{missed}; Asterisk and the center have {seen}") from None
     assert seen is not None

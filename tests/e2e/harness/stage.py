@@ -160,7 +160,7 @@ class Stage:
         for process in self._processes.values():
             await process.close()
 
-    async def play(self, script: Script, deadline_s: float = 40.0) -> list[TracedStep]:
+    async def play(self, script: Script, deadline_s: float = 80.0) -> list[TracedStep]:
         """Play it to its end: everybody at rest, no leg left. What the core was told and answered meanwhile."""
         await self._set_up(script)
         self.tail.read()
@@ -183,7 +183,7 @@ class Stage:
                 await desk.set(answer_code=200)
                 if name not in script.absent:
                     await self.center.ask("agent.login", agent=agent, phone=number)
-                    await self.center.agent_is(agent, "ready", 15)
+                    await self.center.agent_is(agent, "ready")
             else:
                 await self.customer(name, is_withheld=name in script.withheld)
 

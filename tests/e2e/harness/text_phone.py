@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from harness.waiting import PATIENCE_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
@@ -38,7 +40,7 @@ class TextPhone(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         self._answers.put_nowait(data.decode("utf-8", "replace"))
 
-    async def call(self, number: str, media: list[str], deadline_s: float = 8.0) -> tuple[int, list[Medium]]:
+    async def call(self, number: str, media: list[str], deadline_s: float = PATIENCE_S) -> tuple[int, list[Medium]]:
         """Offer these lines of SDP; the final code and, if it is 200, the media of the answer."""
         sdp = ["v=0", f"o=- 1 1 IN IP4 {self._local}", "s=-", f"c=IN IP4 {self._local}", "t=0 0", *media]
         self._target = f"sip:{number}@127.0.0.1"

@@ -7,8 +7,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_S = 20.0
+"""For whatever comes sooner or later: a deadline that a full machine keeps. Where the time itself is what a test is about, it says
+a time of its own."""
 
-async def until(look: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0, *, what: str = "the condition") -> T:
+
+async def until(look: Callable[[], T | Awaitable[T]], deadline_s: float = PATIENCE_S, *, what: str = "the condition") -> T:
     """The first true value that `look` gives; asked again every 20 ms.  Fails with the last value seen."""
     deadline = time.monotonic() + deadline_s
     while True:

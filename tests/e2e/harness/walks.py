@@ -82,7 +82,7 @@ class Walker:
     async def walk(self, did: str, moves: Iterable[Move]) -> None:
         """The whole call, up to the end that the center puts."""
         await self.phone.call(f"sip:{did}@127.0.0.1")
-        await self.phone.wait("up", 10)
+        await self.phone.wait("up")
         for move in moves:
             match move:
                 case Hear():
