@@ -155,10 +155,11 @@ def write_tone(path: Path, frequency_hz: int, length_ms: int, *, amplitude: int 
     """A mono wav file with one tone: a prompt, or music, that a test can recognise.  Returns `path`."""
     count = rate * length_ms // 1000
     step = 2 * math.pi * frequency_hz / rate
-    samples = array.array("h", (round(amplitude * math.sin(step * number)) for number in range(count)))
+    again = rate // math.gcd(rate, frequency_hz)  # after so many samples the tone is where it began
+    samples = array.array("h", (round(amplitude * math.sin(step * number)) for number in range(min(count, again))))
     if sys.byteorder == "big":
         samples.byteswap()
-    return write(path, samples.tobytes(), rate)
+    return write(path, (samples.tobytes() * -(-count // again))[: 2 * count], rate)
 
 
 def write(path: Path, frames: bytes, rate: int = 8000) -> Path:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -110,12 +111,10 @@ def pin_of(agent: str) -> str:
     return f"9{agent}"
 
 
-# Hashing is slow on purpose, so each PIN is hashed once.
-_PIN_HASHES: dict[str, str] = {}
-
-
+@cache
 def pin_hash(agent: str) -> str:
-    return _PIN_HASHES.setdefault(agent, hash_pin(pin_of(agent)))
+    """Hashing is slow on purpose, so each PIN is hashed once."""
+    return hash_pin(pin_of(agent))
 
 
 @dataclass(kw_only=True)
