@@ -40,6 +40,7 @@ from ccserver.core.commands import (
     SecretCheck,
     WaitUntil,
 )
+from ccserver.core.dialer.gate import E164
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
@@ -424,10 +425,14 @@ class Session:
         variables = {} if verb.cause == NORMAL_CLEARING else {"CC_CAUSE": str(int(verb.cause))}
         if (verb.extension or verb.next is Next.EXTENSION) and not _EXTENSION.fullmatch(verb.extension):
             raise wire.NotSendable("an extension with characters that a dialplan would read as its own")
+        if verb.shown and E164.fullmatch(verb.shown) is None:
+            raise wire.NotSendable("a number to show that is none")
         if verb.next is Next.EXTENSION:
             variables["CC_GOTO"] = f"{self._at.overflow_context},{verb.extension},1"
         elif verb.next is Next.DIAL and verb.extension:
             variables["CC_TO"] = verb.extension
+        elif verb.next is Next.DIAL and verb.shown:
+            variables["CC_SHOWN"] = verb.shown
         elif verb.next is Next.ROOM and verb.entry is not None:
             variables |= _room_variables(verb.entry)
         for name, value in variables.items():

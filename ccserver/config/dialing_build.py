@@ -55,6 +55,7 @@ def dialing_settings(written: Written, reader: Reader) -> DialingSettings | None
     return DialingSettings(
         country=country,
         rules=site,
+        own_calls=section.own_calls,
         campaigns={
             name: campaign_settings(each, builder.of_campaign(name, each, site)) for name, each in written.campaigns.items()
         },

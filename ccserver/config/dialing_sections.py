@@ -24,6 +24,7 @@ class DialingSection:
     holidays: tuple[str, ...] = ()
     rules: GivenRules = field(default_factory=GivenRules)
     overrides: tuple[Override, ...] = ()
+    own_calls: Purpose = Purpose.SERVICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ def _outcome(text: str) -> Outcome:
 
 
 _preset_name = Text("the name of a preset", _preset, r"[a-z]{1,20}", 20, "es")
+_own_calls = Text("service or marketing", Purpose, r"service|marketing", 9, "service")
 _trunk = Reference("a trunk", ("trunks",), TrunkId)
 _caller_id = Reference("a caller-ID", ("caller_ids",), str)
 _skill = kinds.skill
@@ -117,6 +119,12 @@ dialing = Group(
             "What the site makes stricter than the preset, for all calls; a rule that is not named is as the preset says.",
         ),
         Field("overrides", overrides, "What the site allows beyond the preset, each with the reason."),
+        Field(
+            "own_calls",
+            _own_calls,
+            "Why agents call outside numbers from their phones: service or marketing; the law's gate judges each of these calls by it. "
+            "They show one of `caller_ids`; without any none goes out.",
+        ),
     ],
 )
 trunk = Group(

@@ -7,21 +7,34 @@ answer. An agent whose customer does not answer is let go without any fault of t
 
 Never twice at once: a request has one outstanding dial at most, and is offered again only when that leg's end is known. A number has
 one request at a time. A served call from that number cancels it. The block list and the hours at which customers may be called are
-asked when an agent is sought and again at the dial; outside the hours it rests until the next lawful time.
+asked when an agent is sought and again at the dial; outside the hours it rests until the next lawful time. Where outbound calls are in
+the settings, the law's gate is asked when an agent has accepted (`permits`).
 """
 
-from ccserver.core import arrivals
+from ccserver.core import arrivals, permits
 from ccserver.core.callers import Callers, prompt
 from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectNumber, DialOut, Place, Reply
-from ccserver.core.events import CancelCallbackRequested, NumberCollected
+from ccserver.core.dialer.facts import FactSheet
+from ccserver.core.dialer.settings import DialingSettings
+from ccserver.core.dialer.verdict import Allowed, Refused
+from ccserver.core.events import CancelCallbackRequested, FactsRead, NumberCollected
 from ccserver.core.facts import OfferBegan, OfferParked
 from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RING_GUARD_S, Offers
 from ccserver.core.opening import Opening
 from ccserver.core.queueing import Queueing
-from ccserver.core.records import AuditRecord, CallbackOutcome, EndedBy, OfferOutcome, Outcome, VisitOutcome
+from ccserver.core.records import (
+    AuditRecord,
+    CallbackOutcome,
+    DialKind,
+    EndedBy,
+    NoticeKind,
+    OfferOutcome,
+    Outcome,
+    VisitOutcome,
+)
 from ccserver.core.settings import DIRECT, CallbackRules, Exit, ExitKind, NumberKind, NumberMark, Spoken, SpokenKind
 from ccserver.core.state import (
     CALLBACK,
@@ -258,9 +271,69 @@ class Callbacks:
         for other in interaction.offers:
             if other.leg != fact.leg:
                 self.offers.withdraw(interaction.id, other, OfferOutcome.CANCELLED)
-        self._dial(self.step.interactions[interaction.id], request)
+        interaction, dialing = self.step.interactions[interaction.id], self.step.settings.dialing
+        if dialing is None:
+            self._dial(interaction, request, interaction.did)
+        elif request.asking is None:
+            self._ask_law(interaction, request, dialing, fact.leg)
 
-    def _dial(self, interaction: Interaction, request: CallbackRequest) -> None:
+    def _ask_law(self, interaction: Interaction, request: CallbackRequest, dialing: DialingSettings, leg: LegId) -> None:
+        """The agent waits until it is read what is known of the number."""
+        step = self.step
+        sheet = permits.callback(step, dialing, request, interaction.did, self.rules(interaction).ring_timeout_s)
+        command = permits.ask(step, sheet, leg)
+        self.ledger.put(replace(interaction, callback=replace(request, asking=command)))
+        step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
+        step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + permits.ANSWER_S + 2 * RING_GUARD_S)
+        step.deadlines.set(DeadlineKind.CALLBACK_FACTS, interaction.id, step.now.mono_s + permits.ANSWER_S)
+
+    def facts_read(self, event: FactsRead) -> None:
+        """Told too late, or of a request whose agent is gone, it means nothing."""
+        awaited = self.step.outstanding.get(event.command)
+        leg = self.step.legs.get(awaited.leg) if awaited is not None else None
+        interaction = self.step.interactions.get(leg.interaction) if leg is not None else None
+        if interaction is not None and interaction.callback is not None and interaction.callback.asking == event.command:
+            self.step.about = interaction.id
+            self._judged(interaction, permits.judge(self.step, event.sheet), event.sheet)
+
+    def facts_due(self, interaction: Interaction) -> None:
+        """They were not told in time: it is tried again later."""
+        if interaction.callback is not None and interaction.callback.asking is not None:
+            self._judged(interaction, permits.NO_ANSWER, None)
+
+    def _asked(self, interaction: Interaction) -> Interaction:
+        """Nothing is being read for it any more."""
+        request = interaction.callback
+        if request is None or request.asking is None:
+            return interaction
+        self.step.outstanding.drop(request.asking)
+        self.step.deadlines.clear(DeadlineKind.CALLBACK_FACTS, interaction.id)
+        return self.ledger.put(replace(interaction, callback=replace(request, asking=None)))
+
+    def _judged(self, interaction: Interaction, verdict: Allowed | Refused, sheet: FactSheet | None) -> None:
+        interaction = self._asked(interaction)
+        request = interaction.callback
+        assert request is not None
+        if isinstance(verdict, Allowed):
+            shown = sheet.caller_id.number if sheet is not None and sheet.caller_id is not None else interaction.did
+            self._dial(interaction, request, shown)
+            return
+        agent = interaction.offers[0].agent if interaction.offers else None
+        permits.refused(
+            self.step, verdict, DialKind.CALLBACK, request.number, agent=agent, phone=None, interaction=interaction.id
+        )
+        interaction = self.ledger.notice(
+            interaction, NoticeKind.DIAL_REFUSED, agent=agent, reason=verdict.reason.value, says=verdict.says
+        )
+        if verdict.reason in permits.PERSONS_OWN:
+            self.end(interaction, CallbackOutcome.REFUSED)
+            return
+        until_utc_s, now_utc_s = verdict.until_utc_s, self.step.now.utc_s
+        rest_s = self.rules(interaction).retry_after_s if until_utc_s is None else max(until_utc_s - now_utc_s, SOON_S)
+        self._await(interaction, rest_s=rest_s)
+        self._release_agents(self.step.interactions[interaction.id])
+
+    def _dial(self, interaction: Interaction, request: CallbackRequest, shown: str) -> None:
         step, settings, rules = self.step, self.step.settings, self.rules(interaction)
         counters = step.clockwork
         leg = LegId(settings.pbx, f"cc{settings.pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
@@ -278,7 +351,7 @@ class Callbacks:
                 leg=leg,
                 interaction=interaction.id,
                 to=PhoneId(f"PJSIP/{request.number}@{settings.trunk}"),
-                number=interaction.did or None,
+                number=shown or None,
                 name="",
                 ring_timeout_s=rules.ring_timeout_s,
                 place=Place.LOOP,
@@ -321,6 +394,7 @@ class Callbacks:
         request = interaction.callback
         if request is None or interaction.offers or request.is_reached:
             return
+        interaction = self._asked(interaction)
         was_due = (DeadlineKind.CALLBACK, str(interaction.id)) not in self.step.deadlines.table
         if interaction.leg is not None:
             self.step.hang_up(interaction.leg)
@@ -364,6 +438,7 @@ class Callbacks:
 
     def end(self, interaction: Interaction, outcome: CallbackOutcome) -> None:
         """It is not to be done any more. It is over when no leg is left."""
+        interaction = self._asked(interaction)
         request = interaction.callback
         if request is None:
             return

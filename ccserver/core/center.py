@@ -257,6 +257,7 @@ class CallCenter:
             ev.SecretChecked: self._secret_checked,
             ev.ScriptEnded: self._script_ended,
             ev.LookedUp: self._flows.looked_up,
+            ev.FactsRead: self._facts_read,
             ev.PromptKept: self._features.office.prompt_kept,
             ev.RecordingOpened: self._playback.opened,
             ev.AuditStored: self._audit_stored,
@@ -691,7 +692,8 @@ class CallCenter:
             step.touched_queues[QueueId(name)] = None
             return
         if kind in SESSION_DEADLINES:
-            self._playback.due(SessionId(name))
+            due = self._playback.due if kind is DeadlineKind.TAPE else self._own_calls.facts_due
+            due(SessionId(name))
             return
         if kind in WATCH_DEADLINES:
             self._supervision.due(kind, WatchId(int(name)))
@@ -710,6 +712,7 @@ class CallCenter:
             DeadlineKind.HELD: self._handovers.held_too_long,
             DeadlineKind.HOLD_REMINDER: self._handovers.remind,
             DeadlineKind.CALLBACK: self._callbacks.due,
+            DeadlineKind.CALLBACK_FACTS: self._callbacks.facts_due,
             DeadlineKind.RING_GUARD: self._ring_guard_reached,
             DeadlineKind.RING_MORE: self.pairing.wants_one_more,
             DeadlineKind.JOIN: self._joins.overdue,
@@ -1213,7 +1216,13 @@ class CallCenter:
     def _drop_session(self, session: Session) -> None:
         self._playback.over(session)
         self._measuring.session_over(session)
+        self._own_calls.session_over(session)
         self._step.sessions.drop(session.id)
+
+    def _facts_read(self, event: ev.FactsRead) -> None:
+        self._own_calls.facts_read(event)
+        self._callbacks.facts_read(event)
+        self._step.outstanding.drop(event.command)
 
     def _audit_stored(self, event: ev.AuditStored) -> None:
         self._supervision.audited(event)

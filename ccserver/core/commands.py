@@ -4,16 +4,18 @@ A command's id is (sequence number of the input, index in the list), so it is th
 AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
-`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened, `MeasureMessage` in MessageMeasured,
-`StoreAudit` in AuditStored; `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and
-`HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in
-SessionClosed; `CloseRecording`, `ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `Store` and `Reply` have no end.
+`LookUp` ends in LookedUp, `ReadFacts` in FactsRead, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened,
+`MeasureMessage` in MessageMeasured, `StoreAudit` in AuditStored; `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`,
+`SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (those that ring later also in RingEnded);
+`EndSession` ends in SessionClosed; `CloseRecording`, `ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `Store` and `Reply`
+have no end.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
@@ -168,13 +170,14 @@ class RoomEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndSession:
     """Sets CC_NEXT and closes. `extension` is for Next.EXTENSION: dialled in the site's overflow context; and for Next.DIAL: the
-    phone to dial, where it is not the one whose number was dialled. `cause` is the Q.850 cause for the hang-up of a call that was
-    never answered (17 busy, 21 rejected…)."""
+    phone to dial, where it is not the one whose number was dialled. `shown` is the number that a call outside shows; "": whatever the
+    phone shows. `cause` is the Q.850 cause for the hang-up of a call that was never answered (17 busy, 21 rejected…)."""
 
     session: SessionId
     next: Next
     extension: str = ""
     cause: int = 16
+    shown: str = ""
     entry: RoomEntry | None = None
     """For Next.ROOM."""
 
@@ -404,6 +407,14 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFacts:
+    """Read what is known of a telephone number that somebody wants to call: `sheet` holds what the center itself knows."""
+
+    number: str
+    sheet: FactSheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepPrompt:
     """Make the recording at `path` (as Asterisk sees it) the prompt, in place of what was said before."""
 
@@ -472,6 +483,7 @@ Command = (
     | WaitUntil
     | EndSession
     | LookUp
+    | ReadFacts
     | KeepPrompt
     | OpenRecording
     | CloseRecording

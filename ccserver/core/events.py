@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
@@ -488,6 +489,14 @@ class LookedUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactsRead:
+    """The end of `ReadFacts`. `sheet` None: what is known could not be read."""
+
+    command: CommandId
+    sheet: FactSheet | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromptKept:
     """The end of `KeepPrompt`."""
 
@@ -855,6 +864,7 @@ Event = (
     | SecretChecked
     | ScriptEnded
     | LookedUp
+    | FactsRead
     | PromptKept
     | RecordingOpened
     | MessageMeasured

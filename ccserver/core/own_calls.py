@@ -1,19 +1,25 @@
 """Calls that phones make by themselves: whether they may, and what is kept of them.
 
 The dialplan asks before it dials (`OwnCallDialled`), and dials by itself once it may. While such a call lasts, its agent is
-shown as on an own call and is offered nothing. An agent's number follows the account: it reaches the phone the agent is logged in at.
+shown as on an own call and is offered nothing. Where outbound calls are in the settings, a call outside passes the law's gate first
+(`permits`); internal ones and emergencies never wait for anything. An agent's number follows the account: it reaches the phone the
+agent is logged in at.
 """
 
-from ccserver.core import idle_clock, service_class
+from collections.abc import Mapping
+
+from ccserver.core import idle_clock, permits, service_class
 from ccserver.core.agents import Agents
 from ccserver.core.change import replace
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say
-from ccserver.core.events import EmergencyDialled, OwnCallDialled
-from ccserver.core.ids import AgentId, LegId, PhoneId, PromptId
-from ccserver.core.records import AuditRecord, NoticeKind, NoticeRecord, OwnCallRecord
+from ccserver.core.dialer.facts import FactSheet
+from ccserver.core.dialer.verdict import Allowed, Refused
+from ccserver.core.events import EmergencyDialled, FactsRead, OwnCallDialled
+from ccserver.core.ids import AgentId, LegId, PhoneId, PromptId, SessionId
+from ccserver.core.records import AuditRecord, DialKind, NoticeKind, NoticeRecord, OwnCallRecord
 from ccserver.core.service_class import Verdict
 from ccserver.core.settings import NumberKind, PhoneKind, Spoken, SpokenKind
-from ccserver.core.state import Dialogue, Leg, OwnCall, Role, Session
+from ccserver.core.state import Agent, DeadlineKind, Dialogue, Leg, OwnCall, Role, Session
 from ccserver.core.step import Step
 from ccserver.core.transitions import LegState
 
@@ -48,19 +54,78 @@ class OwnCalls:
             return
         step.legs.put(leg.id, leg)
         if event.phone is None or event.phone not in step.settings.phones:
-            self._refuse(session, NOT_OURS)
+            self._refuse(session, NOT_OURS.prompt)
             return
         call = OwnCall(leg=leg.id, phone=event.phone, agent=agent, to=event.to, kind=event.kind, since=step.now)
         verdict = service_class.may_call(step, agent, event.kind)
         extension = self._phone_of_agent(event.number) if event.kind is NumberKind.INTERNAL else ""
         if verdict.is_allowed and extension is None:
             verdict = NOT_THERE
+        dialing = step.settings.dialing if event.kind is not NumberKind.INTERNAL else None
         if extension is None or not verdict.is_allowed:
-            self._store(call, is_allowed=False)
-            self._refuse(session, verdict)
+            self._store(replace(call, is_permitted=False))
+            self._refuse(session, verdict.prompt)
+        elif dialing is not None:
+            command = permits.ask(step, permits.own_call(step, dialing, event.number), leg.id)
+            self._begin(replace(call, asking=command, is_permitted=False))
+            step.deadlines.set(DeadlineKind.OWN_CALL_FACTS, session.id, step.now.mono_s + permits.ANSWER_S)
         else:
             self._begin(call)
+            service_class.count(step, call.agent, call.kind)
             step.end_session(EndSession(session=session.id, next=Next.DIAL, extension=extension))
+
+    # --- the law's gate -----------------------------------------------------------------------------------------------
+    def facts_read(self, event: FactsRead) -> None:
+        """What is known of the number. Told too late, or of a call that is over, it means nothing."""
+        awaited = self.step.outstanding.get(event.command)
+        call = self.step.own_calls.get(awaited.leg) if awaited is not None else None
+        if awaited is None or call is None or call.asking != event.command:
+            return
+        self._decide(call, awaited.about, permits.judge(self.step, event.sheet), event.sheet)
+
+    def facts_due(self, session_id: SessionId) -> None:
+        """They were not told in time: nobody is called on a guess."""
+        session = self.step.sessions.get(session_id)
+        call = self.step.own_calls.get(session.leg) if session is not None else None
+        awaited = self.step.outstanding.get(call.asking) if call is not None else None
+        if call is not None and call.asking is not None:
+            self._decide(call, awaited.about if awaited is not None else call.to, permits.NO_ANSWER, None)
+
+    def session_over(self, session: Session) -> None:
+        """The phone has hung up, or the daemon was away: the dialplan goes on by its own rule for that."""
+        call = self.step.own_calls.get(session.leg)
+        if call is not None and call.asking is not None:
+            self.step.own_calls.put(call.leg, self._asked(session.id, call))
+
+    def _asked(self, session: SessionId, call: OwnCall) -> OwnCall:
+        self.step.outstanding.drop(call.asking)
+        self.step.deadlines.clear(DeadlineKind.OWN_CALL_FACTS, session)
+        return replace(call, asking=None)
+
+    def _decide(self, call: OwnCall, number: str, verdict: Allowed | Refused, sheet: FactSheet | None) -> None:
+        step, leg = self.step, self.step.legs[call.leg]
+        session = step.sessions[leg.session] if leg.session is not None else None
+        assert session is not None, "session_over ends the asking"
+        call = self._asked(session.id, call)
+        if isinstance(verdict, Allowed):
+            shown = sheet.caller_id.number if sheet is not None and sheet.caller_id is not None else ""
+            step.own_calls.put(call.leg, replace(call, is_permitted=True))
+            service_class.count(step, call.agent, call.kind)
+            step.end_session(EndSession(session=session.id, next=Next.DIAL, shown=shown))
+            return
+        self._store(call)
+        permits.refused(step, verdict, DialKind.OWN_CALL, number, agent=call.agent, phone=call.phone)
+        self._notice(
+            NoticeKind.DIAL_REFUSED,
+            agent=call.agent,
+            phone=call.phone,
+            data={"to": call.to, "reason": verdict.reason.value, "says": verdict.says},
+        )
+        step.own_calls.drop(call.leg)
+        agent = step.agents.get(call.agent)
+        if agent is not None and agent.own_call == call.leg:
+            step.put_agent(replace(agent, own_call=self._other_of(agent)))
+        self._refuse(session, permits.words(verdict))
 
     def into_conference(self, leg: LegId, phone: PhoneId, number: str) -> None:
         """A phone goes into a conference: while it is there, its agent is on a call of their own."""
@@ -73,36 +138,45 @@ class OwnCalls:
         if call is None:
             return
         self.step.own_calls.drop(leg.id)
-        self._store(call, is_allowed=True)
+        if call.asking is not None and leg.session is not None:
+            self._asked(leg.session, call)
+        self._store(call)
         agent = self.step.agents.get(call.agent)
         if agent is not None and agent.own_call == leg.id:
-            agent = idle_clock.after_own_call(agent, call.kind, self.step.settings, self.step.now.mono_s)
-            other = next((c.leg for c in self.step.own_calls.values() if c.agent == agent.id and c.phone == agent.phone), None)
-            self.step.put_agent(replace(agent, own_call=other))
+            if call.is_permitted:
+                agent = idle_clock.after_own_call(agent, call.kind, self.step.settings, self.step.now.mono_s)
+            self.step.put_agent(replace(agent, own_call=self._other_of(agent)))
+
+    def _other_of(self, agent: Agent) -> LegId | None:
+        """Another call of their phone, if there is one."""
+        return next((c.leg for c in self.step.own_calls.values() if c.agent == agent.id and c.phone == agent.phone), None)
 
     def emergency(self, event: EmergencyDialled) -> None:
         """Somebody calls for help, and is being put through: whoever has to know is told at once."""
         step, agent = self.step, self._agent_at(event.phone)
         who = f"agent {agent}" if agent is not None else f"phone {event.phone}" if event.phone is not None else "unknown phone"
-        step.store(
-            NoticeRecord(
-                interaction=None,
-                number=0,
-                kind=NoticeKind.EMERGENCY,
-                at_utc_s=step.now.utc_s,
-                caller_number=None,
-                caller_name="",
-                did="",
-                language=step.settings.default_language,
-                queue=None,
-                agent=agent,
-                phone=event.phone,
-                data={"to": event.to},
-            )
-        )
+        self._notice(NoticeKind.EMERGENCY, agent=agent, phone=event.phone, data={"to": event.to})
         step.store(AuditRecord(by=who, act="emergency_call", what=event.to, is_done=True, at_utc_s=step.now.utc_s, agent=agent))
 
     # --- inside -------------------------------------------------------------------------------------------------------
+    def _notice(self, kind: NoticeKind, *, agent: AgentId | None, phone: PhoneId | None, data: Mapping[str, str]) -> None:
+        self.step.store(
+            NoticeRecord(
+                interaction=None,
+                number=0,
+                kind=kind,
+                at_utc_s=self.step.now.utc_s,
+                caller_number=None,
+                caller_name="",
+                did="",
+                language=self.step.settings.default_language,
+                queue=None,
+                agent=agent,
+                phone=phone,
+                data=data,
+            )
+        )
+
     def _agent_at(self, phone: PhoneId | None) -> AgentId | None:
         agent = self.agents.at_phone(phone) if phone is not None else None
         return agent.id if agent is not None else None
@@ -120,19 +194,18 @@ class OwnCalls:
 
     def _begin(self, call: OwnCall) -> None:
         step = self.step
-        service_class.count(step, call.agent, call.kind)
         step.own_calls.put(call.leg, call)
         agent = step.agents.get(call.agent)
         if agent is not None and agent.own_call is None:
             step.put_agent(replace(agent, own_call=call.leg))
 
-    def _refuse(self, session: Session, verdict: Verdict) -> None:
-        say = (Spoken(SpokenKind.PROMPT, verdict.prompt),)
+    def _refuse(self, session: Session, prompt: PromptId) -> None:
+        say = (Spoken(SpokenKind.PROMPT, prompt),)
         # A phone that has not been answered plays its own ringing tone and not what we say.
         self.step.order(AnswerCall(session=session.id))
         self.step.speak(Say(session=session.id, say=say, language=self.agents.language_of(session.agent)))
 
-    def _store(self, call: OwnCall, *, is_allowed: bool) -> None:
+    def _store(self, call: OwnCall) -> None:
         now = self.step.now
         self.step.store(
             OwnCallRecord(
@@ -141,7 +214,7 @@ class OwnCalls:
                 leg=call.leg,
                 to=call.to,
                 kind=call.kind,
-                is_allowed=is_allowed,
+                is_allowed=call.is_permitted,
                 started_utc_s=call.since.utc_s,
                 duration_s=now.mono_s - call.since.mono_s,
             )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ccserver.core.dialer.verdict import Refusal
 from ccserver.core.ids import (
     AgentId,
     CampaignId,
@@ -399,6 +400,28 @@ class OwnCallRecord:
     duration_s: float
 
 
+class DialKind(Enum):
+    """Calls outside that no campaign makes."""
+
+    OWN_CALL = "own_call"
+    CALLBACK = "callback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedDialRecord:
+    """A call that the law's gate did not allow. `says`: why, for people; `until_utc_s`: when it may be asked again, if time mends it."""
+
+    kind: DialKind
+    number: str
+    reason: Refusal
+    says: str
+    until_utc_s: float | None
+    agent: AgentId | None
+    phone: PhoneId | None
+    interaction: InteractionId | None
+    at_utc_s: float
+
+
 class CallbackOutcome(Enum):
     DONE = "done"  # both talked
     GIVEN_UP = "given_up"  # tries or time are used up
@@ -528,6 +551,7 @@ class NoticeKind(Enum):
     HELP_WANTED = "help_wanted"
     MALICIOUS = "malicious"
     SUPERVISED = "supervised"  # a supervisor listens, or does more
+    DIAL_REFUSED = "dial_refused"  # the law's gate did not allow a callback, or a call of an agent's phone
     EMERGENCY = "emergency"  # somebody dialled an emergency number
     MESSAGE_MISSING = "message_missing"  # an agent was to hear a message, and its file could not be played
     ENDED = "ended"
@@ -651,6 +675,7 @@ Record = (
     | FaultRecord
     | TransferRecord
     | OwnCallRecord
+    | RefusedDialRecord
     | CallbackRecord
     | MessageRecord
     | MarkRecord

@@ -497,6 +497,8 @@ class CallbackRequest:
     """The customer has answered: from now on it is like any other call."""
     outcome: CallbackOutcome | None = None
     """Known before its legs are over."""
+    asking: CommandId | None = None
+    """What is known of the number is being read; an agent waits."""
 
 
 class MessageStage(Enum):
@@ -917,6 +919,8 @@ class DeadlineKind(Enum):
     WATCH = "watch"  # of a supervisor's session: what its stage waits for did not come
     AUDIT = "audit"  # of a supervisor's session: its entry in the audit log is not committed
     TAPE = "tape"  # of an AGI session: the recording is not opened, or not on record
+    OWN_CALL_FACTS = "own_call_facts"  # of an AGI session: what is known of the number was not told
+    CALLBACK_FACTS = "callback_facts"  # of an interaction: the same
 
 
 AGENT_DEADLINES = (
@@ -930,7 +934,7 @@ AGENT_DEADLINES = (
 )
 QUEUE_DEADLINES = (DeadlineKind.CLOSING, DeadlineKind.LAMP)
 WATCH_DEADLINES = (DeadlineKind.WATCH, DeadlineKind.AUDIT)
-SESSION_DEADLINES = (DeadlineKind.TAPE,)
+SESSION_DEADLINES = (DeadlineKind.TAPE, DeadlineKind.OWN_CALL_FACTS)
 """Those whose name is an agent's, a queue's, a supervisor's session's, and an AGI session's; all others are of an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
@@ -952,6 +956,7 @@ class Awaited(Enum):
     SPY = "spy"
     AUDIT = "audit"
     RECORDING = "recording"
+    FACTS = "facts"  # of a number that is to be dialled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1041,6 +1046,10 @@ class OwnCall:
     to: str
     kind: NumberKind
     since: Moment
+    asking: CommandId | None = None
+    """What is known of the number is being read: nothing is dialled yet."""
+    is_permitted: bool = True
+    """False while it is asked, and when the connection ended before the answer: the dialplan then does as without the daemon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

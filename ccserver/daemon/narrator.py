@@ -32,6 +32,7 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusedDialRecord,
     RepairRecord,
     SegmentRecord,
     SurveyRecord,
@@ -149,6 +150,15 @@ def tell_record(record: Record) -> None:
         case OwnCallRecord():
             log.info(
                 "own_call.ended", agent=record.agent, phone=record.phone, kind=record.kind.value, allowed=record.is_allowed
+            )
+        case RefusedDialRecord():
+            log.info(
+                "dial.refused",
+                kind=record.kind.value,
+                reason=record.reason.value,
+                says=record.says,
+                agent=record.agent,
+                interaction=record.interaction,
             )
         case CallbackRecord():
             log.info(

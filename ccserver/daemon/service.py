@@ -51,6 +51,7 @@ from ccserver.daemon.archivist import Archivist
 from ccserver.daemon.blame import interaction_of
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
+from ccserver.daemon.fact_reading import FactReading
 from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
 from ccserver.daemon.lead_push import LeadPush
@@ -74,6 +75,7 @@ from ccserver.speech import library
 from ccserver.speech.speaker import Speaker
 from ccserver.store.database import Store
 from ccserver.store.persons import Opener, Sealer, require_keys
+from ccserver.store.registers import FOLDER
 from ccserver.store.vault import BadSeal, Vault
 from ccserver.store.writer import Told, Writer
 from ccserver.web.metrics import CenterMetrics, QueueReading, Reading
@@ -132,6 +134,9 @@ class Service:
         self._archivist = self._make_archivist()
         self._tapes = Tapes(self._store, edges.recording, lambda event: loop.from_thread(lambda: self.post(event)))
         self._tapes.tidy()
+        self._facts = FactReading(
+            self._store, edges.state_dir / FOLDER, vault, lambda event: loop.from_thread(lambda: self.post(event))
+        )
         self._room_pins = RoomPins(edges.state_dir)
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
@@ -161,6 +166,7 @@ class Service:
             sessions=cast(Any, self._agi),  # each takes its own kinds of commands only, and gets only those
             legs=cast(Any, self._ami),
             look_up=self._look_ups.perform,
+            read_facts=self._facts.perform,
             keep_prompt=self._keep_prompt,
             recordings=self._tapes.perform,
             measure_message=self._measure_message,
@@ -407,6 +413,7 @@ class Service:
         if self._archivist is not None:
             self._archivist.close(FLUSH_S)
         self._tapes.close()
+        self._facts.close()
         self._notices.close()
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:

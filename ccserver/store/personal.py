@@ -42,6 +42,7 @@ PERSONAL: dict[Table, Personal] = {
     schema.notices: Personal("caller_number", ("caller_number", "caller_name", "data")),
     schema.callbacks: Personal("number", ("number", "confirmed_by")),
     schema.own_calls: Personal("target", ("target",), counts=lambda row: row["kind"] != NumberKind.INTERNAL.value),
+    schema.refused_dials: Personal("number", ("number",), ("says",)),
     schema.transfers: Personal("target", ("target",), counts=_is_outside),
     schema.audit: Personal(sentences=("what",)),
     schema.repairs: Personal(sentences=("what",)),

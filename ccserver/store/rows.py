@@ -28,6 +28,7 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusedDialRecord,
     RepairRecord,
     SegmentRecord,
     SurveyRecord,
@@ -210,6 +211,8 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "duration_s": record.duration_s,
             }
             return schema.own_calls, row
+        case RefusedDialRecord():
+            return schema.refused_dials, row | _refused_dial(record)
         case ConferenceRecord() | ConferenceMemberRecord():
             return _of_conference(record, row)
         case CallbackRecord():
@@ -325,6 +328,20 @@ def _not_called(record: DoNotCallRecord) -> Row:
         "by": text(record.by),
         "note": "",
         "interaction": record.interaction,
+    }
+
+
+def _refused_dial(record: RefusedDialRecord) -> Row:
+    return {
+        "kind": record.kind.value,
+        "number": text(record.number),
+        "reason": record.reason.value,
+        "says": text(record.says),
+        "until_at": None if record.until_utc_s is None else utc(record.until_utc_s),
+        "agent": text(record.agent),
+        "phone": text(record.phone),
+        "interaction": record.interaction,
+        "at": utc(record.at_utc_s),
     }
 
 

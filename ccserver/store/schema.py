@@ -26,7 +26,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0012"
+REVISION = "0013"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -265,6 +265,21 @@ own_calls = _history(
     _required("started_at", UtcTime()),
     _required("duration_s", Float),
     Index(None, "agent", "started_at"),
+)
+
+refused_dials = _history(
+    "refused_dials",
+    _required("kind", Text),
+    _required("number", Text),
+    _required("reason", Text),
+    _required("says", Text),
+    _optional("until_at", UtcTime()),
+    _optional("agent", Text),
+    _optional("phone", Text),
+    _optional("interaction", BigInteger),
+    _required("at", UtcTime()),
+    Index(None, "number", "at"),
+    Index(None, "interaction"),
 )
 
 conferences = _history(
@@ -529,6 +544,7 @@ HISTORY = (
     faults,
     transfers,
     own_calls,
+    refused_dials,
     conferences,
     conference_members,
     callbacks,

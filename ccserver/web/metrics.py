@@ -34,6 +34,7 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusedDialRecord,
     RepairRecord,
     SegmentKind,
     SegmentRecord,
@@ -149,6 +150,12 @@ class CenterMetrics:
         self._own_calls = Counter(
             "ccserver_own_calls", "Calls that agents' phones made by themselves.", ["kind", "decision"], registry=registry
         )
+        self._refused_dials = Counter(
+            "ccserver_refused_dials",
+            "Callbacks and own calls that the law's gate did not allow.",
+            ["kind", "reason"],
+            registry=registry,
+        )
         self._conferences = Counter("ccserver_conferences", "Conferences with a number that are over.", registry=registry)
         self._conference_members = Counter(
             "ccserver_conference_members",
@@ -242,7 +249,7 @@ class CenterMetrics:
                 self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
             case SurveyRecord():
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
-            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord() | DoNotCallRecord():
+            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord() | DoNotCallRecord() | RefusedDialRecord():
                 self._count_more(record)
             case QualityRecord():
                 self._mos.labels(record.side.value).observe(record.mos)
@@ -253,7 +260,9 @@ class CenterMetrics:
             case _:
                 assert_never(record)
 
-    def _count_more(self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord | DoNotCallRecord) -> None:
+    def _count_more(
+        self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord | DoNotCallRecord | RefusedDialRecord
+    ) -> None:
         match record:
             case ConferenceRecord():
                 self._conferences.inc()
@@ -261,6 +270,8 @@ class CenterMetrics:
                 self._conference_members.labels(record.end.value).inc()
             case ConsentRecord():
                 self._consents.labels(record.kind.value).inc()
+            case RefusedDialRecord():
+                self._refused_dials.labels(record.kind.value, record.reason.value).inc()
             case DoNotCallRecord():
                 self._not_called.labels(record.source.value).inc()
 

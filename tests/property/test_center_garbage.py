@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from call_sheets import any_sheet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +126,7 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
     "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
     "act": st.sampled_from(ev.RecordingAct),
+    "heard": st.sampled_from(ev.Heard),
     "rooms": st.lists(ROOM_VIEWS, max_size=2).map(tuple),
     "room": ROOMS,
     "member": st.none() | st.integers(-1, 4),
@@ -140,6 +142,7 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RingEnded": {"is_ok": st.booleans(), "reason": st.integers(0, 8)},
     "CommandFailed": {"reason": TEXT},
     "LookedUp": {"end": st.sampled_from(ev.LookUpEnd)},
+    "FactsRead": {"sheet": st.none() | any_sheet},
     "PromptKept": {"is_ok": st.booleans()},
     "RecordingOpened": {
         "end": st.sampled_from(ev.OpenEnd),

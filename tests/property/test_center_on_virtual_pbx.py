@@ -15,6 +15,9 @@ from rooms import with_rooms
 from supervising import SPARE, Supervising
 
 from ccserver.core.commands import Collect, CollectNumber, CollectSecret
+from ccserver.core.dialer.presets import PRESETS
+from ccserver.core.dialer.settings import CallerIdSettings, DialingSettings
+from ccserver.core.dialer.terms import LineType
 from ccserver.core.events import (
     CancelCallbackRequested,
     CloseQueueRequested,
@@ -74,6 +77,14 @@ def short_lived(given: Settings) -> Settings:
     return replace(given, queues=queues, phones=phones, content_hash=given.content_hash + "-short")
 
 
+def under_law(given: Settings) -> Settings:
+    """With outbound calls: callbacks pass the law's gate."""
+    rules = replace(PRESETS["us"].rules, window_binds=frozenset(), ring_min_s=0.0)
+    shown = CallerIdSettings(line_type=LineType.FIXED, country="US", answers_back=True)
+    law = DialingSettings(country="US", rules=rules, caller_ids={"+12125550100": shown})
+    return replace(given, dialing=law, content_hash=given.content_hash + "-law")
+
+
 class Puppet:
     """Does what the rules say; keeps the channels it has."""
 
@@ -107,10 +118,12 @@ class Story(Supervising, RuleBasedStateMachine):
         seed=st.integers(0, 2**16),
         faults=st.sampled_from([NO_FAULTS, NO_FAULTS, FAULTY]),
         strategy=st.sampled_from(STRATEGIES),
+        has_law=st.booleans(),
     )
-    def begin(self, seed: int, faults: Faults, strategy: Strategy) -> None:
+    def begin(self, seed: int, faults: Faults, strategy: Strategy, has_law: bool) -> None:
         sample = SAMPLES[strategy]
-        self.world = World(with_rooms(short_lived(sample.settings)), seed=seed, pins=sample.pins, faults=faults, watch=verify)
+        given = under_law(short_lived(sample.settings)) if has_law else short_lived(sample.settings)
+        self.world = World(with_rooms(given), seed=seed, pins=sample.pins, faults=faults, watch=verify)
         self.pins = sample.pins
         self.strangers: list[Puppet] = []
         self.world.pbx.dialplan.outside = self.stranger

@@ -128,6 +128,8 @@ class DialingSettings:
 
     country: str
     rules: Rules
+    own_calls: Purpose = Purpose.SERVICE
+    """Why agents call outside numbers from their phones."""
     campaigns: Mapping[CampaignId, CampaignSettings] = field(default_factory=dict)
     trunks: Mapping[TrunkId, TrunkSettings] = field(default_factory=dict)
     caller_ids: Mapping[str, CallerIdSettings] = field(default_factory=dict)

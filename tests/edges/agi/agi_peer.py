@@ -182,8 +182,8 @@ class AgiPeer:
     def wait(self, music: str = "default", timeout_s: float | None = None, stop: str = "") -> CommandId:
         return self.perform(WaitUntil(session=self.session, music=music, timeout_s=timeout_s, stop_digits=stop))
 
-    def end(self, then: Next = Next.HANG_UP, extension: str = "", cause: int = 16) -> CommandId:
-        return self.perform(EndSession(session=self.session, next=then, extension=extension, cause=cause))
+    def end(self, then: Next = Next.HANG_UP, extension: str = "", cause: int = 16, shown: str = "") -> CommandId:
+        return self.perform(EndSession(session=self.session, next=then, extension=extension, cause=cause, shown=shown))
 
 
 def header(script: str = "inbound", secret: str = SECRET, **variables: str) -> bytes:

@@ -116,6 +116,13 @@ def test_a_session_ends_with_what_the_dialplan_does_next(desk: Desk, then: Next,
     assert peer.wire.is_lost
 
 
+def test_a_phones_own_call_shows_a_number_of_ours_and_nothing_else(desk: Desk) -> None:
+    peer, _ = opened(desk, "desk", channel=PHONE)
+    peer.end(Next.DIAL, shown="+34910000001")
+    peer.answer('SET VARIABLE "CC_SHOWN" "+34910000001"', 'SET VARIABLE "CC_NEXT" "dial"', result=1)
+    assert peer.wire.is_lost
+
+
 def test_a_phones_own_call_may_go_to_another_phone_than_was_dialled(desk: Desk) -> None:
     peer, _ = opened(desk, "desk", channel=PHONE)
     peer.end(Next.DIAL, extension="1006")

@@ -20,15 +20,19 @@ from ccserver.core.commands import (
     MeasureMessage,
     OpenRecording,
     Place,
+    ReadFacts,
     Say,
     SpeakInTalk,
     Store,
 )
+from ccserver.core.dialer.facts import FactSheet
+from ccserver.core.dialer.terms import LineType, Mode, ZoneSource
 from ccserver.core.events import (
     CallArrived,
     CenterStarted,
     CommandFailed,
     Event,
+    FactsRead,
     LegEnded,
     LinkUp,
     LoginRequested,
@@ -52,6 +56,18 @@ from ccserver.daemon.restore import revive
 from ccserver.daemon.snapshots import INPUTS_MAX, Snapshots, write
 
 LEG = LegId("pbx", "1.1")
+SHEET = FactSheet(
+    number="+34600111222",
+    line_type=LineType.UNKNOWN,
+    region="",
+    zones=(),
+    zone_source=ZoneSource.NONE,
+    purpose=None,
+    mode=Mode.MANUAL,
+    campaign=None,
+    read_utc_s=0.0,
+    is_campaign_open=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +237,7 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         sessions=BrokenEdge(),
         legs=BrokenEdge(),
         look_up=BrokenEdge().perform,
+        read_facts=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         recordings=BrokenEdge().perform,
         measure_message=BrokenEdge().perform,
@@ -240,14 +257,16 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer.perform(CommandId(3, 4), OpenRecording(agent=AgentId("101")))
     performer.perform(CommandId(3, 5), CloseRecording(path="/rec/.heard/1"))
     performer.perform(CommandId(3, 6), MeasureMessage(path="/rec/message-1.wav"))
+    performer.perform(CommandId(3, 7), ReadFacts(number=SHEET.number, sheet=SHEET))
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
         PromptKept(command=CommandId(3, 2), is_ok=False),
         RecordingOpened(command=CommandId(3, 4), end=OpenEnd.FAILED),
         MessageMeasured(command=CommandId(3, 6), duration_s=None),
+        FactsRead(command=CommandId(3, 7), sheet=None),
     ]
-    assert len(faults) == 7, "nobody waits for the other two"
+    assert len(faults) == 8, "nobody waits for the other two"
 
 
 @pytest.mark.parametrize("sound", ["/prompts/en/who-called", None])
@@ -263,6 +282,7 @@ def test_a_callee_is_called_with_the_sound_that_says_who_called_or_not_at_all(so
         sessions=BrokenEdge(),
         legs=Legs(),
         look_up=BrokenEdge().perform,
+        read_facts=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         recordings=BrokenEdge().perform,
         measure_message=BrokenEdge().perform,

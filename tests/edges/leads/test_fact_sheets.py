@@ -14,15 +14,15 @@ from ccserver.core.dialer.gate import all_refusals, judge
 from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.settings import CampaignSettings, Outcome
-from ccserver.core.dialer.terms import ConsentKind, LineType, Mode, ZoneSource
-from ccserver.core.dialer.verdict import ALLOWED, Refusal
+from ccserver.core.dialer.terms import ConsentKind, LineType, Mode, Purpose, ZoneSource
+from ccserver.core.dialer.verdict import ALLOWED, Refusal, Refused
 from ccserver.core.ids import CampaignId, QueueId, TrunkId
 from ccserver.core.records import DoNotCallSource
 from ccserver.store import attempts, do_not_call
 from ccserver.store.attempts import AttemptId, AttemptOutcome, Result
 from ccserver.store.claims import Claimed
 from ccserver.store.database import Store
-from ccserver.store.fact_sheets import filled
+from ccserver.store.fact_sheets import filled, of_number
 from ccserver.store.lead_phones import _LINE_TYPES
 from ccserver.store.registers import Registers, import_register
 
@@ -30,6 +30,16 @@ SALES = CampaignId("sales")
 SPAIN: Rules = replace(PRESETS["es"].rules, holidays={"ES": frozenset()}, registers={"robinson": 30 * 86_400.0})
 MONDAY = datetime(2026, 11, 30, 10, 0, tzinfo=UTC)  # NOW is a Saturday
 AGREED = {"consent_kind": "calls", "consent_at": NOW - timedelta(days=9)}
+
+
+SHOWN = CallerIdFacts(
+    number="+34910000001",
+    line_type=LineType.FIXED,
+    is_ours=True,
+    answers_back=True,
+    calls_today=0,
+    calls_a_day=100,
+)
 
 
 @pytest.fixture
@@ -51,15 +61,7 @@ def a_sheet(registers: Registers, claimed: Claimed, rules: Rules = SPAIN, now: d
     blank = blank_sheet(SALES, the_campaign(rules), now.timestamp())
     assert judge(blank, rules, now.timestamp()) != ALLOWED, "a sheet that nobody filled in is refused"
     sheet = filled(blank, claimed, claimed.lead.numbers[0], registers, now)
-    shown = CallerIdFacts(
-        number="+34910000001",
-        line_type=LineType.FIXED,
-        is_ours=True,
-        answers_back=True,
-        calls_today=0,
-        calls_a_day=100,
-    )
-    return replace(sheet, is_campaign_open=True, is_agent_reserved=True, caller_id=shown, trunk=TrunkId("main"))
+    return replace(sheet, is_campaign_open=True, is_agent_reserved=True, caller_id=SHOWN, trunk=TrunkId("main"))
 
 
 def with_consent(claimed: Claimed, **changes: object) -> Claimed:
@@ -142,6 +144,40 @@ def test_calls_there_were_count_and_an_abandoned_one_is_remembered(store: Store,
     sheet = a_sheet(registers, with_consent(claimed), now=later)
     assert sheet.attempts.day == 0 and reasons(sheet, now=later) == []
     assert reasons(replace(sheet, is_agent_reserved=False), now=later)[0] is Refusal.AGENT_NOT_RESERVED
+
+
+# --- a number that somebody types -----------------------------------------------------------------------------------------
+def typed(told: str) -> FactSheet:
+    """As the center asks about a call that an agent wants to make."""
+    blank = blank_sheet(SALES, the_campaign(SPAIN), MONDAY.timestamp())
+    sheet = replace(blank, number=told, campaign=None, purpose=Purpose.SERVICE, mode=Mode.MANUAL, is_campaign_open=True)
+    return replace(sheet, is_agent_reserved=True, caller_id=SHOWN, trunk=TrunkId("main"))
+
+
+def test_of_a_number_that_somebody_types_the_same_is_known(store: Store, registers: Registers) -> None:
+    spring = a_list(store, a_lead(1))
+    (claimed,) = next_of(store, spring, now=MONDAY - timedelta(hours=2))
+    attempts.store(store.engine, an_attempt(claimed), MONDAY - timedelta(hours=2))
+    over = Result(outcome=AttemptOutcome.ANSWERED, ended_at=MONDAY - timedelta(hours=2))
+    attempts.settle(store.engine, AttemptId("a1"), over)
+    with store.engine.begin() as connection:
+        do_not_call.add(connection, [number(1)], source=DoNotCallSource.KEYPAD, by="call 7", at=NOW, campaign="sales")
+    with store.reading() as connection:
+        sheet = of_number(connection, typed(number(1)), registers, None, MONDAY)
+    assert (sheet.line_type, sheet.region) == (LineType.MOBILE, "ES") and "Europe/Madrid" in sheet.zones
+    assert sheet.zone_source is ZoneSource.NUMBER and sheet.read_utc_s == MONDAY.timestamp()
+    assert [each.campaign for each in sheet.listings] == ["sales"]
+    assert (sheet.attempts.day, sheet.attempts.lifetime, sheet.attempts.number) == (1, 1, 0)
+    assert sheet.last_talk_utc_s == (MONDAY - timedelta(hours=2)).timestamp()
+    assert sheet.caller_id is not None and sheet.caller_id.calls_today == 1, "it was shown for that call"
+    assert {each.name for each in sheet.registers} == {each.name for each in registers.known}
+
+
+@pytest.mark.parametrize("told", ["", "101", "+34", "+999123456789", "+34600"])
+def test_of_what_is_no_number_nothing_is_known_and_the_gate_refuses(store: Store, registers: Registers, told: str) -> None:
+    with store.reading() as connection:
+        sheet = of_number(connection, typed(told), registers, None, MONDAY)
+    assert sheet.line_type is LineType.UNKNOWN and isinstance(judge(sheet, SPAIN, MONDAY.timestamp()), Refused)
 
 
 def test_the_words_of_the_database_are_those_of_the_core() -> None:

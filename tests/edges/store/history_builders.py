@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ccserver.core.dialer.verdict import Refusal
 from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId, RoomId, WatchId
 from ccserver.core.records import (
     AgentStateRecord,
@@ -12,6 +13,7 @@ from ccserver.core.records import (
     ConferenceRecord,
     ConsentKind,
     ConsentRecord,
+    DialKind,
     EndedBy,
     FaultRecord,
     FlowEnd,
@@ -32,6 +34,7 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusedDialRecord,
     RepairKind,
     RepairRecord,
     SegmentKind,
@@ -243,6 +246,17 @@ def one_of_each(number: int = 1) -> list[Record]:
             is_allowed=False,
             started_utc_s=NOON_S,
             duration_s=0.0,
+        ),
+        RefusedDialRecord(
+            kind=DialKind.CALLBACK,
+            number="+493012345",
+            reason=Refusal.OUTSIDE_WINDOW,
+            says="nobody is called at this hour",
+            until_utc_s=NOON_S + 3600,
+            agent=ANNA,
+            phone=None,
+            interaction=InteractionId(number + 1),
+            at_utc_s=NOON_S,
         ),
         CallbackRecord(
             interaction=InteractionId(number + 1),

@@ -53,12 +53,12 @@ def test_every_kind_of_record_arrives_whole(store: Store) -> None:
         for table in schema.HISTORY:
             assert connection.execute(select(func.count()).select_from(table)).scalar() == 1, table.name
         call = connection.execute(select(schema.interactions)).mappings().one()
-    assert (call["run"], call["seq"], call["command_index"]) == (RUN, 3, 22)
+    assert (call["run"], call["seq"], call["command_index"]) == (RUN, 3, 23)
     assert call["arrived_at"].isoformat() == "2026-01-01T12:00:00+00:00"
     assert (call["interaction"], call["caller_number"], call["caller_name"]) == (7, "+493012345", "Müller")
     assert (call["outcome"], call["ended_by"], call["disposition"]) == ("answered", "customer", None)
     assert (call["pbx"], call["uniqueid"]) == ("main", "1767268800.7")
-    assert store.applied(RUN) == CommandId(3, 22)
+    assert store.applied(RUN) == CommandId(3, 23)
     assert store.check() == []
 
 
