@@ -1,4 +1,4 @@
-"""Nodes of flows that speak and ask: say, menu, choose_language, collect, secret, survey, consent."""
+"""Nodes of flows that speak and ask: say, menu, choose_language, collect, secret, survey, consent, do_not_call."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -7,13 +7,15 @@ from ccserver.config import kinds
 from ccserver.config.expression_kind import ExpressionText, variable, variable_name
 from ccserver.config.kinds import duration, whole
 from ccserver.config.pieces import question, speech
-from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reference, Text
+from ccserver.config.positions import Node, PathInFile, Table
+from ccserver.config.schema import Choice, Field, Flag, Group, MapOf, Reader, Reference, Text, hinted
 from ccserver.core.checksums import LENGTHS, Checksum
-from ccserver.core.expressions import Expression
+from ccserver.core.expressions import Expression, ValueType
 from ccserver.core.ids import Language, LookUpId, NodeId
 from ccserver.core.settings import (
     CollectNode,
     ConsentNode,
+    DoNotCallNode,
     LanguageChoiceNode,
     MenuNode,
     SayNode,
@@ -90,6 +92,29 @@ def _survey(survey: SurveyKind, say: tuple[Spoken, ...], next: NodeId, timeout_s
 class _Consent(Enum):
     ANNOUNCE = "announce"
     ASK = "ask"
+
+
+class _NotCalledBy:
+    """`true`, or a table that names a campaign. Gives a tuple with its expression, or an empty one."""
+
+    expected = "true, or {campaign: …}"
+    _campaign = Group(
+        "a campaign",
+        lambda campaign: (campaign,),
+        [Field("campaign", ExpressionText(ValueType.TEXT), "Its name, as an expression: \"'winter'\", or a variable.")],
+    )
+
+    def read(self, reader: Reader, node: Node, path: PathInFile) -> tuple[Expression, ...] | None:
+        if isinstance(node, Table):
+            return self._campaign.read(reader, node, path)
+        is_so = Flag().read(reader, node, path)
+        if is_so is False:
+            reader.tell(path, hinted(f"expected {self.expected}, got false", "remove the node"), node.mark)
+        return () if is_so else None
+
+
+def _do_not_call(do_not_call: tuple[Expression, ...], **given: object) -> FlowNode:
+    return DoNotCallNode(campaign=do_not_call[0] if do_not_call else None, **given)  # type: ignore[arg-type]
 
 
 def _consent_node(consent: _Consent, **given: object) -> FlowNode:
@@ -226,6 +251,26 @@ consent = node(
         ),
         Field("timeout_s", duration(0.5, 60, "6"), "Seconds to wait for the answer; without it 6.", default=6.0),
         Field("tries", whole(1, 10, "2"), "How often it is asked; without it twice.", default=2),
+    ],
+)
+do_not_call = node(
+    "a do_not_call node",
+    _do_not_call,
+    [
+        Field(
+            "do_not_call",
+            _NotCalledBy(),
+            "The caller's number is put on the do-not-call list: true for all campaigns, or `{campaign: …}` for the one whose name the "
+            "expression gives (for all, where there is no such campaign).",
+        ),
+        next_node,
+        Field("say", speech, "What the caller then hears; without it that they will not be called again.", default=()),
+        Field(
+            "on_failure",
+            kinds.node_name,
+            "The node of callers whose number is not known; without it `exits.failure`.",
+            default=None,
+        ),
     ],
 )
 survey = node(

@@ -25,6 +25,7 @@ from ccserver.core.settings import (
     ConferenceNode,
     ConsentNode,
     DoneNode,
+    DoNotCallNode,
     EnqueueNode,
     ExitKind,
     ExtensionNode,
@@ -232,6 +233,9 @@ def look_of(node: Node) -> tuple[VertexKind, str, tuple[Spoken, ...]]:
         case ConsentNode():
             what = (VertexKind.QUESTION, "may we record?") if node.asks else (VertexKind.SPEECH, "recording is announced")
             return *what, node.say
+        case DoNotCallNode():
+            whose = "" if node.campaign is None else f" by {written(node.campaign)}"
+            return VertexKind.CHANGE, f"not called any more{whose}", node.say or (Spoken(SpokenKind.PROMPT, "cc-not-called"),)
         case BranchNode():
             return VertexKind.DECISION, "", ()
         case HoursNode():
@@ -308,6 +312,8 @@ def ways_out(node: Node) -> list[Way]:
                 Way("yes" if node.asks else "", node.next),
                 *([] if node.on_refused is None else [Way("no", node.on_refused)]),
             ]
+        case DoNotCallNode():
+            return [Way("", node.next), Way("number not known", node.on_failure, Instead.FAILURE)]
         case MessageNode():
             return [] if node.next is None else [Way("recorded", node.next)]
         case AgentNode():

@@ -17,6 +17,7 @@ from ccserver.core.settings import (
     ConferenceNode,
     ConsentNode,
     DoneNode,
+    DoNotCallNode,
     EnqueueNode,
     ExitKind,
     ExtensionNode,
@@ -49,6 +50,7 @@ NEEDED: Mapping[type, Mapping[str, str]] = {
     LookUpNode: {"on_failure": "failure"},
     ScriptNode: {"on_failure": "failure"},
     NumberNode: {"on_failure": "failure"},
+    DoNotCallNode: {"on_failure": "failure"},
 }
 """The ways out that a node must have, each with the flow's exit that stands in for it."""
 
@@ -96,6 +98,8 @@ def onward(node: Node, flow: Flow, queues: Queues) -> list[NodeId]:
 def _onward(node: Node, queues: Queues) -> list[NodeId]:
     match node:
         case SayNode() | LanguageNode() | LanguageChoiceNode() | CollectNode() | SecretNode() | SetNode() | SurveyNode():
+            return [node.next]
+        case DoNotCallNode():
             return [node.next]
         case MenuNode():
             return list(node.choices.values())
@@ -150,7 +154,7 @@ def silently_onward(node: Node, flow: Flow, queues: Queues, quiet: "Quiet") -> l
             return onward(node, flow, queues)
         case AgentNode():
             return _silently_after_queue(DIRECT, queues) if node.on_no_answer is None else [node.on_no_answer]
-        case ScriptNode() | NumberNode():
+        case ScriptNode() | NumberNode() | DoNotCallNode():
             return _ways_out(node, flow)
         case CallNode():
             silent = quiet.results(node.flow)

@@ -21,6 +21,7 @@ flow_node: OneOf[FlowNode] = OneOf(
         "choose_language": asking_nodes.choose_language,
         "survey": asking_nodes.survey,
         "consent": asking_nodes.consent,
+        "do_not_call": asking_nodes.do_not_call,
         "branch": deciding_nodes.branch,
         "hours": deciding_nodes.hours,
         "language": deciding_nodes.language,

@@ -622,6 +622,13 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "Ci dispiace, al momento non è possibile. Richiami più tardi.",
         "Nous sommes désolés, ce n'est pas possible pour le moment. Rappelez plus tard.",
     ),
+    "cc-not-called": (
+        "You will not be called again.",
+        "No volveremos a llamarle.",
+        "Não voltaremos a ligar-lhe.",
+        "Non la chiameremo più.",
+        "Nous ne vous appellerons plus.",
+    ),
     "cc-survey-thanks": (
         "Thank you for your answer.",
         "Gracias por su respuesta.",

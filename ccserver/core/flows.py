@@ -14,14 +14,24 @@ from ccserver.core import checksums, ivr, requirements, speaking
 from ccserver.core.callers import Callers, prompt, spelled
 from ccserver.core.change import replace
 from ccserver.core.commands import Collect, CollectSecret, LookUp, RunScript, SecretCheck, WaitUntil
+from ccserver.core.dialer.gate import E164
 from ccserver.core.events import LookedUp, LookUpEnd, ScriptEnded, SecretChecked, VerbEnd
 from ccserver.core.expressions import Expression, Value, evaluate
 from ccserver.core.facts import CallbackOffered, ConferenceWanted, FlowReturned, NumberWanted
 from ccserver.core.flow_facts import FlowFacts
-from ccserver.core.ids import FlowId, NodeId, QueueId
+from ccserver.core.ids import CampaignId, FlowId, NodeId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.queueing import Queueing
-from ccserver.core.records import ConsentKind, ConsentRecord, FlowEnd, Outcome, StepHow, SurveyRecord
+from ccserver.core.records import (
+    ConsentKind,
+    ConsentRecord,
+    DoNotCallRecord,
+    DoNotCallSource,
+    FlowEnd,
+    Outcome,
+    StepHow,
+    SurveyRecord,
+)
 from ccserver.core.settings import (
     DIRECT,
     AgentNode,
@@ -30,6 +40,7 @@ from ccserver.core.settings import (
     ConferenceNode,
     ConsentNode,
     DoneNode,
+    DoNotCallNode,
     EnqueueNode,
     ExtensionNode,
     Flow,
@@ -70,6 +81,7 @@ WITH_THE_CALLER = (
     SurveyNode,
     ConferenceNode,
     ConsentNode,
+    DoNotCallNode,
     MessageNode,
     ReturnNode,
 )
@@ -105,6 +117,7 @@ class Flows:
             CollectNode: lambda it, node: self._ask(it, node, node.say),
             SurveyNode: lambda it, node: self._ask(it, node, node.say),
             ConsentNode: self._consent,
+            DoNotCallNode: self._not_called,
             SecretNode: lambda it, node: self._ask_secret(it, node, node.say),
             LookUpNode: self._look_up,
             ScriptNode: self._run_script,
@@ -570,6 +583,28 @@ class Flows:
             )
         )
         return self.ledger.put(replace(interaction, consent=kind))
+
+    def _not_called(self, interaction: Interaction, node: DoNotCallNode) -> None:
+        """On the list before it is said. Heard again, in a new session, it is on the list already."""
+        number, flow = interaction.caller_number or "", self._flow(interaction)
+        if E164.fullmatch(number) is None or flow is None:
+            self._fail(interaction, node.on_failure)
+            return
+        named = "" if node.campaign is None else str(self._value(interaction, flow, node.campaign))
+        dialing = self.step.settings.dialing
+        is_known = dialing is not None and named in dialing.campaigns
+        self.step.store(
+            DoNotCallRecord(
+                number=number,
+                campaign=CampaignId(named) if is_known else None,
+                source=DoNotCallSource.KEYPAD,
+                at_utc_s=self.step.now.utc_s,
+                by=f"flow {interaction.flow}",
+                interaction=interaction.id,
+            )
+        )
+        say = self.spoken(interaction, node.say) or (prompt("cc-not-called"),)
+        self.callers.say(interaction, say, After(kind=AfterKind.NODE, target=node.next))
 
     # --- the ways out of the flows ------------------------------------------------------------------------------------
     def _callback(self, interaction: Interaction, node: CallbackNode) -> None:

@@ -25,6 +25,7 @@ from ccserver.core.settings import (
     ConferenceNode,
     ConsentNode,
     DoneNode,
+    DoNotCallNode,
     EnqueueNode,
     ExtensionNode,
     Flow,
@@ -81,6 +82,7 @@ Stop = (
     | ScriptNode
     | SurveyNode
     | ConsentNode
+    | DoNotCallNode
     | DoneNode
     | ReturnNode
     | ExtensionNode

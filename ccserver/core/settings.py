@@ -425,6 +425,17 @@ class ConsentNode:
     tries: int = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoNotCallNode:
+    """The caller is not to be called any more: by the campaign whose name `campaign` gives, or (None, and where there is no such
+    campaign) by none. They hear `say`, or else that it is so. A caller whose number is not known goes on with `on_failure`."""
+
+    next: NodeId
+    campaign: Expression | None = None
+    say: tuple[Spoken, ...] = ()
+    on_failure: NodeId | None = None
+
+
 class SurveyKind(Enum):
     CSAT = "csat"  # 1 to 5; 4 and 5 are positive, 1 and 2 negative
     NPS = "nps"  # 0 to 10; 9 and 10 promote, 0 to 6 detract
@@ -493,6 +504,7 @@ Node = (
     | ScriptNode
     | SurveyNode
     | ConsentNode
+    | DoNotCallNode
     | ReturnNode
     | ExtensionNode
     | ConferenceNode

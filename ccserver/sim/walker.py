@@ -26,7 +26,7 @@ from ccserver.core.ids import (
     SessionId,
 )
 from ccserver.core.moment import Moment
-from ccserver.core.records import FlowRecord, FlowStep, MessageRecord, PhoneState, StepHow, SurveyRecord
+from ccserver.core.records import DoNotCallRecord, FlowRecord, FlowStep, MessageRecord, PhoneState, StepHow, SurveyRecord
 from ccserver.core.settings import DidSettings, PhoneSettings, Settings, Spoken, SpokenKind
 from ccserver.core.state import CALLBACK, Interaction
 from ccserver.core.transitions import InteractionState
@@ -267,6 +267,9 @@ class Walker:
                 self.passages.append(record)
             case MessageRecord() if record.queue is not None:
                 self.messages.append(record.queue)
+            case DoNotCallRecord():
+                by = "all campaigns" if record.campaign is None else record.campaign
+                self._line(LineKind.ANSWERED, f"not to be called any more by {by}")
             case SurveyRecord():
                 self.answers.append(record)
                 self._line(LineKind.ANSWERED, f"{record.kind.value} {record.score}")

@@ -26,6 +26,7 @@ from ccserver.core.settings import (
     ConferenceNode,
     ConsentNode,
     DoneNode,
+    DoNotCallNode,
     EnqueueNode,
     ExtensionNode,
     Flow,
@@ -90,7 +91,7 @@ ENGLISH, SPANISH = Language("en"), Language("es")
 KEYS = ("1", "2", "3", "9", "0", "*", "#", "12", "21")
 STAYING = (
     *("say", "menu", "collect", "secret", "branch", "hours", "look_up", "set", "call", "script", "survey") * 2,
-    *("language", "choose_language", "message", "consent"),
+    *("language", "choose_language", "message", "consent", "do_not_call"),
 )
 LEADING = ("enqueue", "callback", "agent", "number", "message", "return", "extension", "conference", "hang_up")
 """Kinds of nodes: with which the caller stays in the flow, and which lead out of it."""
@@ -154,6 +155,12 @@ class _Author:
                 on_refused=self.on() if self.luck() else None,
                 timeout_s=2.0,
                 tries=self.pick((1, 2)),
+            ),
+            "do_not_call": lambda: DoNotCallNode(
+                next=self.on(),
+                campaign=self.expression(T) if self.luck() else None,
+                say=self.silence_or_speech(),
+                on_failure=self.way(self.exits.failure),
             ),
             "message": lambda: MessageNode(
                 queue=self.pick(QUEUES),

@@ -15,7 +15,8 @@ from ccserver.core.dialer.rules import AT_LEAST_AS_STRICT
 from ccserver.core.dialer.settings import AmdUse, CampaignSettings, DialingSettings, Outcome, RetryRule
 from ccserver.core.dialer.terms import DAY_S, LineType, Mode, Purpose
 from ccserver.core.dialer.verdict import Refusal
-from ccserver.core.settings import Settings
+from ccserver.core.expressions import Expression, Literal, Name
+from ccserver.core.settings import DoNotCallNode, Settings
 
 CENTER = Path(__file__).parent / "center.yaml"
 FIXED, MOBILE, FREE = "+34915550100", "+34600111222", "+34900100100"
@@ -315,3 +316,44 @@ def test_the_sections_in_the_comments_of_the_example_are_good() -> None:
     Path("example.yaml").write_text(f"extends: {example}\n" + "\n".join(lines))
     problems, warnings = check(Path("example.yaml"))
     assert problems == [] and len(warnings) == 2
+
+
+# --- agents' own calls, and callers who do not want to be called ---------------------------------------------------------------
+def test_why_agents_call_outside_is_service_unless_it_is_said() -> None:
+    assert dialing(OURS, DIALING).own_calls is Purpose.SERVICE
+    assert dialing(OURS, "dialing: {registers: {robinson: 30}, own_calls: marketing}\n").own_calls is Purpose.MARKETING
+    (problem,) = told(OURS, "dialing: {own_calls: requested}\n")
+    assert "expected service or marketing" in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "campaign"),
+    [("true", None), ("{campaign: \"'winter'\"}", Literal("winter")), ("{campaign: which}", Name("which"))],
+)
+def test_a_flow_puts_callers_on_the_list(written: str, campaign: Expression | None) -> None:
+    nodes = f"a: {{do_not_call: {written}, next: bye, on_failure: bye}}, bye: {{hang_up: true}}"
+    flow = f"flows: {{off: {{start: a, variables: {{which: text}}, nodes: {{{nodes}}}}}}}\n"
+    node = loaded(flow).settings.flows["off"].nodes["a"]
+    assert node == DoNotCallNode(next="bye", campaign=campaign, on_failure="bye")
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("false", "expected true, or {campaign: …}, got false"),
+        ("{campaign: 5}", "expected a text"),
+        ("{campaing: x}", "did you mean campaign?"),
+        ("maybe", "expected true"),
+        ("true, on_failure: nowhere", "nowhere"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told(written: str, says: str) -> None:
+    way = "" if "on_failure" in written else ", on_failure: bye"
+    nodes = f"a: {{do_not_call: {written}, next: bye{way}}}, bye: {{hang_up: true}}"
+    problems = told(f"flows: {{off: {{start: a, nodes: {{{nodes}}}}}}}\n")
+    assert any(says in each for each in problems), problems
+
+
+def test_callers_without_a_number_need_a_way_out() -> None:
+    nodes = "a: {do_not_call: true, next: bye}, bye: {hang_up: true}"
+    assert any("on_failure" in each for each in told(f"flows: {{off: {{start: a, nodes: {{{nodes}}}}}}}\n"))

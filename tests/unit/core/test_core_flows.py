@@ -10,8 +10,19 @@ from rules import obey
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.checksums import Checksum
-from ccserver.core.expressions import Apply, Arithmetic, Both, Compare, Comparison, Compute, Function, Literal, Name
-from ccserver.core.records import FlowEnd, InteractionRecord, Outcome, ShownState, SurveyRecord
+from ccserver.core.dialer.presets import PRESETS
+from ccserver.core.dialer.settings import CampaignSettings, DialingSettings
+from ccserver.core.dialer.terms import Mode
+from ccserver.core.expressions import Apply, Arithmetic, Both, Compare, Comparison, Compute, Expression, Function, Literal, Name
+from ccserver.core.records import (
+    DoNotCallRecord,
+    DoNotCallSource,
+    FlowEnd,
+    InteractionRecord,
+    Outcome,
+    ShownState,
+    SurveyRecord,
+)
 from ccserver.core.settings import (
     BranchNode,
     CallbackNode,
@@ -19,9 +30,11 @@ from ccserver.core.settings import (
     Case,
     DidSettings,
     DoneNode,
+    DoNotCallNode,
     ExtensionNode,
     Flow,
     FlowExits,
+    HangUpNode,
     HoursNode,
     LanguageChoiceNode,
     LookUpNode,
@@ -770,3 +783,50 @@ def test_a_fault_in_a_flow_brings_the_caller_to_the_people_whom_the_flow_knows()
     desk.dial()
     desk.tell(ev.InteractionFaulted(interaction=1, reason="a bug"))
     assert desk.ring()
+
+
+# --- not to be called any more -------------------------------------------------------------------------------------------------
+WINTER = CampaignSettings(
+    name="Winter", mode=Mode.PROGRESSIVE, rules=PRESETS["es"].rules, trunks=(), caller_ids=("+34910000001",)
+)
+
+
+def not_called(**changes: object) -> FlowDesk:
+    node = DoNotCallNode(**{"next": "bye", "on_failure": "people", **changes})
+    law = DialingSettings(country="ES", rules=PRESETS["es"].rules, campaigns={"winter": WINTER})
+    return FlowDesk(a_flow(start=node, bye=HangUpNode()), dialing=law)
+
+
+@pytest.mark.parametrize(
+    ("campaign", "kept"),
+    [(None, None), (Literal("winter"), "winter"), (Literal("summer"), None), (Literal(""), None), (Name("call.did"), None)],
+)
+def test_a_caller_who_asks_is_put_on_the_list_and_hears_so(campaign: Expression | None, kept: str | None) -> None:
+    desk = not_called(campaign=campaign)
+    caller = desk.dial()
+    assert desk.said == ["cc-not-called"]
+    assert desk.kept(DoNotCallRecord) == [
+        DoNotCallRecord(
+            number="+34911222333",
+            campaign=kept,
+            source=DoNotCallSource.KEYPAD,
+            at_utc_s=desk.moment().utc_s,
+            by="flow flow",
+            interaction=1,
+        )
+    ]
+    desk.prompt_ends(caller)
+    assert desk.told(c.EndSession)[0].next is c.Next.HANG_UP
+
+
+def test_other_words_may_be_said_instead() -> None:
+    desk = not_called(say=spoken("sorry"))
+    desk.dial()
+    assert desk.said == ["sorry"]
+
+
+@pytest.mark.parametrize("number", [None, "101", "+34", "anonymous"])
+def test_a_caller_whose_number_is_not_known_goes_to_a_person(number: str | None) -> None:
+    desk = not_called()
+    desk.dial(number)
+    assert not desk.kept(DoNotCallRecord) and desk.state(1) in ("waiting", "offered")
