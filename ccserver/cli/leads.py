@@ -16,10 +16,11 @@ from ccserver.cli.dialling import Dialling, dialling, shown_at
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
 from ccserver.cli.shelves import who
+from ccserver.core.ids import LeadId
 from ccserver.store import attempts, audit, lead_book
 from ccserver.store.attempts import AttemptState
 from ccserver.store.database import Store
-from ccserver.store.lead_book import Lead, LeadId, LeadState, Wanted
+from ccserver.store.lead_book import Lead, LeadState, Wanted
 from ccserver.store.lead_csv import ENCODINGS, CsvFile, written
 from ccserver.store.lead_import import Beside, Duplicates, LeadImport, Progress, Rules, known_beside
 from ccserver.store.lead_phones import known_zones

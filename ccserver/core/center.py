@@ -367,6 +367,10 @@ class CallCenter:
             rooms=step.rooms.copy(),
             members=step.members.copy(),
             unmeasured=step.unmeasured.copy(),
+            campaigns=step.campaigns.copy(),
+            attempts=step.attempts.copy(),
+            trunks=step.trunks.copy(),
+            shown=step.shown.copy(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )

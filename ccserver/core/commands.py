@@ -5,10 +5,10 @@ AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
 `LookUp` ends in LookedUp, `ReadFacts` in FactsRead, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened,
-`MeasureMessage` in MessageMeasured, `StoreAudit` in AuditStored; `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`,
-`SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone, CommandFailed or OutcomeUnknown (those that ring later also in RingEnded);
-`EndSession` ends in SessionClosed; `CloseRecording`, `ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `Store` and `Reply`
-have no end.
+`MeasureMessage` in MessageMeasured, `StoreAudit` in AuditStored, `ClaimLeads` in LeadsClaimed, `StoreAttempt` in AttemptStored;
+`AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone,
+CommandFailed or OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `CloseRecording`,
+`ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `GiveBackLeads`, `Store` and `Reply` have no end.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,11 @@ from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
+    CampaignId,
     InteractionId,
     Language,
+    LeadId,
     LegId,
     LookUpId,
     PhoneId,
@@ -29,6 +32,7 @@ from ccserver.core.ids import (
     RequestId,
     RoomId,
     SessionId,
+    TrunkId,
 )
 from ccserver.core.records import AuditRecord, KeptRecording, Record, RecordingSide
 from ccserver.core.settings import Spoken
@@ -448,6 +452,47 @@ class CloseRecording:
     path: str
 
 
+# --- outbound calls -----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimLeads:
+    """Claim the next leads of these lists (by name; those that are not there have none), `hold_s` long. `sheet` is what the center itself
+    knows of such calls; the rest of it is filled in for each number."""
+
+    campaign: CampaignId
+    lists: tuple[str, ...]
+    count: int
+    hold_s: float
+    sheet: FactSheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBackLeads:
+    """Nothing is dialled under these claims any more. The leads are ready, or wait `until_utc_s`, or (`is_over`) are never dialled."""
+
+    campaign: CampaignId
+    leads: tuple[tuple[LeadId, str], ...]
+    """Each with the token of its claim."""
+    until_utc_s: float | None = None
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAttempt:
+    """Put an attempt on record before it is dialled, and read the facts of its number anew: `sheet` is filled in like one of a claim.
+    Stored again under the same id it is not stored twice."""
+
+    attempt: AttemptId
+    number: str
+    sheet: FactSheet
+    asked_by: str
+    caller_id: str
+    trunk: TrunkId | None
+    campaign: CampaignId | None
+    lead: LeadId | None = None
+    token: str = ""
+    """Of the lead's claim."""
+
+
 # --- what is told -----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
@@ -499,6 +544,9 @@ Command = (
     | ControlRecording
     | ControlRoom
     | SetLamp
+    | ClaimLeads
+    | GiveBackLeads
+    | StoreAttempt
     | Store
     | StoreAudit
     | Reply

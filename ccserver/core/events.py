@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ccserver.core.dialer.facts import FactSheet
+from ccserver.core.dialer.leads import ClaimedLead
+from ccserver.core.dialer.terms import Mode
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
+    CampaignId,
     CommandId,
     HoursId,
     InteractionId,
@@ -24,6 +28,7 @@ from ccserver.core.ids import (
     RoomId,
     SessionId,
     SkillId,
+    TrunkId,
     WatchId,
 )
 from ccserver.core.records import KeptRecording, PhoneState, Stream
@@ -545,6 +550,74 @@ class AuditStored:
     command: CommandId
 
 
+# --- outbound calls -----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadsClaimed:
+    """The end of `ClaimLeads`. `is_ok` False: the database did not take it; nothing is claimed. `next_utc_s`: when the next lead of those
+    lists that waits is due; None: none waits. `ready`: how many of them are ready still, as far as that was counted."""
+
+    command: CommandId
+    campaign: CampaignId
+    is_ok: bool
+    leads: tuple[ClaimedLead, ...] = ()
+    ready: int = 0
+    next_utc_s: float | None = None
+
+
+class StoreEnd(Enum):
+    """What came of `StoreAttempt`."""
+
+    STORED = "stored"  # committed: it may be dialled
+    REFUSED = "refused"  # it may not: the number is being dialled, or the claim is over
+    FAILED = "failed"  # the database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStored:
+    """The end of `StoreAttempt`. `sheet`: the facts as they are now, of one that is STORED."""
+
+    command: CommandId
+    attempt: AttemptId
+    end: StoreEnd
+    sheet: FactSheet | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadsAdded:
+    """Leads came to a list that are to be dialled next: pushed, or woken."""
+
+    list: str
+
+
+class CampaignAct(Enum):
+    START = "start"
+    PAUSE = "pause"  # nothing new is dialled; what rings goes on
+    DRAIN = "drain"  # the leads that are claimed already are dialled, and then it stops
+    STOP = "stop"  # as PAUSE, and the claimed leads are given back
+    MODE = "mode"  # go on in another mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRequested:
+    """`mode` is for MODE: None goes back to that of the settings."""
+
+    request: RequestId
+    campaign: CampaignId
+    act: CampaignAct
+    mode: Mode | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedialRequested:
+    """Let a trunk that was taken for dead be tried again at once."""
+
+    request: RequestId
+    trunk: TrunkId
+    by: str = ""
+
+
 # --- what people ask for through the control socket -------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequested:
@@ -897,6 +970,11 @@ Event = (
     | ConferenceRequested
     | ConferenceCreated
     | InvitationRequested
+    | LeadsClaimed
+    | AttemptStored
+    | LeadsAdded
+    | CampaignRequested
+    | RedialRequested
     | WorkRequested
     | WorkAccepted
     | WorkFinished

@@ -23,6 +23,9 @@ TeamId = NewType("TeamId", str)
 RoleId = NewType("RoleId", str)
 CampaignId = NewType("CampaignId", str)
 TrunkId = NewType("TrunkId", str)
+LeadId = NewType("LeadId", int)
+AttemptId = NewType("AttemptId", str)
+"""One attempt to call a number: the id of the first leg that may be dialled for it. Never used twice."""
 WatchId = NewType("WatchId", int)
 """A supervisor's session with a talk, or with an agent's talks; rises by one."""
 RoomId = NewType("RoomId", str)

@@ -11,17 +11,20 @@ from enum import Enum
 from ccserver.core.dialer.verdict import Refusal
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
     CampaignId,
     DispositionId,
     FlowId,
     InteractionId,
     Language,
+    LeadId,
     LegId,
     NodeId,
     PhoneId,
     QueueId,
     ReasonId,
     RoomId,
+    TrunkId,
     WatchId,
 )
 from ccserver.core.settings import NumberKind, SurveyKind, WatchMode
@@ -445,6 +448,105 @@ class CallbackRecord:
     ended_utc_s: float
 
 
+class AttemptOutcome(Enum):
+    """What became of an attempt to call a number."""
+
+    ANSWERED = "answered"  # a person, who spoke with an agent, or with a flow where there is no agent
+    ABANDONED = "abandoned"  # a person for whom no agent was free in time
+    LEFT = "left"  # a person who hung up before that
+    MACHINE = "machine"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    CONGESTION = "congestion"
+    NO_SUCH_NUMBER = "no_such_number"
+    CANCELLED = "cancelled"  # given up by us while it rang
+    UNKNOWN = "unknown"  # the daemon or the PBX was gone meanwhile
+    NOT_PLACED = "not_placed"  # nothing was dialled, or no trunk took it: it counts as no attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """An attempt is over. It settles the attempt that was stored before it was dialled, and its lead, which is dialled again at
+    `again_utc_s`, or never if None. `only`: as a callback, by this agent alone; `is_callback`: as one, by anybody."""
+
+    attempt: AttemptId
+    campaign: CampaignId | None
+    lead: LeadId | None
+    number: str
+    outcome: AttemptOutcome
+    ended_utc_s: float
+    again_utc_s: float | None = None
+    is_callback: bool = False
+    only: AgentId | None = None
+    is_number_wrong: bool = False
+    """Somebody else answers there: it is not called again for this lead."""
+    is_refusal: bool = False
+    """The person does not want what we offer."""
+    cause: int | None = None
+    placed_utc_s: float | None = None
+    answered_utc_s: float | None = None
+    trunk: TrunkId | None = None
+    caller_id: str = ""
+    agent: AgentId | None = None
+    interaction: InteractionId | None = None
+    disposition: DispositionId | None = None
+    talk_s: float = 0.0
+    wrap_up_s: float = 0.0
+    is_success: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRecord:
+    """What happened in a part of a campaign's abandonment account, and the rule by which it was counted (`core.dialer.account.Evidence`). A
+    later one of the same campaign and beginning takes the place of an earlier one."""
+
+    campaign: CampaignId
+    from_utc_s: float
+    until_utc_s: float
+    connected: int
+    abandoned: int
+    amd_errors: int
+    machines: int
+    left: int
+    told: int
+    preset: str
+    max_abandon: float
+    share_of: str
+    abandon_window: str
+    counts_amd_errors: bool
+    share: float
+
+
+class RefusedWhere(Enum):
+    """At which look the law's gate refused a call."""
+
+    CLAIM = "claim"
+    DIAL = "dial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalRecord:
+    """The law's gate has refused so many calls in one look, for one reason. `campaign` None: an agent's own call, or a callback."""
+
+    campaign: CampaignId | None
+    reason: str
+    """`core.dialer.verdict.Refusal`'s word."""
+    where: RefusedWhere
+    at_utc_s: float
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkRecord:
+    """A trunk is taken for dead, or works again."""
+
+    trunk: TrunkId
+    is_down: bool
+    why: str
+    at_utc_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecord:
     """A message that a caller left: a sound file at `path` (with its ending)."""
@@ -690,4 +792,8 @@ Record = (
     | ConferenceRecord
     | ConferenceMemberRecord
     | DoNotCallRecord
+    | AttemptRecord
+    | EvidenceRecord
+    | RefusalRecord
+    | TrunkRecord
 )

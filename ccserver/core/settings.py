@@ -887,10 +887,24 @@ class ReasonSettings:
     name: str
 
 
+class DispositionMeaning(Enum):
+    """What a disposition means for the lead that was called."""
+
+    NOTHING = "nothing"
+    SUCCESS = "success"
+    REFUSED = "refused"  # the person does not want what we offer
+    CALL_BACK = "call_back"  # at a time that the agent enters
+    WRONG_NUMBER = "wrong_number"
+    DO_NOT_CALL = "do_not_call"
+    MACHINE = "machine"
+    PERSON = "person"  # who was taken for a machine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispositionSettings:
     code: str
     name: str
+    means: DispositionMeaning = DispositionMeaning.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,12 @@ from typing import Generic, TypeVar
 
 from ccserver.core.change import replace
 from ccserver.core.commands import LampState
+from ccserver.core.dialer.campaign_state import Attempt, Campaign, Candidate, TimesShown, TrunkState
 from ccserver.core.expressions import Value
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
+    CampaignId,
     CommandId,
     DispositionId,
     FlowId,
@@ -30,6 +33,7 @@ from ccserver.core.ids import (
     RoomId,
     SessionId,
     SkillId,
+    TrunkId,
     WatchId,
 )
 from ccserver.core.moment import Moment
@@ -70,7 +74,9 @@ CALLBACK = "callback"
 """Has no leg until an agent is reserved and the customer is dialled."""
 MESSAGE = "message"
 """What a caller has left: it never has a customer's leg, and an agent hears it at the desk."""
-ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK, MESSAGE})
+OUTBOUND = "outbound"
+"""Somebody whom a campaign calls. Where an agent is there first it has no leg until the callee is dialled."""
+ON_THE_LINE = frozenset({VOICE, CONSULT, CALLBACK, MESSAGE, OUTBOUND})
 """The kinds that take the agent's ear: they share the capacity of voice."""
 HAVE_TIME = frozenset({CALLBACK, MESSAGE})
 """Those of them for which nobody waits on a line."""
@@ -90,6 +96,7 @@ class Role(Enum):
     GUEST = "guest"  # somebody outside the center: the target of a transfer
     OWN = "own"  # a phone's own call
     SUPERVISOR = "supervisor"  # hears an agent's talk
+    CALLEE = "callee"  # somebody whom a campaign calls, until they have come to us
     ROOM = "room"  # a caller who went into a conference with a number: no interaction of ours any more
 
 
@@ -123,6 +130,8 @@ class Leg:
     """Typed on it outside any session, as far as they may begin one of `CallKeys`."""
     keyed_s: float = 0.0
     """Monotonic; when the last of them was typed."""
+    attempt: AttemptId | None = None
+    """Of a CALLEE: the call that it is."""
 
 
 class Dialogue(Enum):
@@ -501,6 +510,21 @@ class CallbackRequest:
     """What is known of the number is being read; an agent waits."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """What makes an interaction of kind `outbound`. Where an agent is there first, `candidate` is who is dialled as soon as that agent
+    waits."""
+
+    campaign: CampaignId
+    candidate: Candidate | None = None
+    attempt: AttemptId | None = None
+    """Once it is to be dialled."""
+    is_reached: bool = False
+    """The callee has answered: from now on it is like any other call."""
+    is_over: bool = False
+    """Nobody is to be dialled any more; it is over when no leg is left."""
+
+
 class MessageStage(Enum):
     """What the agent at the desk hears."""
 
@@ -614,6 +638,7 @@ class Interaction:
     """Of the conference it is about to enter."""
     callback: CallbackRequest | None = None
     message: LeftMessage | None = None
+    outbound: "Outbound | None" = None
     room: str = ""
     """The conference in which they talk."""
     tracks: tuple[Track, ...] = ()
@@ -683,16 +708,20 @@ class Interaction:
         return self.message.listener if self.message is not None else None
 
     def is_being_called(self) -> bool:
-        """Whether the customer's phone rings: an agent has accepted the callback and waits."""
-        return self.callback is not None and not self.callback.is_reached and self.leg is not None
+        """Whether the customer's phone rings: an agent has accepted the callback, or the campaign's call, and waits."""
+        is_awaited = self.callback is not None and not self.callback.is_reached
+        is_awaited = is_awaited or (self.outbound is not None and not self.outbound.is_reached)
+        return is_awaited and self.leg is not None
 
     def is_on_the_line(self) -> bool:
         """Whether it takes the agent's ear; else it is work on the screen, and never has a leg."""
         return self.kind in ON_THE_LINE
 
     def holds_the_line(self) -> bool:
-        """Whether somebody is on a line and waits for us. Who is to be called back, messages, and work on the screen have time."""
-        return self.kind in ON_THE_LINE and self.kind not in HAVE_TIME
+        """Whether somebody is on a line and waits for us. Who is to be called back or to be called, messages, and work on the screen have
+        time."""
+        is_called = self.outbound is not None and not self.outbound.is_reached
+        return self.kind in ON_THE_LINE and self.kind not in HAVE_TIME and not is_called
 
     def can_be_offered(self) -> bool:
         """Whether an agent may be rung for it now."""
@@ -781,6 +810,8 @@ class Agent:
     """Levels that a supervisor set for the time of this log-in, beside those of the settings."""
     rests_until_s: float = 0.0
     own_call: LegId | None = None
+    reserved: CampaignId | None = None
+    """For a call of this campaign that is on its way: no other is offered, and a break waits."""
     outside_calls: tuple[float, ...] = ()
     """Monotonic times of the outside calls and transfers of the last hour, where the class of service limits them."""
     last_caller: str | None = None
@@ -921,6 +952,9 @@ class DeadlineKind(Enum):
     TAPE = "tape"  # of an AGI session: the recording is not opened, or not on record
     OWN_CALL_FACTS = "own_call_facts"  # of an AGI session: what is known of the number was not told
     CALLBACK_FACTS = "callback_facts"  # of an interaction: the same
+    PACE = "pace"  # of a campaign: how many calls to place now
+    DIAL_GUARD = "dial_guard"  # of an attempt: what its stage waits for did not come
+    CONNECT = "connect"  # of an attempt: whoever answered has waited for an agent for as long as the rules allow
 
 
 AGENT_DEADLINES = (
@@ -935,7 +969,10 @@ AGENT_DEADLINES = (
 QUEUE_DEADLINES = (DeadlineKind.CLOSING, DeadlineKind.LAMP)
 WATCH_DEADLINES = (DeadlineKind.WATCH, DeadlineKind.AUDIT)
 SESSION_DEADLINES = (DeadlineKind.TAPE, DeadlineKind.OWN_CALL_FACTS)
-"""Those whose name is an agent's, a queue's, a supervisor's session's, and an AGI session's; all others are of an interaction."""
+CAMPAIGN_DEADLINES = (DeadlineKind.PACE,)
+ATTEMPT_DEADLINES = (DeadlineKind.DIAL_GUARD, DeadlineKind.CONNECT)
+"""Those whose name is an agent's, a queue's, a supervisor's session's, an AGI session's, a campaign's, and an attempt's; all others are of
+an interaction."""
 
 DeadlineKey = tuple[DeadlineKind, str]
 
@@ -957,6 +994,8 @@ class Awaited(Enum):
     AUDIT = "audit"
     RECORDING = "recording"
     FACTS = "facts"  # of a number that is to be dialled
+    CLAIM = "claim"
+    ATTEMPT = "attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1162,6 +1201,14 @@ class CenterState:
     """Of rooms, and those on their way into one."""
     unmeasured: Mapping[str, Unmeasured] = field(default_factory=dict)
     """By the path of the file."""
+    campaigns: Mapping[CampaignId, Campaign] = field(default_factory=dict)
+    attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
+    """Those that are not over."""
+    trunks: Mapping[TrunkId, TrunkState] = field(default_factory=dict)
+    shown: Mapping[str, TimesShown] = field(default_factory=dict)
+    """By the number of ours that was shown."""
+    pacers: Mapping[CampaignId, str] = field(default_factory=dict)
+    """What each campaign's pacer has learned, as JSON."""
 
 
 FORMAT = 3

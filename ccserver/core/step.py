@@ -31,8 +31,23 @@ from ccserver.core.commands import (
     StoreAudit,
     WaitUntil,
 )
+from ccserver.core.dialer.campaign_state import Attempt, Campaign, TimesShown, TrunkState
 from ccserver.core.facts import Fact
-from ccserver.core.ids import AgentId, CommandId, HoursId, InteractionId, LegId, PhoneId, QueueId, RoomId, SessionId, WatchId
+from ccserver.core.ids import (
+    AgentId,
+    AttemptId,
+    CampaignId,
+    CommandId,
+    HoursId,
+    InteractionId,
+    LegId,
+    PhoneId,
+    QueueId,
+    RoomId,
+    SessionId,
+    TrunkId,
+    WatchId,
+)
 from ccserver.core.moment import Moment
 from ccserver.core.records import AuditRecord, Record
 from ccserver.core.settings import QueueSettings, Settings
@@ -93,6 +108,10 @@ class Step:
         self.rooms: Table[RoomId, Room] = Table(undo, kept.rooms if kept else None)
         self.members: Table[LegId, Member] = Table(undo, kept.members if kept else None)
         self.unmeasured: Table[str, Unmeasured] = Table(undo, kept.unmeasured if kept else None)
+        self.campaigns: Table[CampaignId, Campaign] = Table(undo, kept.campaigns if kept else None)
+        self.attempts: Table[AttemptId, Attempt] = Table(undo, kept.attempts if kept else None)
+        self.trunks: Table[TrunkId, TrunkState] = Table(undo, kept.trunks if kept else None)
+        self.shown: Table[str, TimesShown] = Table(undo, kept.shown if kept else None)
         due: Table[DeadlineKey, float] = Table(undo, kept.deadlines if kept else None)
         self.deadlines = Deadlines(due)
         self._clockwork: Table[str, Clockwork] = Table(undo, {"": kept.clockwork if kept else Clockwork()})

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, NewType
+from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ccserver.store.lead_book import LeadId, LeadState, NumberState, Urgency
+from ccserver.core.ids import AttemptId, LeadId
+from ccserver.core.records import AttemptOutcome
+from ccserver.store.lead_book import LeadState, NumberState, Urgency
 from ccserver.store.lead_schema import attempts, lead_numbers, leads
 from ccserver.store.persons import lock
-
-AttemptId = NewType("AttemptId", str)
 
 
 class AttemptState(Enum):
@@ -28,25 +28,6 @@ class AttemptState(Enum):
     PLACED = "placed"
     SETTLED = "settled"
     UNKNOWN = "unknown"
-
-
-class AttemptOutcome(Enum):
-    """What became of an attempt."""
-
-    ANSWERED = "answered"
-    """A person, who spoke with an agent."""
-    ABANDONED = "abandoned"
-    """A person for whom no agent was free in time."""
-    MACHINE = "machine"
-    BUSY = "busy"
-    NO_ANSWER = "no_answer"
-    REJECTED = "rejected"
-    CONGESTION = "congestion"
-    NO_SUCH_NUMBER = "no_such_number"
-    CANCELLED = "cancelled"
-    """Given up by us while it rang."""
-    NOT_PLACED = "not_placed"
-    """Nothing was dialled: the last look refused it, or the trunk was away. It counts as no attempt."""
 
 
 OPEN = (AttemptState.STORED.value, AttemptState.PLACED.value, AttemptState.UNKNOWN.value)

@@ -13,10 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, literal, select, union_all, update
 
+from ccserver.core.ids import LeadId
+from ccserver.core.records import AttemptOutcome
 from ccserver.store import lead_book
-from ccserver.store.attempts import OPEN, AttemptOutcome
+from ccserver.store.attempts import OPEN
 from ccserver.store.do_not_call import Hasher, Listed, listed
-from ccserver.store.lead_book import ASKED_AT_ONCE, Lead, LeadId, LeadState, ListId
+from ccserver.store.lead_book import ASKED_AT_ONCE, Lead, LeadState, ListId
 from ccserver.store.lead_schema import attempts, lead_lists, leads
 from ccserver.store.persons import lock
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from ccserver.core.dialer.facts import AttemptsMade, CallerIdFacts, Consent, FactSheet, Listing, RegisterFacts
 from ccserver.core.dialer.terms import ConsentKind, LineType, ZoneSource
 from ccserver.core.ids import CampaignId
-from ccserver.store.attempts import AttemptOutcome
+from ccserver.core.records import AttemptOutcome
 from ccserver.store.claims import NO_PAST, RECENT, RECENT_MAX, Claimed, NumberPast, pasts
 from ccserver.store.do_not_call import Listed, hasher, listed
 from ccserver.store.lead_book import Lead, LeadNumber

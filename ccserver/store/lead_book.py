@@ -14,11 +14,11 @@ from typing import Any, NewType
 
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, text, update
 
+from ccserver.core.ids import LeadId
 from ccserver.store.lead_rows import BadLead, NewLead, as_json_text
 from ccserver.store.lead_schema import attempts, lead_imports, lead_lists, lead_numbers, leads
 from ccserver.store.persons import lock
 
-LeadId = NewType("LeadId", int)
 ListId = NewType("ListId", int)
 
 ASKED_AT_ONCE = 500

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from ccserver.core.ids import LeadId
 from ccserver.store import do_not_call, lead_book
 from ccserver.store.attempts import OPEN
-from ccserver.store.lead_book import LeadId
 from ccserver.store.lead_schema import attempts, lead_numbers
 from ccserver.store.lead_schema import do_not_call as not_called
 from ccserver.store.vault import Vault

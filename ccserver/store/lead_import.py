@@ -18,9 +18,10 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, insert, select, update
 
+from ccserver.core.ids import LeadId
 from ccserver.store import lead_book
 from ccserver.store.database import Store
-from ccserver.store.lead_book import Known, LeadId, LeadList, ListId
+from ccserver.store.lead_book import Known, LeadList, ListId
 from ccserver.store.lead_csv import BadRow, CsvFile, Row, written
 from ccserver.store.lead_rows import BadLead, NewLead, Reading, lead_of_row
 from ccserver.store.lead_schema import lead_imports

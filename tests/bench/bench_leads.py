@@ -16,8 +16,10 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from ccserver.core.ids import AttemptId
+from ccserver.core.records import AttemptOutcome
 from ccserver.store import attempts, claims, lead_book
-from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
+from ccserver.store.attempts import NewAttempt, Result
 from ccserver.store.database import Store
 from ccserver.store.lead_book import ListId
 from ccserver.store.lead_csv import CsvFile

@@ -79,6 +79,8 @@ class CampaignSettings:
     rules: Rules
     hours: HoursId | None = None
     """When it runs, in the site's time; the callee's time is the rules'. None: whenever those allow it."""
+    lists: tuple[str, ...] = ()
+    """The lists of its leads, by name; none: the one that is named as the campaign is."""
     trunks: tuple[TrunkId, ...]
     """In this order."""
     caller_ids: tuple[str, ...]
@@ -92,6 +94,15 @@ class CampaignSettings:
     safe_harbour: PromptId | None = None
     """Who called, their number and the key: for who answers and finds no agent."""
     opt_out_key: str = "9"
+    voicemail: PromptId | None = None
+    """What is said to an answering machine, after its beep; None: machines are hung up on."""
+    whisper: tuple[str, ...] = ()
+    """What an agent hears of a lead before it is dialled, in PREVIEW and PROGRESSIVE: `name`, or custom fields."""
+    preview_s: float = 60.0
+    """How long an agent may think in PREVIEW: then the lead is skipped."""
+    inbound_level: float | None = None
+    """Blended agents are lent to the campaign while this share (0 to 1) of their other queues' recent calls was answered in time; None:
+    whenever no caller waits."""
     retry: Mapping[Outcome, RetryRule] = field(default_factory=dict)
     dispositions: tuple[DispositionId, ...] = ()
     """None: those of the queue."""

@@ -17,12 +17,12 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ccserver.config.edges import PrivacyEdge
 from ccserver.config.key_files import key_of
-from ccserver.core.ids import InteractionId, QueueId
-from ccserver.core.records import AuditRecord, DoNotCallSource, MessageRecord
+from ccserver.core.ids import AttemptId, InteractionId, QueueId
+from ccserver.core.records import AttemptOutcome, AuditRecord, DoNotCallSource, MessageRecord
 from ccserver.daemon.erasing import Erased, Erasing, MayNot
 from ccserver.store import archive, attempts, chain, do_not_call, erasure, lead_book, lead_schema, pages, resealing, schema
 from ccserver.store.archive import Hold
-from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
+from ccserver.store.attempts import NewAttempt, Result
 from ccserver.store.claims import claim
 from ccserver.store.database import Store
 from ccserver.store.history import audit_log, find_calls

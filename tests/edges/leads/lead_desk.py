@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ccserver.core.ids import AttemptId, LeadId
 from ccserver.store import attempts, lead_book
-from ccserver.store.attempts import AttemptId, NewAttempt
+from ccserver.store.attempts import NewAttempt
 from ccserver.store.claims import Claimed, claim
 from ccserver.store.database import Store
-from ccserver.store.lead_book import Lead, LeadId, ListId, Urgency, Wanted
+from ccserver.store.lead_book import Lead, ListId, Urgency, Wanted
 from ccserver.store.lead_csv import CsvFile
 from ccserver.store.lead_import import LeadImport, Progress, Rules
 from ccserver.store.lead_phones import Phone

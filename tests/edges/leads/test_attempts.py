@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from lead_desk import HOLD, NOW, a_lead, a_list, an_attempt, attempts_now, lead_now, next_of, number
 
+from ccserver.core.ids import AttemptId
+from ccserver.core.records import AttemptOutcome
 from ccserver.store import attempts
-from ccserver.store.attempts import AttemptId, AttemptOutcome, AttemptState, MayNotDial, NewAttempt, Result
+from ccserver.store.attempts import AttemptState, MayNotDial, NewAttempt, Result
 from ccserver.store.database import Store
 from ccserver.store.lead_book import LeadState, NumberState, Urgency
 

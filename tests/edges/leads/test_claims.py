@@ -10,9 +10,9 @@ from pathlib import Path
 from lead_desk import HOLD, NOW, a_lead, a_list, an_attempt, lead_now, next_of, number, numbers_of, of_list
 
 from ccserver.config.key_files import key_of
-from ccserver.core.records import DoNotCallSource
+from ccserver.core.records import AttemptOutcome, DoNotCallSource
 from ccserver.store import attempts, claims, do_not_call, lead_book
-from ccserver.store.attempts import AttemptOutcome, Result
+from ccserver.store.attempts import Result
 from ccserver.store.database import Store
 from ccserver.store.lead_book import LeadState, Urgency
 from ccserver.store.vault import Vault

@@ -16,10 +16,10 @@ from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.settings import CampaignSettings, Outcome
 from ccserver.core.dialer.terms import ConsentKind, LineType, Mode, Purpose, ZoneSource
 from ccserver.core.dialer.verdict import ALLOWED, Refusal, Refused
-from ccserver.core.ids import CampaignId, QueueId, TrunkId
-from ccserver.core.records import DoNotCallSource
+from ccserver.core.ids import AttemptId, CampaignId, QueueId, TrunkId
+from ccserver.core.records import AttemptOutcome, DoNotCallSource
 from ccserver.store import attempts, do_not_call
-from ccserver.store.attempts import AttemptId, AttemptOutcome, Result
+from ccserver.store.attempts import Result
 from ccserver.store.claims import Claimed
 from ccserver.store.database import Store
 from ccserver.store.fact_sheets import filled, of_number
