@@ -14,12 +14,14 @@ from ccserver.core.events import CallArrived, LinkLost, LinkUp, SettingsLoaded
 from ccserver.core.ids import InteractionId
 from ccserver.core.records import (
     AgentStateRecord,
+    AttemptRecord,
     AuditRecord,
     CallbackRecord,
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
     DoNotCallRecord,
+    EvidenceRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -32,11 +34,13 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusalRecord,
     RefusedDialRecord,
     RepairRecord,
     SegmentRecord,
     SurveyRecord,
     TransferRecord,
+    TrunkRecord,
     VisitRecord,
     WatchRecord,
 )
@@ -151,15 +155,6 @@ def tell_record(record: Record) -> None:
             log.info(
                 "own_call.ended", agent=record.agent, phone=record.phone, kind=record.kind.value, allowed=record.is_allowed
             )
-        case RefusedDialRecord():
-            log.info(
-                "dial.refused",
-                kind=record.kind.value,
-                reason=record.reason.value,
-                says=record.says,
-                agent=record.agent,
-                interaction=record.interaction,
-            )
         case CallbackRecord():
             log.info(
                 "callback.ended",
@@ -228,6 +223,8 @@ def tell_record(record: Record) -> None:
             log.debug("leg.measured", interaction=record.interaction, leg=record.leg.uniqueid, mos=round(record.mos, 2))
         case NoticeRecord():
             log.debug("notice", interaction=record.interaction, kind=record.kind.value)
+        case AttemptRecord() | EvidenceRecord() | RefusalRecord() | RefusedDialRecord() | TrunkRecord():
+            _tell_dialling(record)
         case _:
             assert_never(record)
 
@@ -247,3 +244,47 @@ def _tell_wish(record: ConsentRecord | ObjectionRecord | DoNotCallRecord) -> Non
                 source=record.source.value,
                 by=record.by,
             )
+
+
+def _tell_dialling(record: AttemptRecord | EvidenceRecord | RefusalRecord | RefusedDialRecord | TrunkRecord) -> None:
+    match record:
+        case AttemptRecord():
+            log.info(
+                "attempt.ended",
+                attempt=record.attempt,
+                campaign=record.campaign,
+                lead=record.lead,
+                caller=record.number,
+                outcome=record.outcome.value,
+                cause=record.cause,
+                trunk=record.trunk,
+                agent=record.agent,
+                interaction=record.interaction,
+                disposition=record.disposition,
+            )
+        case EvidenceRecord():
+            log.info(
+                "abandonment.counted",
+                campaign=record.campaign,
+                connected=record.connected,
+                abandoned=record.abandoned,
+                share=round(record.share, 4),
+                limit=record.max_abandon,
+            )
+        case RefusalRecord():
+            log.debug(
+                "dial.refused", campaign=record.campaign, reason=record.reason, look=record.where.value, calls=record.count
+            )
+        case RefusedDialRecord():
+            log.info(
+                "dial.refused",
+                kind=record.kind.value,
+                reason=record.reason.value,
+                says=record.says,
+                agent=record.agent,
+                interaction=record.interaction,
+            )
+        case TrunkRecord(is_down=True):
+            log.error("trunk.down", trunk=record.trunk, reason=record.why, mend="other trunks are tried; ask the carrier")
+        case TrunkRecord():
+            log.info("trunk.up", trunk=record.trunk)

@@ -8,6 +8,7 @@ import structlog
 
 from ccserver.core.commands import (
     AnswerCall,
+    ClaimLeads,
     CloseRecording,
     Collect,
     CollectNumber,
@@ -17,6 +18,7 @@ from ccserver.core.commands import (
     ControlRoom,
     DialOut,
     EndSession,
+    GiveBackLeads,
     HangUpLeg,
     JoinLeg,
     KeepPrompt,
@@ -37,14 +39,17 @@ from ccserver.core.commands import (
     SpeakInTalk,
     SpyLeg,
     Store,
+    StoreAttempt,
     StoreAudit,
     WaitUntil,
 )
 from ccserver.core.events import (
+    AttemptStored,
     CommandFailed,
     DigitsCollected,
     Event,
     FactsRead,
+    LeadsClaimed,
     LookedUp,
     LookUpEnd,
     MessageMeasured,
@@ -56,6 +61,7 @@ from ccserver.core.events import (
     RecordingOpened,
     ScriptEnded,
     SecretChecked,
+    StoreEnd,
     VerbEnd,
     WaitEnded,
 )
@@ -86,6 +92,7 @@ class Performer:
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
         recordings: Callable[[CommandId, OpenRecording | CloseRecording], None],
         measure_message: Callable[[CommandId, MeasureMessage], None],
+        leads: Callable[[CommandId, ClaimLeads | GiveBackLeads | StoreAttempt], None],
         find_sound: Callable[[Language, PromptId], str | None],
         keep: Callable[[CommandId, Record], None],
         keep_audit: Callable[[CommandId, AuditRecord], None],
@@ -101,6 +108,7 @@ class Performer:
         self._keep_prompt = keep_prompt
         self._recordings = recordings
         self._measure_message = measure_message
+        self._leads = leads
         self._find_sound = find_sound
         self._keep = keep
         self._keep_audit = keep_audit
@@ -188,6 +196,8 @@ class Performer:
                 self._recordings(command_id, command)
             case MeasureMessage():
                 self._measure_message(command_id, command)
+            case ClaimLeads() | GiveBackLeads() | StoreAttempt():
+                self._leads(command_id, command)
             case Reply():
                 self._reply(command)
             case _:
@@ -225,6 +235,10 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return MessageMeasured(command=command_id, duration_s=None)
         case OpenRecording():
             return RecordingOpened(command=command_id, end=OpenEnd.FAILED)
+        case ClaimLeads():
+            return LeadsClaimed(command=command_id, campaign=command.campaign, is_ok=False)
+        case StoreAttempt():
+            return AttemptStored(command=command_id, attempt=command.attempt, end=StoreEnd.FAILED, why=reason)
         case (
             EndSession()
             | CloseRecording()
@@ -232,6 +246,7 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             | ControlRoom()
             | SpeakInTalk()
             | SetLamp()
+            | GiveBackLeads()
             | Store()
             | StoreAudit()
             | Reply()

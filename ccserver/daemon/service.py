@@ -41,7 +41,7 @@ from ccserver.core.events import (
     PromptKept,
     SettingsLoaded,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, RoomId
+from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId, PhoneId, RoomId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AuditRecord, ConferenceRecord, InteractionRecord, ObjectionRecord, Record
 from ccserver.core.settings import Settings
@@ -54,6 +54,7 @@ from ccserver.daemon.driver import Driver
 from ccserver.daemon.fact_reading import FactReading
 from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
+from ccserver.daemon.lead_desk import LeadDesk
 from ccserver.daemon.lead_push import LeadPush
 from ccserver.daemon.lock import StateDirectory
 from ccserver.daemon.message_files import Measured, measure_message
@@ -74,6 +75,7 @@ from ccserver.scripts.runner import ScriptRunner
 from ccserver.speech import library
 from ccserver.speech.speaker import Speaker
 from ccserver.store.database import Store
+from ccserver.store.lead_orders import KnownCalls, LeadOrders
 from ccserver.store.persons import Opener, Sealer, require_keys
 from ccserver.store.registers import FOLDER
 from ccserver.store.vault import BadSeal, Vault
@@ -86,6 +88,8 @@ READY_WITHOUT_PBX_S = 15.0
 LOST_JOURNAL_MARGIN = 100
 """Numbers that calls may have been told before the journal was lost, and that never came into history."""
 FLUSH_S = 10.0
+REPLAYED_WITHIN_S = 5.0
+"""So long the first orders of leads wait for history to catch up with the last run; then they fail, and are given again."""
 WRITTEN_WITHIN_S = 8.0
 """Less than a client of the control socket waits for an answer."""
 CONTROL_MODE = 0o660
@@ -131,6 +135,17 @@ class Service:
             sealer=None if vault is None else Sealer(vault, _person_damaged),
         )
         self._writer.start()
+        self._lead_desk = LeadDesk(
+            LeadOrders(
+                engine=self._store.engine,
+                folder=edges.state_dir / FOLDER,
+                vault=vault,
+                languages=self._languages,
+                utc_s=self._clock.utc,
+            ),
+            told=lambda event: loop.from_thread(lambda: self.post(event)),
+            written=lambda: self._writer.flush(REPLAYED_WITHIN_S),
+        )
         self._archivist = self._make_archivist()
         self._tapes = Tapes(self._store, edges.recording, lambda event: loop.from_thread(lambda: self.post(event)))
         self._tapes.tidy()
@@ -170,6 +185,7 @@ class Service:
             keep_prompt=self._keep_prompt,
             recordings=self._tapes.perform,
             measure_message=self._measure_message,
+            leads=self._lead_desk.perform,
             find_sound=lambda language, prompt: self._prompt_paths().find(language, prompt),
             keep=self._keep,
             keep_audit=self._keep_audit,
@@ -343,6 +359,9 @@ class Service:
     def _digit(self, leg: LegId, digit: str) -> bool:
         return self._agi.digit(leg, digit)
 
+    def _languages(self) -> Collection[Language]:
+        return self._center.settings.language_skills.keys()
+
     def _phones(self) -> Collection[PhoneId]:
         return self._center.settings.phones.keys()
 
@@ -365,6 +384,7 @@ class Service:
         """Returns when everything is under way; ready comes when the PBX has been read. Raises for a port or socket that is
         taken."""
         edges = self._configuration.edges
+        self._lead_desk.start(_known_calls(self._center.snapshot()))  # of the center as it was, and first of all
         self._driver.post(CenterStarted(incarnation=self._journal.incarnation, first_interaction=self._first_interaction))
         self._driver.post(SettingsLoaded(settings=self._configuration.settings))
         self._driver.settle()
@@ -378,6 +398,7 @@ class Service:
         self._ami.start()
         self._repeat(snapshots.LOOK_EVERY_S, lambda: self._snapshots.look(self._center.seq))
         self._repeat(housekeeping.LOOK_EVERY_S, lambda: self._loop.on_thread(self._housekeeping.look))
+        self._repeat(housekeeping.LOOK_EVERY_S, self._lead_desk.tidy)
         if self._manager.watchdog_s is not None:
             self._repeat(self._manager.watchdog_s / 3, lambda: self._manager.tell(WATCHDOG="1"))
         self._loop.callLater(READY_WITHOUT_PBX_S, self._ready_without_pbx)
@@ -415,6 +436,8 @@ class Service:
         self._tapes.close()
         self._facts.close()
         self._notices.close()
+        if not self._lead_desk.close(FLUSH_S):
+            log.warning("leads.not_given_back", mend="their claims lapse by themselves")
         is_flushed = self._writer.flush(FLUSH_S)
         if not is_flushed:
             log.warning("history.behind", backlog=self._writer.backlog, mend="it is written from the journal at the next start")
@@ -658,6 +681,7 @@ class Service:
                 "ccserver_agi_sessions": ("FastAGI sessions that are open.", len(self._agi.open_sessions())),
                 "ccserver_interactions_live": ("Interactions that are not over.", len(shown.calls)),
                 "ccserver_inbox_depth": ("Events that wait to be handled.", self._driver.inbox_depth),
+                "ccserver_lead_orders_waiting": ("Orders of leads and attempts that wait.", self._lead_desk.backlog),
                 "ccserver_history_backlog_records": ("Records not in the database yet.", self._writer.backlog),
                 "ccserver_recordings_backlog": (
                     "Interactions that are over and whose recordings are not all in the archive yet.",
@@ -692,6 +716,7 @@ class Service:
                     "Callers who went on without a value, which was not ready.",
                     self._speaker.counters.late,
                 ),
+                "ccserver_lead_orders_failed": ("Orders of leads and attempts that failed.", self._lead_desk.failures),
                 "ccserver_snapshots_failed": ("Snapshots that could not be written.", self._snapshots.failed),
                 "ccserver_housekeeping_failed": ("Attempts at the daily work that failed.", self._housekeeping.failures),
                 **({} if self._archivist is None else self._archivist.counters()),
@@ -699,6 +724,14 @@ class Service:
                 **self._scripts.counters_read(),
             },
         )
+
+
+def _known_calls(state: CenterState) -> KnownCalls:
+    """What a restored center knows of attempts and claims."""
+    buffered = [candidate.lead.id for campaign in state.campaigns.values() for candidate in campaign.buffer]
+    return KnownCalls(
+        attempts=frozenset(state.attempts), leads=frozenset([*buffered, *(each.lead.id for each in state.attempts.values())])
+    )
 
 
 def _record_refused(told: Told, error: Exception) -> None:

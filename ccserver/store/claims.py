@@ -5,52 +5,56 @@ nothing was dialled under it. One that waits becomes ready again when it is due;
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, literal, select, union_all, update
+from sqlalchemy import Connection, Engine, literal, select, update
 
 from ccserver.core.ids import LeadId
-from ccserver.core.records import AttemptOutcome
 from ccserver.store import lead_book
 from ccserver.store.attempts import OPEN
 from ccserver.store.do_not_call import Hasher, Listed, listed
-from ccserver.store.lead_book import ASKED_AT_ONCE, Lead, LeadState, ListId
+from ccserver.store.lead_book import ASKED_AT_ONCE, Lead, LeadState, ListId, NumberState
 from ccserver.store.lead_schema import attempts, lead_lists, leads
+from ccserver.store.number_pasts import NO_PAST, NumberPast, pasts
 from ccserver.store.persons import lock
+from ccserver.store.prepared import Prepared, moment
 
 CLAIM_MAX = 500
 WOKEN_AT_ONCE = 500
 """So many leads become ready in one claim: the rest, in the next."""
-RECENT = timedelta(days=30)
-RECENT_MAX = 200
-_TURN = (leads.c.urgency, leads.c.precedence, leads.c.tries, leads.c.last_attempt_at, leads.c.id)
+READY_COUNTED = 10_000
+LOCK_WAIT = "2s"
+"""Of PostgreSQL, for a row that somebody else changes: as in SQLite for the whole database (`database.SQLITE_BUSY_S`)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """One attempt to a number, in whichever list or campaign."""
-
-    at: datetime
-    campaign: str
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberPast:
-    """What was done with a number so far. `recent`: of the last days, the newest first; `by_campaign` counts all there are."""
-
-    recent: tuple[Past, ...]
-    by_campaign: Mapping[str, int]
-    last_abandoned_at: datetime | None
-    is_open: bool
-    """It is being dialled, or it is not known whether it is."""
-
-
-NO_PAST = NumberPast(recent=(), by_campaign={}, last_abandoned_at=None, is_open=False)
+_DUE = Prepared(
+    "SELECT id FROM leads WHERE list = :of AND state = :state AND wake_at <= :now ORDER BY wake_at LIMIT :most "
+    "FOR UPDATE SKIP LOCKED"
+)
+_CALLING = Prepared("SELECT lead FROM attempts WHERE lead = ANY(:ids) AND state IN ('stored', 'placed', 'unknown')")
+_WAKE = Prepared(
+    "UPDATE leads SET state = 'ready', wake_at = NULL, claimed_by = NULL, claim_token = NULL "
+    "WHERE id = ANY(:ids) AND state = :state"
+)
+_NEXT = Prepared(
+    "SELECT urgency, precedence, tries, last_attempt_at, id FROM leads WHERE list = :of AND state = 'ready' "
+    "ORDER BY urgency, precedence, tries, last_attempt_at, id LIMIT :most FOR UPDATE SKIP LOCKED"
+)
+# asked once more for its state: whoever was faster has changed it
+_TAKE = Prepared(
+    "UPDATE leads SET state = 'claimed', claimed_by = :campaign, claim_token = :token, wake_at = :until "
+    "WHERE id = ANY(:ids) AND state = 'ready' RETURNING *"
+)
+_LIST_NAMES = Prepared("SELECT id, name FROM lead_lists WHERE id = ANY(:ids)")
+_READY = Prepared("SELECT count(*) FROM (SELECT 1 FROM leads WHERE list = :of AND state = 'ready' LIMIT :most) AS counted")
+_NEXT_DUE = Prepared("SELECT min(wake_at) FROM leads WHERE list = :of AND state = 'waiting'")
+_OUTCOMES = Prepared(
+    "SELECT lead, outcome, count(*) AS times FROM attempts "
+    "WHERE lead = ANY(:ids) AND campaign = :campaign AND outcome IS NOT NULL GROUP BY lead, outcome"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,14 @@ class Claimed:
     listed: Mapping[str, tuple[Listed, ...]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What lists still have: so many leads that are ready, counted to `READY_COUNTED`, and when the next one that waits is due."""
+
+    ready: int
+    next_at: datetime | None
+
+
 def claim(
     engine: Engine,
     lists: Sequence[ListId],
@@ -75,33 +87,19 @@ def claim(
     hasher: Hasher | None,
 ) -> list[Claimed]:
     """The next leads of these lists, in the order in which they are to be dialled. Raises SQLAlchemyError."""
-    if not lists or count < 1:
-        return []
-    token = secrets.token_hex(8)
-    with _unsynced(engine) as connection:
-        lock(connection)
-        for each in lists:
-            _wake(connection, each, now)
-        is_next = leads.c.id.in_(_next(connection, lists, min(count, CLAIM_MAX)))
-        taken = {
-            "state": LeadState.CLAIMED.value,
-            "claimed_by": campaign,
-            "claim_token": token,
-            "wake_at": now + hold,
-        }
-        # asked once more: whoever was faster has changed the state
-        mine = update(leads).where(is_next, leads.c.state == LeadState.READY.value).values(taken).returning(leads.c.id)
-        ids = [LeadId(number) for number in connection.execute(mine).scalars()]
-        return facts(connection, ids, token=token, until=now + hold, now=now, hasher=hasher)
+    with unsynced(engine) as connection:
+        return claim_in(connection, lists, campaign=campaign, count=count, now=now, hold=hold, hasher=hasher)
 
 
 @contextmanager
-def _unsynced(engine: Engine) -> Iterator[Connection]:
+def unsynced(engine: Engine) -> Iterator[Connection]:
     """A transaction that a power cut may take back: then nobody has the claim, and nothing was dialled under it, since an attempt is synced
-    and with it all that was committed before."""
+    and with it all that was committed before. It waits for others only so long."""
     with engine.connect() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         connection.exec_driver_sql("PRAGMA synchronous=NORMAL" if is_sqlite else "SET LOCAL synchronous_commit TO off")
+        if not is_sqlite:
+            wait_no_longer(connection)
         try:
             yield connection
             connection.commit()
@@ -113,51 +111,88 @@ def _unsynced(engine: Engine) -> Iterator[Connection]:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
+def wait_no_longer(connection: Connection) -> None:
+    """In this transaction, than `LOCK_WAIT` for a lock."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{LOCK_WAIT}'")
+
+
+def claim_in(
+    connection: Connection,
+    lists: Sequence[ListId],
+    *,
+    campaign: str,
+    count: int,
+    now: datetime,
+    hold: timedelta,
+    hasher: Hasher | None,
+) -> list[Claimed]:
+    """The same within a transaction."""
+    if not lists or count < 1:
+        return []
+    lock(connection)
+    for each in lists:
+        _wake(connection, each, now)
+    ids = _next(connection, lists, min(count, CLAIM_MAX))
+    if not ids:
+        return []
+    token, until = secrets.token_hex(8), now + hold
+    rows = _TAKE(connection, campaign=campaign, token=token, until=until, ids=ids).all()
+    return _claimed(connection, rows, token=token, until=until, now=now, hasher=hasher)
+
+
 def _wake(connection: Connection, of: ListId, now: datetime) -> None:
     """Leads that are due, and those whose claim lapsed, are ready."""
     for state in (LeadState.WAITING, LeadState.CLAIMED):
-        here = (leads.c.list == of, leads.c.state == state.value, leads.c.wake_at <= now)
-        due = select(leads.c.id).where(*here).order_by(leads.c.wake_at).limit(WOKEN_AT_ONCE).with_for_update(skip_locked=True)
-        ids = list(connection.execute(due).scalars())
+        ids = list(_DUE(connection, of=of, state=state.value, now=now, most=WOKEN_AT_ONCE).scalars())
         if state is LeadState.CLAIMED and ids:
-            busy = select(attempts.c.lead).where(attempts.c.lead.in_(ids), attempts.c.state.in_(OPEN))
-            calling = set(connection.execute(busy).scalars())
+            calling = set(_CALLING(connection, ids=ids).scalars())
             ids = [number for number in ids if number not in calling]
         if ids:
-            values = {"state": LeadState.READY.value, "wake_at": None, "claimed_by": None, "claim_token": None}
-            connection.execute(update(leads).where(leads.c.id.in_(ids), leads.c.state == state.value).values(values))
+            _WAKE(connection, ids=ids, state=state.value)
 
 
 def _next(connection: Connection, lists: Sequence[ListId], count: int) -> list[int]:
     """By the index of each list, so that its length does not matter; together they are few enough to sort."""
-    firsts = []
-    for of in lists:
-        here = (leads.c.list == of, leads.c.state == LeadState.READY.value)
-        query = select(*_TURN).where(*here).order_by(*_TURN).limit(count).with_for_update(skip_locked=True)
-        firsts.append(select(query.subquery()))
-    both = (firsts[0] if len(firsts) == 1 else union_all(*firsts)).subquery()
-    turn = [both.c[column.name] for column in _TURN]
-    return list(connection.execute(select(both.c.id).order_by(*turn).limit(count)).scalars())
+    firsts = [row for of in lists for row in _NEXT(connection, of=of, most=count)]
+    if len(lists) > 1:
+        firsts.sort(key=_turn)
+    return [row.id for row in firsts[:count]]
 
 
-def facts(
+def _turn(row: Any) -> tuple[Any, ...]:
+    last = row.last_attempt_at
+    return row.urgency, row.precedence, row.tries, last is not None, last, row.id
+
+
+def _claimed(
     connection: Connection,
-    ids: Sequence[LeadId],
+    rows: Sequence[Any],
     *,
     token: str,
     until: datetime,
     now: datetime,
     hasher: Hasher | None,
 ) -> list[Claimed]:
-    """Leads with what the gate has to know, in the order of their turn."""
-    query = select(leads, lead_lists.c.name.label("list_name")).join(lead_lists, lead_lists.c.id == leads.c.list)
-    rows = sorted(
-        (row for part in _parts(ids) for row in connection.execute(query.where(leads.c.id.in_(part)))),
-        key=lambda row: (row.urgency, row.precedence, row.tries, row.last_attempt_at or row.added_at, row.id),
-    )
-    found = lead_book.of_rows(connection, rows)
+    """With what the gate has to know, in the order of their turn."""
+    names = {row.id: row.name for row in _LIST_NAMES(connection, ids=sorted({row.list for row in rows}))}
+    found = lead_book.of_driver_rows(connection, sorted(rows, key=_turn), names)
+    return with_facts(connection, found, token=token, until=until, now=now, hasher=hasher)
+
+
+def with_facts(
+    connection: Connection,
+    found: Sequence[Lead],
+    *,
+    token: str,
+    until: datetime,
+    now: datetime,
+    hasher: Hasher | None,
+    but: str = "",
+) -> list[Claimed]:
+    """`but`: an attempt that is not to be counted."""
     numbers = sorted({number.e164 for lead in found for number in lead.numbers})
-    past, hits = pasts(connection, numbers, now), listed(connection, numbers, hasher)
+    past, hits = pasts(connection, numbers, now, but=but), listed(connection, numbers, hasher)
     return [
         Claimed(
             lead=lead,
@@ -170,50 +205,34 @@ def facts(
     ]
 
 
-def pasts(connection: Connection, numbers: Sequence[str], now: datetime) -> dict[str, NumberPast]:
-    """What was done with these numbers, also by hand and for other lists; of those that were never called nothing."""
-    recent: dict[str, list[Past]] = {}
-    counted: dict[str, dict[str, int]] = {}
-    abandoned: dict[str, datetime] = {}
-    busy: set[str] = set()
-    table = attempts.c
-    for part in _parts(numbers):
-        counting = (
-            select(table.number, table.campaign, func.count().label("times"))
-            .where(table.number.in_(part))
-            .group_by(table.number, table.campaign)
-        )
-        for row in connection.execute(counting):
-            counted.setdefault(row.number, {})[row.campaign] = row.times
-        called = [number for number in part if number in counted]
-        if not called:
-            continue
-        newest = (
-            select(table.number, table.stored_at, table.campaign, table.outcome)
-            .where(table.number.in_(called), table.stored_at >= now - RECENT)
-            .order_by(table.number, table.stored_at.desc())
-        )
-        for row in connection.execute(newest):
-            past = recent.setdefault(row.number, [])
-            if len(past) < RECENT_MAX:
-                past.append(Past(row.stored_at, row.campaign, row.outcome))
-        dropped = (
-            select(table.number, func.max(table.ended_at).label("at"))
-            .where(table.number.in_(called), table.outcome == AttemptOutcome.ABANDONED.value)
-            .group_by(table.number)
-        )
-        abandoned |= {row.number: row.at for row in connection.execute(dropped) if row.at is not None}
-        ringing = select(table.number).where(table.number.in_(called), table.state.in_(OPEN)).distinct()
-        busy |= set(connection.execute(ringing).scalars())
-    return {
-        number: NumberPast(
-            recent=tuple(recent.get(number, ())),
-            by_campaign=campaigns,
-            last_abandoned_at=abandoned.get(number),
-            is_open=number in busy,
-        )
-        for number, campaigns in counted.items()
-    }
+def outcomes(connection: Connection, found: Sequence[Lead], campaign: str) -> dict[LeadId, dict[str, int]]:
+    """How often each outcome came of attempts to these leads in this campaign; only of those to whom there were any."""
+    tried = [lead.id for lead in found if lead.last_outcome is not None]
+    counted: dict[LeadId, dict[str, int]] = {}
+    for row in _OUTCOMES(connection, ids=tried, campaign=campaign) if tried else ():
+        counted.setdefault(LeadId(row.lead), {})[row.outcome] = row.times
+    return counted
+
+
+def left(connection: Connection, lists: Sequence[ListId]) -> Left:
+    ready, due = 0, []
+    for of in lists:
+        if ready < READY_COUNTED:
+            ready += _READY(connection, of=of, most=READY_COUNTED - ready).scalar_one()
+        due.append(moment(_NEXT_DUE(connection, of=of).scalar()))
+    return Left(ready=ready, next_at=min((each for each in due if each is not None), default=None))
+
+
+def close_hopeless(connection: Connection, claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Leads all of whose numbers are bad are done; the others."""
+    good: list[Claimed] = []
+    hopeless: list[Claimed] = []
+    for each in claimed:
+        has_good = any(number.state is NumberState.GOOD for number in each.lead.numbers)
+        (good if has_good else hopeless).append(each)
+    if hopeless:
+        _end(connection, [each.lead.id for each in hopeless], hopeless[0].token, until=None, is_over=True)
+    return good
 
 
 def give_back(
@@ -221,16 +240,39 @@ def give_back(
 ) -> int:
     """End a claim under which nothing was dialled: the lead is ready, waits `until` then, or is never dialled any more. How many it
     were: a claim that lapsed, and one under which a phone may ring, are left as they are."""
+    with engine.begin() as connection:
+        wait_no_longer(connection)
+        lock(connection)
+        return _end(connection, ids, token, until=until, is_over=is_over)
+
+
+def _end(connection: Connection, ids: Sequence[LeadId], token: str, *, until: datetime | None, is_over: bool) -> int:
     state = LeadState.DONE if is_over else LeadState.READY if until is None else LeadState.WAITING
     values = {"state": state.value, "wake_at": until, "claimed_by": None, "claim_token": None}
-    calling = select(literal(1)).where(attempts.c.lead == leads.c.id, attempts.c.state.in_(OPEN)).exists()
     changed = 0
-    with engine.begin() as connection:
-        lock(connection)
-        for part in _parts(ids):
-            mine = (leads.c.id.in_(part), leads.c.claim_token == token, leads.c.state == LeadState.CLAIMED.value)
-            changed += connection.execute(update(leads).where(*mine, ~calling).values(values)).rowcount
+    for part in _parts(ids):
+        mine = (leads.c.id.in_(part), leads.c.claim_token == token, leads.c.state == LeadState.CLAIMED.value)
+        changed += connection.execute(update(leads).where(*mine, ~_is_calling()).values(values)).rowcount
     return changed
+
+
+def release(connection: Connection, known: Collection[LeadId]) -> int:
+    """Leads under a claim of which nobody knows (`known`) are ready; how many. Those whose phone may ring stay. To be called when nobody
+    dials."""
+    lock(connection)
+    changed = 0
+    for of in connection.execute(select(lead_lists.c.id)).scalars().all():
+        here = (leads.c.list == of, leads.c.state == LeadState.CLAIMED.value)
+        ids = [number for number in connection.execute(select(leads.c.id).where(*here)).scalars() if number not in known]
+        values = {"state": LeadState.READY.value, "wake_at": None, "claimed_by": None, "claim_token": None}
+        for part in _parts(ids):
+            mine = (leads.c.id.in_(part), leads.c.state == LeadState.CLAIMED.value, ~_is_calling())
+            changed += connection.execute(update(leads).where(*mine).values(values)).rowcount
+    return changed
+
+
+def _is_calling() -> Any:
+    return select(literal(1)).where(attempts.c.lead == leads.c.id, attempts.c.state.in_(OPEN)).exists()
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -5,20 +5,21 @@ else. A register shows the day of its import's date from the beginning of that d
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from ccserver.core.change import replace
 from ccserver.core.dialer.facts import AttemptsMade, CallerIdFacts, Consent, FactSheet, Listing, RegisterFacts
 from ccserver.core.dialer.terms import ConsentKind, LineType, ZoneSource
 from ccserver.core.ids import CampaignId
 from ccserver.core.records import AttemptOutcome
-from ccserver.store.claims import NO_PAST, RECENT, RECENT_MAX, Claimed, NumberPast, pasts
+from ccserver.store.claims import Claimed
 from ccserver.store.do_not_call import Listed, hasher, listed
 from ccserver.store.lead_book import Lead, LeadNumber
 from ccserver.store.lead_phones import BadNumber, read_phone
 from ccserver.store.lead_schema import attempts
+from ccserver.store.number_pasts import NO_PAST, RECENT, RECENT_MAX, NumberPast, pasts
 from ccserver.store.registers import Registers
 from ccserver.store.vault import Vault
 
@@ -44,20 +45,26 @@ def filled(sheet: FactSheet, claimed: Claimed, number: LeadNumber, registers: Re
         listings=_listings(claimed.listed[number.e164]),
         registers=_registers(registers, hits),
         attempts=_attempts(claimed, number, sheet.campaign, now),
+        last_refusal_utc_s=past.last_refused_at.timestamp() if past.last_refused_at is not None else None,
         last_abandon_utc_s=past.last_abandoned_at.timestamp() if past.last_abandoned_at is not None else None,
         last_talk_utc_s=max(talks).timestamp() if talks else None,
     )
 
 
-def of_number(connection: Connection, sheet: FactSheet, registers: Registers, vault: Vault | None, now: datetime) -> FactSheet:
-    """The sheet with what is known of its number, which is on no list of ours. Raises NoMasterKey, BadSeal, SQLAlchemyError."""
+def of_number(
+    connection: Connection, sheet: FactSheet, registers: Registers, vault: Vault | None, now: datetime, *, but: str = ""
+) -> FactSheet:
+    """The sheet with what is known of its number, which is on no list of ours; the attempt `but` is not counted.
+
+    Raises NoMasterKey, BadSeal, SQLAlchemyError.
+    """
     try:
         # of E.164, in which no country matters
         phone = read_phone(sheet.number, "ZZ")
     except BadNumber:
         return replace(sheet, read_utc_s=now.timestamp())
     number = phone.e164
-    past = pasts(connection, [number], now).get(number, NO_PAST)
+    past = pasts(connection, [number], now, but=but).get(number, NO_PAST)
     hits = {each.name for each in registers.hits(number)}
     talks = [each.at for each in past.recent if each.outcome == AttemptOutcome.ANSWERED.value]
     return replace(
@@ -70,6 +77,7 @@ def of_number(connection: Connection, sheet: FactSheet, registers: Registers, va
         listings=_listings(listed(connection, [number], hasher(connection, vault)).get(number, ())),
         registers=_registers(registers, hits),
         attempts=_counts(past, sheet.campaign, sum(past.by_campaign.values()), _last(past, None, now), now),
+        last_refusal_utc_s=past.last_refused_at.timestamp() if past.last_refused_at is not None else None,
         last_abandon_utc_s=past.last_abandoned_at.timestamp() if past.last_abandoned_at is not None else None,
         last_talk_utc_s=max(talks).timestamp() if talks else None,
         caller_id=_shown(connection, sheet.caller_id, now),

@@ -18,6 +18,7 @@ from ccserver.core.ids import LeadId
 from ccserver.store.lead_rows import BadLead, NewLead, as_json_text
 from ccserver.store.lead_schema import attempts, lead_imports, lead_lists, lead_numbers, leads
 from ccserver.store.persons import lock
+from ccserver.store.prepared import Prepared, moment, told_moment
 
 ListId = NewType("ListId", int)
 
@@ -95,6 +96,8 @@ class Lead:
     claimed_by: str | None
     line: int | None
     added_at: datetime
+    only_agent: str | None
+    callback_at: datetime | None
     numbers: tuple[LeadNumber, ...]
 
 
@@ -320,12 +323,25 @@ def lead_of(connection: Connection, lead_id: LeadId) -> Lead | None:
 
 def of_rows(connection: Connection, rows: Sequence[Any]) -> list[Lead]:
     """With their numbers. `rows` are those of `leads`, with the name of the list."""
-    numbers: dict[int, list[LeadNumber]] = {row.id: [] for row in rows}
-    for ids in _parts(list(numbers)):
-        query = select(lead_numbers).where(lead_numbers.c.lead.in_(ids)).order_by(lead_numbers.c.lead, lead_numbers.c.position)
-        for row in connection.execute(query):
+    numbers = _numbers_of(connection, [row.id for row in rows])
+    return [_lead(row, row.list_name, tuple(numbers[row.id])) for row in rows]
+
+
+def of_driver_rows(connection: Connection, rows: Sequence[Any], names: Mapping[int, str]) -> list[Lead]:
+    """The same of rows of `leads` as the driver gives them, with the names of their lists by id."""
+    numbers = _numbers_of(connection, [row.id for row in rows])
+    return [_lead(row, names.get(row.list, ""), tuple(numbers[row.id])) for row in rows]
+
+
+_NUMBERS = Prepared("SELECT * FROM lead_numbers WHERE lead = ANY(:ids) ORDER BY lead, position")
+
+
+def _numbers_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[LeadNumber]]:
+    numbers: dict[int, list[LeadNumber]] = {lead_id: [] for lead_id in ids}
+    for part in _parts(ids):
+        for row in _NUMBERS(connection, ids=part):
             numbers[row.lead].append(_number(row))
-    return [_lead(row, tuple(numbers[row.id])) for row in rows]
+    return numbers
 
 
 def _number(row: Any) -> LeadNumber:
@@ -338,15 +354,15 @@ def _number(row: Any) -> LeadNumber:
         state=NumberState(row.state),
         tries=row.tries,
         answers=row.answers,
-        last_attempt_at=row.last_attempt_at,
+        last_attempt_at=moment(row.last_attempt_at),
         last_outcome=row.last_outcome,
     )
 
 
-def _lead(row: Any, numbers: tuple[LeadNumber, ...]) -> Lead:
+def _lead(row: Any, list_name: str, numbers: tuple[LeadNumber, ...]) -> Lead:
     return Lead(
         id=LeadId(row.id),
-        list=row.list_name,
+        list=list_name,
         key=row.external_key,
         name=row.name,
         fields=json.loads(row.fields),
@@ -355,16 +371,18 @@ def _lead(row: Any, numbers: tuple[LeadNumber, ...]) -> Lead:
         urgency=Urgency(row.urgency),
         priority=-row.precedence,
         tries=row.tries,
-        last_attempt_at=row.last_attempt_at,
+        last_attempt_at=moment(row.last_attempt_at),
         last_outcome=row.last_outcome,
-        wake_at=row.wake_at,
-        hot_at=row.hot_at,
+        wake_at=moment(row.wake_at),
+        hot_at=moment(row.hot_at),
         consent_kind=row.consent_kind,
-        consent_at=row.consent_at,
-        consent_until=row.consent_until,
+        consent_at=moment(row.consent_at),
+        consent_until=moment(row.consent_until),
         claimed_by=row.claimed_by,
         line=row.line,
-        added_at=row.added_at,
+        added_at=told_moment(row.added_at),
+        only_agent=row.only_agent,
+        callback_at=moment(row.callback_at),
         numbers=numbers,
     )
 

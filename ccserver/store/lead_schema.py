@@ -4,7 +4,7 @@ Unlike history they are the present state of a list, changed by whoever claims, 
 outcomes are words, not native enums. What identifies people is plain here, since it is dialled from: an erasure deletes it.
 """
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Index, Integer, Table, Text, false, text
 
 from ccserver.store.schema import METADATA, UtcTime
 
@@ -47,6 +47,8 @@ leads = Table(
     Column("claim_token", Text, nullable=True),
     Column("line", Integer, nullable=True),
     Column("added_at", UtcTime(), nullable=False),
+    Column("only_agent", Text, nullable=True),
+    Column("callback_at", UtcTime(), nullable=True),
     Index(None, "list", "external_key", unique=True),
     # the order of claims: whoever claims reads the beginning of it and no more
     Index("ix_leads_turn", "list", "state", "urgency", "precedence", "tries", "last_attempt_at", "id"),
@@ -54,7 +56,8 @@ leads = Table(
     sqlite_autoincrement=True,  # an attempt names its lead for ever: no number is given twice
 )
 """`urgency` and `precedence`: smaller is dialled sooner (`precedence` is the priority with its sign turned, so that one ascending index
-gives the order). `wake_at`: when a lead that waits is due, and when a claim lapses."""
+gives the order). `wake_at`: when a lead that waits is due, and when a claim lapses. Of a callback: `callback_at`, for when it was promised,
+and `only_agent`, by whom alone it is dialled."""
 
 lead_numbers = Table(
     "lead_numbers",
@@ -99,6 +102,10 @@ attempts = Table(
     Column("agent", Text, nullable=True),
     Column("interaction", BigInteger, nullable=True),
     Column("disposition", Text, nullable=True),
+    Column("is_refusal", Boolean, nullable=False, server_default=false()),
+    Column("is_success", Boolean, nullable=False, server_default=false()),
+    Column("talk_s", Float, nullable=False, server_default="0"),
+    Column("wrap_up_s", Float, nullable=False, server_default="0"),
     Index(None, "number", "stored_at"),
     Index(None, "lead"),
     Index(None, "campaign", "stored_at"),
@@ -154,4 +161,40 @@ lead_imports = Table(
 )
 """How far a file has been read into a list: `place` is a byte of it, `line` the line that begins there."""
 
+abandonment_evidence = Table(
+    "abandonment_evidence",
+    METADATA,
+    Column("campaign", Text, primary_key=True),
+    Column("from_at", UtcTime(), primary_key=True),
+    Column("until_at", UtcTime(), nullable=False),
+    Column("connected", Integer, nullable=False),
+    Column("abandoned", Integer, nullable=False),
+    Column("amd_errors", Integer, nullable=False),
+    Column("machines", Integer, nullable=False),
+    Column("left_before", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("preset", Text, nullable=False),
+    Column("max_abandon", Float, nullable=False),
+    Column("share_of", Text, nullable=False),
+    Column("abandon_window", Text, nullable=False),
+    Column("counts_amd_errors", Boolean, nullable=False),
+    Column("share", Float, nullable=False),
+    Index(None, "until_at"),
+)
+"""What the law asks a campaign to show, a part of its abandonment account in each row. Nobody is named in it."""
+
+call_refusals = Table(
+    "call_refusals",
+    METADATA,
+    Column("campaign", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("look", Text, primary_key=True),
+    Column("hour", UtcTime(), primary_key=True),
+    Column("refused", BigInteger, nullable=False),
+    Index(None, "hour"),
+)
+"""How often the law's gate refused a call in an hour, at which look. `campaign` empty: agents' own calls and callbacks."""
+
 DIALLING = (lead_lists, leads, lead_numbers, attempts, do_not_call, registers, lead_imports)
+TOLD = (abandonment_evidence, call_refusals)
+"""What campaigns have to show."""

@@ -6,16 +6,17 @@ from typing import assert_never
 
 from sqlalchemy import Table
 
-from ccserver.core.dialer.gate import E164
 from ccserver.core.ids import CommandId
 from ccserver.core.records import (
     AgentStateRecord,
+    AttemptRecord,
     AuditRecord,
     CallbackRecord,
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
     DoNotCallRecord,
+    EvidenceRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -28,15 +29,17 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusalRecord,
     RefusedDialRecord,
     RepairRecord,
     SegmentRecord,
     SurveyRecord,
     TransferRecord,
+    TrunkRecord,
     VisitRecord,
     WatchRecord,
 )
-from ccserver.store import lead_schema, schema
+from ccserver.store import schema
 
 Cell = str | int | float | bool | datetime | None
 Row = dict[str, Cell]
@@ -56,12 +59,8 @@ def text(value: str | None) -> str | None:
 
 
 def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
-    """The table and the row of one record, with its key (which the table may not keep).
-
-    Raises ValueError or OverflowError for a time that is none, or a number that is none.
-    """
-    seq, index = command
-    row: Row = {"run": run, "seq": seq, "command_index": index}
+    """The table and the row of one record. Raises ValueError or OverflowError for a time that is none."""
+    row: Row = {"run": run, "seq": command.seq, "command_index": command.place}
     match record:
         case InteractionRecord():
             row |= {
@@ -311,24 +310,16 @@ def row_of(run: str, command: CommandId, record: Record) -> tuple[Table, Row]:
                 "at": utc(record.at_utc_s),
             }
             return schema.survey_answers, row
-        case DoNotCallRecord():
-            return lead_schema.do_not_call, row | _not_called(record)
+        case TrunkRecord():
+            return schema.trunk_events, row | _of_trunk(record)
+        case AttemptRecord() | DoNotCallRecord() | EvidenceRecord() | RefusalRecord():
+            raise TypeError(f"{type(record).__name__} changes rows that are there, and is none itself")
         case _:
             assert_never(record)
 
 
-def _not_called(record: DoNotCallRecord) -> Row:
-    if E164.fullmatch(record.number) is None:
-        raise ValueError("what is put on the list of those that are not called is no number in E.164")
-    return {
-        "number": record.number,
-        "campaign": record.campaign or "",
-        "source": record.source.value,
-        "at": utc(record.at_utc_s),
-        "by": text(record.by),
-        "note": "",
-        "interaction": record.interaction,
-    }
+def _of_trunk(record: TrunkRecord) -> Row:
+    return {"trunk": text(record.trunk), "is_down": record.is_down, "why": text(record.why), "at": utc(record.at_utc_s)}
 
 
 def _refused_dial(record: RefusedDialRecord) -> Row:

@@ -2,7 +2,8 @@
 
 Rows that came from a record of the core have the key (`run`, `seq`, `command_index`): the run of the daemon and the id of the
 `Store` command. A replay makes the same keys, so writing a row again changes nothing. Nothing is ever updated, except
-`projection`, `feed_places`, `audit_head`, those of persons and those of the archive of recordings; and cells that are sealed later.
+`projection`, `feed_places`, `audit_head`, those of persons, those of the archive of recordings and those of dialling (`lead_schema`); and
+cells that are sealed later.
 
 States and outcomes are text as in the core's enums, not native enums: a new value needs no migration. Text has no length limit,
 since a row that the database refuses would be missing for ever.
@@ -26,7 +27,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0013"
+REVISION = "0014"
 """The newest migration: the schema this version of ccserver works with."""
 
 
@@ -434,6 +435,15 @@ recording_files = Table(
     _required("finished_at", UtcTime()),
 )
 
+trunk_events = _history(
+    "trunk_events",
+    _required("trunk", Text),
+    _required("is_down", Boolean),
+    _required("why", Text),
+    _required("at", UtcTime()),
+    Index(None, "at"),
+)
+
 archive_files = Table(
     "archive_files",
     METADATA,
@@ -558,4 +568,5 @@ HISTORY = (
     consents,
     objections,
     leg_quality,
+    trunk_events,
 )

@@ -1,7 +1,8 @@
 """The one writer of history: in order, in batches, on a thread of its own, and each record exactly once.
 
 A batch's rows and the note how far they go (`projection`) are one transaction. A row that is there already, because it was
-committed and the daemon died before it knew, is left as it is. So whatever a replay tells twice is written once.
+committed and the daemon died before it knew, is left as it is; a record that changes rows (`applied`) is applied only behind that note. So
+whatever a replay tells twice is written once.
 
 The database may stall, be locked or be full: `append` only ever puts into memory, the backlog grows, and the thread tries
 again with growing pauses. The journal keeps the inputs of what is not written yet, so that not even a kill loses it.
@@ -12,7 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
+from typing import cast
 
 from sqlalchemy import Connection, Engine, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,8 +24,9 @@ from sqlalchemy.sql.dml import Insert
 
 from ccserver.core.ids import CommandId
 from ccserver.core.records import NoticeRecord, Record
-from ccserver.store import chain, do_not_call, lead_schema, schema
-from ccserver.store.persons import Sealer
+from ccserver.store import chain, schema
+from ccserver.store.applied import Applied, apply
+from ccserver.store.persons import Sealer, lock
 from ccserver.store.rows import Cell, Row, row_of
 
 BATCH_ROWS = 100
@@ -202,26 +206,31 @@ class Writer:
 
     def _commit(self, batch: Sequence[Told]) -> None:
         tables: dict[Table, list[Row]] = {}
+        changes: list[tuple[Told, Applied]] = []
         reached: dict[str, CommandId] = {}
         for told in batch:
-            table, row = row_of(told.run, told.command, told.record)
-            tables.setdefault(table, []).append(row)
+            if isinstance(told.record, Applied):
+                changes.append((told, told.record))
+            else:
+                table, row = row_of(told.run, told.command, told.record)
+                tables.setdefault(table, []).append(row)
             reached[told.run] = max(told.command, reached.get(told.run, told.command))
         written: dict[str, int] = {}
-        not_called = tables.pop(lead_schema.do_not_call, [])
         with self._engine.begin() as connection:
-            if self._sealer is not None or not_called:
-                is_new = _novelty(connection, reached)
-                if self._sealer is not None:
-                    self._sealer.seal(connection, tables, is_new)
-                for run, count in self._keep(connection, [row for row in not_called if is_new(row)]).items():
-                    written[run] = count
+            if changes:
+                lock(connection)
+            places = _Places(connection, reached)
+            if self._sealer is not None:
+                self._sealer.seal(connection, tables, places.is_new_row)
             for table, told_rows in tables.items():
                 rows = chain.extend(connection, told_rows) if table is schema.audit else told_rows
                 for run in reached:
                     own = rows if len(reached) == 1 else [row for row in rows if row["run"] == run]
                     if own:
                         written[run] = written.get(run, 0) + self._insert(connection, table, own)
+            for told, change in changes:
+                if places.is_new(told.run, told.command):
+                    apply(connection, change, None if self._sealer is None else self._sealer.vault)
             for run, command in reached.items():
                 _note(connection, run, command, written.get(run, 0))
         self.written_rows += sum(written.values())
@@ -229,15 +238,6 @@ class Writer:
             for told in batch:
                 if told.is_awaited:
                     self._on_committed(told.command)
-
-    def _keep(self, connection: Connection, rows: Sequence[Row]) -> dict[str, int]:
-        """Put numbers on the list of those that are not called, which keeps no keys of ours; how many of each run were not there."""
-        added: dict[str, int] = {}
-        vault = None if self._sealer is None else self._sealer.vault
-        for run in dict.fromkeys(str(row["run"]) for row in rows):
-            entries = [{name: cell for name, cell in row.items() if name not in KEY} for row in rows if row["run"] == run]
-            added[run] = do_not_call.keep(connection, entries, vault)
-        return added
 
     def _insert(self, connection: Connection, table: Table, rows: list[Row]) -> int:
         if connection.dialect.name != "sqlite":
@@ -252,17 +252,6 @@ class Writer:
             text = self._sqlite_inserts[table] = str(compiled)
         values = [tuple([_sqlite_cell(cell) if cell.__class__ is datetime else cell for cell in row.values()]) for row in rows]
         return connection.exec_driver_sql(text, values, execution_options={"preserve_rowcount": True}).rowcount
-
-
-def _novelty(connection: Connection, runs: Iterable[str]) -> Callable[[Row], bool]:
-    """Whether a row can be one that was never written."""
-    places = {run: connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none() for run in runs}
-
-    def is_new(row: Row) -> bool:
-        place = places[str(row["run"])]
-        return place is None or (row["seq"], row["command_index"]) > (place.applied_seq, place.applied_index)
-
-    return is_new
 
 
 def _sqlite_cell(cell: Cell) -> Cell:
@@ -292,6 +281,29 @@ _NEXT_PLACE = (
     .where(_PLACES.c.run == bindparam("this_run"))
     .values(applied_seq=bindparam("new_seq"), applied_index=bindparam("new_index"), rows_written=bindparam("new_rows"))
 )
+
+
+class _Places:
+    """How far each run of a batch was in history before it. What is at or before that place was written."""
+
+    def __init__(self, connection: Connection, runs: Iterable[str]) -> None:
+        self._connection = connection
+        self._runs = tuple(runs)
+
+    @cached_property
+    def _reached(self) -> dict[str, CommandId | None]:
+        found: dict[str, CommandId | None] = {}
+        for run in self._runs:
+            place = self._connection.execute(_OLD_PLACE, {"this_run": run}).one_or_none()
+            found[run] = None if place is None else CommandId(place.applied_seq, place.applied_index)
+        return found
+
+    def is_new(self, run: str, command: CommandId) -> bool:
+        place = self._reached[run]
+        return place is None or command > place
+
+    def is_new_row(self, row: Row) -> bool:
+        return self.is_new(str(row["run"]), CommandId(cast(int, row["seq"]), cast(int, row["command_index"])))
 
 
 def _note(connection: Connection, run: str, command: CommandId, rows: int) -> None:

@@ -16,12 +16,14 @@ from prometheus_client.registry import Collector
 
 from ccserver.core.records import (
     AgentStateRecord,
+    AttemptRecord,
     AuditRecord,
     CallbackRecord,
     ConferenceMemberRecord,
     ConferenceRecord,
     ConsentRecord,
     DoNotCallRecord,
+    EvidenceRecord,
     FaultRecord,
     FlowRecord,
     InteractionRecord,
@@ -34,6 +36,7 @@ from ccserver.core.records import (
     QualityRecord,
     Record,
     RecordingRecord,
+    RefusalRecord,
     RefusedDialRecord,
     RepairRecord,
     SegmentKind,
@@ -41,6 +44,7 @@ from ccserver.core.records import (
     ShownState,
     SurveyRecord,
     TransferRecord,
+    TrunkRecord,
     VisitOutcome,
     VisitRecord,
     WatchRecord,
@@ -193,6 +197,21 @@ class CenterMetrics:
         self._watches = Counter(
             "ccserver_supervisions", "Calls that supervisors heard, spoke in or took over.", ["mode"], registry=registry
         )
+        self._attempts = Counter(
+            "ccserver_attempts",
+            "Attempts to call somebody that are over, by what came of them; campaign empty: of none.",
+            ["campaign", "outcome"],
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "ccserver_call_refusals",
+            "Calls that the law's gate refused, by the reason; campaign empty: of none.",
+            ["campaign", "reason"],
+            registry=registry,
+        )
+        self._trunk_events = Counter(
+            "ccserver_trunk_events", "Trunks that were taken for dead, or worked again.", ["trunk", "state"], registry=registry
+        )
         self._faults = Counter(
             "ccserver_faults", "Steps of the center that failed; their call was released.", registry=registry
         )
@@ -249,19 +268,19 @@ class CenterMetrics:
                 self._flows.labels(record.steps[0].flow if record.steps else "", record.end.value).inc()
             case SurveyRecord():
                 self._surveys.labels(record.queue or "", record.kind.value, str(record.score)).inc()
-            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord() | DoNotCallRecord() | RefusedDialRecord():
+            case ConferenceRecord() | ConferenceMemberRecord() | ConsentRecord() | DoNotCallRecord() | QualityRecord():
                 self._count_more(record)
-            case QualityRecord():
-                self._mos.labels(record.side.value).observe(record.mos)
+            case AttemptRecord() | RefusalRecord() | RefusedDialRecord() | TrunkRecord():
+                self._count_dialling(record)
             case WatchRecord():
                 self._watches.labels(record.mode.value).inc()
-            case AuditRecord() | MarkRecord() | ObjectionRecord():
+            case AuditRecord() | EvidenceRecord() | MarkRecord() | ObjectionRecord():
                 pass
             case _:
                 assert_never(record)
 
     def _count_more(
-        self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord | DoNotCallRecord | RefusedDialRecord
+        self, record: ConferenceRecord | ConferenceMemberRecord | ConsentRecord | DoNotCallRecord | QualityRecord
     ) -> None:
         match record:
             case ConferenceRecord():
@@ -270,10 +289,21 @@ class CenterMetrics:
                 self._conference_members.labels(record.end.value).inc()
             case ConsentRecord():
                 self._consents.labels(record.kind.value).inc()
-            case RefusedDialRecord():
-                self._refused_dials.labels(record.kind.value, record.reason.value).inc()
+            case QualityRecord():
+                self._mos.labels(record.side.value).observe(record.mos)
             case DoNotCallRecord():
                 self._not_called.labels(record.source.value).inc()
+
+    def _count_dialling(self, record: AttemptRecord | RefusalRecord | RefusedDialRecord | TrunkRecord) -> None:
+        match record:
+            case AttemptRecord():
+                self._attempts.labels(record.campaign or "", record.outcome.value).inc()
+            case RefusalRecord():
+                self._refusals.labels(record.campaign or "", record.reason).inc(record.count)
+            case RefusedDialRecord():
+                self._refused_dials.labels(record.kind.value, record.reason.value).inc()
+            case TrunkRecord():
+                self._trunk_events.labels(record.trunk, "down" if record.is_down else "up").inc()
 
     def step_took(self, duration_s: float) -> None:
         self._step.observe(duration_s)

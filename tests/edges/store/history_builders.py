@@ -3,7 +3,19 @@
 from dataclasses import replace
 
 from ccserver.core.dialer.verdict import Refusal
-from ccserver.core.ids import AgentId, FlowId, InteractionId, Language, LegId, NodeId, PhoneId, QueueId, RoomId, WatchId
+from ccserver.core.ids import (
+    AgentId,
+    FlowId,
+    InteractionId,
+    Language,
+    LegId,
+    NodeId,
+    PhoneId,
+    QueueId,
+    RoomId,
+    TrunkId,
+    WatchId,
+)
 from ccserver.core.records import (
     AgentStateRecord,
     AuditRecord,
@@ -46,6 +58,7 @@ from ccserver.core.records import (
     TransferKind,
     TransferOutcome,
     TransferRecord,
+    TrunkRecord,
     VisitOutcome,
     VisitRecord,
     WatchRecord,
@@ -309,4 +322,5 @@ def one_of_each(number: int = 1) -> list[Record]:
             at_utc_s=NOON_S + 60,
         ),
         a_call(number),
+        TrunkRecord(trunk=TrunkId("carrier"), is_down=True, why="503", at_utc_s=NOON_S),
     ]
