@@ -16,6 +16,7 @@ from ccserver.core.settings import (
     CallerRules,
     CallKeys,
     ClassOfService,
+    DispositionMeaning,
     DispositionSettings,
     FeatureCodes,
     IdleReset,
@@ -234,6 +235,12 @@ disposition = Group(
     [
         Field("code", kinds.code, "Typed during wrap-up."),
         Field("name", shown_name("a disposition's name"), "Shown in lists and reports."),
+        Field(
+            "means",
+            Choice(DispositionMeaning),
+            "What it means for the lead of a campaign: nothing; success; refused (does not want what we offer); call_back (at a time that "
+            "the agent enters); wrong_number; do_not_call; machine (an answering machine it was); person (who was taken for one).",
+        ),
     ],
 )
 class_of_service = Group(

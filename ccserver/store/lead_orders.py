@@ -168,7 +168,8 @@ class LeadOrders:
 
 def _lists(connection: Connection, names: Sequence[str]) -> list[ListId]:
     """Those that are there, in the order of the names."""
-    known = dict(connection.execute(select(lead_lists.c.name, lead_lists.c.id).where(lead_lists.c.name.in_(names))).tuples())
+    rows = connection.execute(select(lead_lists.c.name, lead_lists.c.id).where(lead_lists.c.name.in_(names))).all()
+    known = {row.name: row.id for row in rows}
     return [ListId(known[name]) for name in dict.fromkeys(names) if name in known]
 
 
