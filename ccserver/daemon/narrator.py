@@ -273,7 +273,7 @@ def _tell_dialling(record: AttemptRecord | EvidenceRecord | RefusalRecord | Refu
             )
         case RefusalRecord():
             log.debug(
-                "dial.refused", campaign=record.campaign, reason=record.reason, look=record.where.value, calls=record.count
+                "gate.refused", campaign=record.campaign, reason=record.reason, look=record.where.value, calls=record.count
             )
         case RefusedDialRecord():
             log.info(
