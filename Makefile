@@ -55,7 +55,7 @@ quick: .venv/dev ## All tests without an Asterisk
 	@$(BIN)/pytest -n 2 $(QUICK)
 
 e2e: .venv/dev provide ## The tests against a real Asterisk and real phones
-	@PYTHONPATH=tests $(BIN)/python tests/real_pbx_run.py -n $(WORKERS) --dist loadfile
+	@PYTHONPATH=tests $(BIN)/python tests/real_pbx_run.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: .venv/dev ## What costs what
 	@set -e; for each in tests/bench/bench_*.py; do echo "== $$each"; $(BIN)/python $$each; done

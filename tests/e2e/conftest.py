@@ -6,7 +6,10 @@ A missing Asterisk or phone is a failure, never a skip.
 """
 
 import asyncio
+import fcntl
 import inspect
+import os
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
@@ -37,6 +40,28 @@ def runner() -> Iterator[asyncio.Runner]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"deadline(seconds): a test that may take longer than {TEST_DEADLINE_S} s")
+    config.addinivalue_line(
+        "markers", "alone: a module that judges sound by the sample; it has the machine to itself, after all others"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with many tests first, so that none of them is left for one worker at the end; those that are alone last."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, -tests[item.path], item.path))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The workers share it; a module that is `alone` waits until the others' modules are over, and they for its end."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    is_alone = request.node.get_closest_marker("alone") is not None
+    with (tmp_path_factory.getbasetemp().parent / "machine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

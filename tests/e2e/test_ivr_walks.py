@@ -30,6 +30,8 @@ from ccserver.lab.phones import PhoneProcess
 from ccserver.lookups.demo import make_demo
 from ccserver.speech.words import parts
 
+pytestmark = pytest.mark.alone
+
 STRANGER, ANA = "+34911999888", "+34911222333"
 ALWAYS = {"timezone": "UTC", "open": {"monday-sunday": "00:00-24:00"}}
 NEVER = {"timezone": "UTC", "open": {}}

@@ -18,6 +18,8 @@ from side_by_side.voices import Voices
 from ccserver.lab import audio
 from ccserver.lab.counted import arrived
 
+pytestmark = pytest.mark.alone
+
 TALKS, SUPERVISORS, SESSIONS = 20, 5, 100
 MODES = ("listen", "whisper", "barge")
 WAYS_OUT = ("hang_up", "hang_up", "stop", "stop", "take_down")
