@@ -1,9 +1,9 @@
 """What one AGI session does with the core's verbs: one after the other, each to its end.
 
 - `Say` and `AnswerCall` are always done whole and in order.
-- `Collect`, `CollectNumber`, `CollectSecret`, `RunScript` and `WaitUntil` wait for a person, so a newer verb takes their place: at once in
-  a `WaitUntil`, else within one slice, or at the end of the piece that is being spoken, since AGI cannot be interrupted in a prompt
-  (nor while it records).
+- `Collect`, `CollectNumber`, `CollectSecret`, `RunScript`, `WaitUntil` and `AwaitSilence` wait for a person, so a newer verb takes their
+  place: at once in a `WaitUntil`, else within one slice, or at the end of the piece that is being spoken, since AGI cannot be
+  interrupted in a prompt (nor while it records).
 - A verb that is open when the connection ends has no event of its own: SessionClosed stands for it.
 """
 
@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from ccserver.agi import wire
-from ccserver.agi.conversation import SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
+from ccserver.agi.conversation import ANSWER_LIMIT_S, SPEECH_LIMIT_S, AgiCounters, Clock, Conversation, SessionOver
 from ccserver.agi.numbers import Dialled, Numbering, dialled
 from ccserver.agi.prompts import PromptPaths, is_language
 from ccserver.agi.scripted import ScriptRunner, serve
@@ -28,6 +28,7 @@ from ccserver.agi.secrets import MAX_PIN_DIGITS, NOBODYS_HASH, SecretAnswer, che
 from ccserver.agi.speaking import Speaker, Utterance
 from ccserver.core.commands import (
     AnswerCall,
+    AwaitSilence,
     Collect,
     CollectNumber,
     CollectSecret,
@@ -62,7 +63,16 @@ from ccserver.core.settings import NumberKind, Spoken, SpokenKind
 log = structlog.get_logger(__name__)
 
 Verb: TypeAlias = (
-    AnswerCall | Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil | EndSession
+    AnswerCall
+    | Say
+    | Collect
+    | CollectNumber
+    | CollectSecret
+    | RecordMessage
+    | RunScript
+    | WaitUntil
+    | AwaitSilence
+    | EndSession
 )
 
 MAX_QUEUED_VERBS = 16
@@ -73,6 +83,7 @@ MESSAGE_MAX_S = 3600.0
 QUIET_S = 1.0
 """A check of typed digits that takes longer is filled with music."""
 SILENCE_MAX_S = 60.0
+LISTENING_MAX_S = 600.0
 NORMAL_CLEARING = 16
 """Q.850; what `bye` in the dialplan hangs up with when no cause is set."""
 
@@ -210,6 +221,8 @@ class Session:
                     await self._run_script(command, verb)
                 case WaitUntil():
                     await self._wait(command, verb)
+                case AwaitSilence():
+                    await self._await_silence(command, verb)
                 case EndSession():
                     await self._end(verb)
                 case _:
@@ -222,7 +235,7 @@ class Session:
         match verb:
             case AnswerCall():
                 self._emit(CommandFailed(command=command, reason=reason))
-            case Say():
+            case Say() | AwaitSilence():
                 self._emit(PromptEnded(session=self.id, command=command, end=VerbEnd.FAILED))
             case Collect():
                 self._emit(DigitsCollected(session=self.id, command=command, end=VerbEnd.FAILED, digits=""))
@@ -406,6 +419,30 @@ class Session:
             else:
                 await self.conversation.idle_until(deadline_s)
         self._emit(WaitEnded(session=self.id, command=command, end=end, digit=digit))
+
+    async def _await_silence(self, command: CommandId, verb: AwaitSilence) -> None:
+        """WaitForSilence() cannot be cut short: in slices, each just longer than the silence that is waited for, so that a voice that goes
+        on does not keep a newer verb out. A silence that a slice ends in is counted anew."""
+        if not 0.1 <= verb.silence_s <= SILENCE_MAX_S or not 0 < verb.timeout_s <= LISTENING_MAX_S:
+            raise wire.NotSendable("a wait for silence without a sensible end")
+        deadline_s = self.conversation.now_s() + verb.timeout_s
+        longest_s = math.ceil(verb.silence_s) + 2  # Asterisk counts these in whole seconds of the clock, so one may be short
+        while True:
+            left_s = deadline_s - self.conversation.now_s()
+            if self._is_superseded() or left_s <= 0:
+                end = VerbEnd.SUPERSEDED if self._is_superseded() else VerbEnd.TIMEOUT
+                break
+            slice_s = min(longest_s, math.ceil(left_s))
+            line = wire.command("EXEC WaitForSilence", f"{math.ceil(verb.silence_s * 1000)},1,{slice_s}")
+            reply = await self.conversation.ask(line, limit_s=slice_s + verb.silence_s + ANSWER_LIMIT_S)
+            if reply.code != wire.OK or reply.result != 0:
+                self._fail(command, verb, "silence cannot be waited for")
+                return
+            told = await self.conversation.ask(wire.command("GET VARIABLE", "WAITSTATUS"))
+            if told.text == "(SILENCE)":
+                end = VerbEnd.DONE
+                break
+        self._emit(PromptEnded(session=self.id, command=command, end=end))
 
     async def _run_script(self, command: CommandId, verb: RunScript) -> None:
         if self._at.scripts is None:

@@ -8,7 +8,8 @@ Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage
 `MeasureMessage` in MessageMeasured, `StoreAudit` in AuditStored, `ClaimLeads` in LeadsClaimed, `StoreAttempt` in AttemptStored;
 `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone,
 CommandFailed or OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `CloseRecording`,
-`ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `GiveBackLeads`, `Store` and `Reply` have no end.
+`ControlRecording`, `ControlRoom`, `SpeakInTalk`, `SetLamp`, `GiveBackLeads`, `Store` and `Reply` have no end. `AwaitSilence` is a verb
+that ends as `Say` does.
 """
 
 from collections.abc import Mapping
@@ -147,6 +148,16 @@ class WaitUntil:
     music: str
     timeout_s: float | None = None
     stop_digits: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitSilence:
+    """Wait until nothing was heard of them for `silence_s`, as after the beep of a voicemail (PromptEnded DONE), or for `timeout_s`
+    (TIMEOUT). A newer verb takes its place within `silence_s` and a second or two."""
+
+    session: SessionId
+    silence_s: float
+    timeout_s: float
 
 
 class Next(Enum):
@@ -526,6 +537,7 @@ Command = (
     | RecordMessage
     | RunScript
     | WaitUntil
+    | AwaitSilence
     | EndSession
     | LookUp
     | ReadFacts

@@ -9,6 +9,7 @@ from typing import assert_never
 from ccserver.core.change import replace
 from ccserver.core.commands import (
     AnswerCall,
+    AwaitSilence,
     Collect,
     CollectNumber,
     CollectSecret,
@@ -77,7 +78,7 @@ from ccserver.core.state import (
     Watch,
 )
 
-Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
+Verb = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil | AwaitSilence
 Order = AnswerCall | RingAgent | DialOut | RingSupervisor | JoinLeg | SpyLeg | RedirectLegs | HangUpLeg
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from ccserver.core.commands import (
     AnswerCall,
+    AwaitSilence,
     ClaimLeads,
     CloseRecording,
     Collect,
@@ -183,6 +184,7 @@ class Performer:
                 | RecordMessage()
                 | RunScript()
                 | WaitUntil()
+                | AwaitSilence()
                 | EndSession()
             ):
                 self._sessions.perform(command_id, command)
@@ -207,7 +209,7 @@ class Performer:
 def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event | None:
     """The event that ends `command` when it could not be done; None for those without an end that could come from here."""
     match command:
-        case Say():
+        case Say() | AwaitSilence():
             return PromptEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case Collect():
             return DigitsCollected(session=command.session, command=command_id, end=VerbEnd.FAILED, digits="")

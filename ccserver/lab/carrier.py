@@ -22,8 +22,10 @@ TRUNKS = {"carrier": ADDRESS, "carrier2": SECOND_ADDRESS}
 
 HELLO_HZ, HELLO_MS = 1340, 600
 """How every human answers."""
+PAUSE_MS = 2000
+"""They listen for so long."""
 HUMAN_HZ = 1460
-"""What a human goes on with, two seconds later and for as long as the call lasts."""
+"""What a human goes on with for as long as the call lasts."""
 GREETING_HZ, GREETING_MS = 1580, 8000
 BEEP_HZ, BEEP_MS = 2200, 500
 """Of a voicemail."""
@@ -126,7 +128,7 @@ exten => s,1,Gosub(carrier-rings,s,1(${{ARG1}}))
 
 [carrier-human]
 exten => s,1,Playback(SOUNDS/hello)
- same => n,Wait(2)
+ same => n,Playback(SOUNDS/pause)
  same => n(voice),Playback(SOUNDS/human)
  same => n,Goto(voice)
 exten => T,1,Hangup(16)
@@ -152,6 +154,7 @@ def carrier_plan(directory: Path, *, manager: str = "") -> AsteriskPlan:
     audio.write_tone(sounds / "greeting.wav", GREETING_HZ, GREETING_MS)
     audio.write_tone(sounds / "beep.wav", BEEP_HZ, BEEP_MS)
     audio.write_tone(sounds / "ringback.wav", RINGBACK_HZ, RINGBACK_MS)
+    audio.write_tone(sounds / "pause.wav", 0, PAUSE_MS)
     audio.write_tone(sounds / "silence.wav", 0, 10_000)
     return AsteriskPlan(
         directory=directory,

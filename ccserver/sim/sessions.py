@@ -1,8 +1,8 @@
 """The AGI side of the virtual PBX: sessions, and verbs that take time, listen for digits and end in one event.
 
 Verbs of a session are performed in order, each when the one before has ended. Those that wait for a person give way to a newer
-one: `Collect` and `CollectSecret` when they have spoken, `WaitUntil` at once; the newer one begins within a second, since Asterisk
-listens in slices that cannot be cut short. A message is recorded to its end, a script runs to its end, and a secret that was typed
+one: `Collect` and `CollectSecret` when they have spoken, `WaitUntil` and `AwaitSilence` at once; the newer one begins soon after, since
+Asterisk listens in slices that cannot be cut short. A message is recorded to its end, a script runs to its end, and a secret that was typed
 is checked. A session that breaks off takes its verbs with it: they have no end but `SessionClosed`.
 """
 
@@ -12,6 +12,7 @@ from random import Random
 
 from ccserver.core.commands import (
     AnswerCall,
+    AwaitSilence,
     Collect,
     CollectNumber,
     CollectSecret,
@@ -45,13 +46,16 @@ from ccserver.sim.wire import Wire
 ROOM_PINS = {"11": "member", "99": "moderator"}
 """Of every conference."""
 Collecting = Collect | CollectNumber | CollectSecret
-Verb = AnswerCall | Say | Collecting | RecordMessage | RunScript | WaitUntil | EndSession
+Waiting = WaitUntil | AwaitSilence
+Verb = AnswerCall | Say | Collecting | RecordMessage | RunScript | Waiting | EndSession
 
 NUMBER_LENGTH_MAX = 32
 MESSAGE_S = (1.0, 40.0)
 SAYS_NOTHING_RATIO = 0.1
 """Of those who could leave a message."""
 SLICE_S = 1.0
+SPEAKS_S = (0.5, 20.0)
+"""How long somebody, or their voicemail, goes on before there is silence."""
 SPEECH_S = (0.3, 4.0)
 """How long a prompt may be: a tone of a test, a sentence."""
 CHARACTER_S = 0.07
@@ -140,6 +144,7 @@ class VirtualAgi:
             RecordMessage: self._record,
             RunScript: self._run_script,
             WaitUntil: self._wait,
+            AwaitSilence: self._await_silence,
             EndSession: self._end_session,
         }
 
@@ -223,8 +228,9 @@ class VirtualAgi:
         session.waiting.append((command, verb))
         if session.verb is None:
             self._next(session)
-        elif isinstance(session.verb, WaitUntil | Collecting) and not (session.is_speaking or session.is_checking):
-            session.slice = self._agenda.after(self._chance.uniform(0.0, SLICE_S), self._slice_over, session)
+        elif isinstance(session.verb, Waiting | Collecting) and not (session.is_speaking or session.is_checking):
+            slice_s = SLICE_S + (session.verb.silence_s if isinstance(session.verb, AwaitSilence) else 0.0)
+            session.slice = self._agenda.after(self._chance.uniform(0.0, slice_s), self._slice_over, session)
             self._supersede(session)
 
     def press(self, channel: Channel, digit: str) -> None:
@@ -399,10 +405,24 @@ class VirtualAgi:
     def _waited(self, session: _Session) -> None:
         self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.TIMEOUT))
 
+    def _await_silence(self, session: _Session) -> None:
+        verb = session.verb
+        assert isinstance(verb, AwaitSilence)
+        silent_s = self._chance.uniform(*SPEAKS_S) + verb.silence_s
+        end = VerbEnd.DONE if silent_s <= verb.timeout_s else VerbEnd.TIMEOUT
+        session.timer = self._agenda.after(min(silent_s, verb.timeout_s), self._silent, session, end)
+        if session.waiting:
+            self._supersede(session)
+
+    def _silent(self, session: _Session, end: VerbEnd) -> None:
+        self._finish(session, PromptEnded(session=session.id, command=session.command, end=end))
+
     def _supersede(self, session: _Session) -> None:
         """The verb that is on gives way to the next one."""
         if isinstance(session.verb, WaitUntil):
             self._finish(session, WaitEnded(session=session.id, command=session.command, end=VerbEnd.SUPERSEDED))
+        elif isinstance(session.verb, AwaitSilence):
+            self._silent(session, VerbEnd.SUPERSEDED)
         else:
             self._collected(session, VerbEnd.SUPERSEDED)
 
@@ -479,7 +499,7 @@ def _failed(session: _Session) -> Event | None:
     silence."""
     verb, command, failed = session.verb, session.command, VerbEnd.FAILED
     match verb:
-        case Say():
+        case Say() | AwaitSilence():
             return PromptEnded(session=session.id, command=command, end=failed)
         case Collect():
             return DigitsCollected(session=session.id, command=command, end=failed, digits="")

@@ -1,25 +1,48 @@
 """A campaign's call on a real Asterisk, with another one for the telephone network: what became of it, as the core is told."""
 
+import asyncio
 import itertools
+import math
+import statistics
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import AGI_PORT
-from harness.carrier import Carrier
-from harness.center import write_prompts
-from harness.edges import EN, Edges, edges_of
+from conftest import AGI_PORT, password_of
+from harness.carrier import Carrier, NetworkCall
+from harness.center import MUSIC_HZ, write_prompts
+from harness.edges import EN, Ear, Edges, edges_of, spoken
+from harness.fastagi import FastAgi, Session
+from harness.observer import Observer
+from harness.waiting import until
+from twisted.internet.defer import Deferred
 
 from ccserver.config.asterisk_files import AsteriskValues
-from ccserver.core.commands import DialOut, Place
-from ccserver.core.events import CallArrived, Heard, LegAnswered, LegEnded, LegRinging, LegStarted, RingEnded
+from ccserver.core.commands import AwaitSilence, DialOut, Place, Say, WaitUntil
+from ccserver.core.events import (
+    CallArrived,
+    CalleeTold,
+    Heard,
+    LegAnswered,
+    LegEnded,
+    LegRinging,
+    LegStarted,
+    PromptEnded,
+    RingEnded,
+    VerbEnd,
+    WaitEnded,
+)
 from ccserver.core.ids import InteractionId, LegId, PhoneId, PromptId
 from ccserver.lab import audio
 from ccserver.lab.asterisk import Asterisk
-from ccserver.lab.carrier import HELLO_HZ, Callee
+from ccserver.lab.carrier import BEEP_HZ, HELLO_HZ, HUMAN_HZ, RINGBACK_MS, Callee
+from ccserver.lab.phones import PhoneProcess
 
+CALLEE_HZ, AGENT_HZ = 620, 1030
 WHO_CALLED_HZ = 1820
 AMD = "2500,1500,800,5000,100,50,3,256,5000"
 _incarnations = itertools.count(1)
@@ -36,6 +59,7 @@ def site_values(shared_directory: Path) -> AsteriskValues:
         music_directory=str(shared_directory / "music"),
         comfort_sound=str(shared_directory / "prompts" / "en" / "cc-comfort"),
         recordings_directory=str(shared_directory / "rec"),
+        emergency_numbers=("112", "110"),
     )
 
 
@@ -65,6 +89,15 @@ class Campaign:
             )
         )
         return leg
+
+    async def meets(self, callee: Callee, **changes: Any) -> tuple[NetworkCall, CallArrived]:
+        """Somebody who was called, has answered and is in the hands of the daemon."""
+        self.dial(callee.number(), **changes)
+        return await self.carrier.call_to(callee), await self.edges.next(CallArrived, deadline_s=12)
+
+    async def daemon_goes(self) -> None:
+        """From now on nobody answers on the port of AGI, and who was there is gone."""
+        await Deferred.fromCoroutine(self.edges.server.stop()).asFuture(asyncio.get_running_loop())
 
     def told(self, leg: LegId) -> list[str]:
         """What the core was told of a leg, in order."""
@@ -137,3 +170,252 @@ async def test_who_does_not_answer_rings_for_as_long_as_was_said(campaign: Campa
         rang_s = float((await at.carrier.ended(call))["_at"]) - call.at_s
         assert 1.8 <= rang_s <= 2.6
         assert not at.edges.of(CallArrived)
+
+
+async def test_a_call_that_is_taken_back_stops_ringing(campaign: Campaigns) -> None:
+    async with campaign as at:
+        leg = at.dial(Callee.NO_ANSWER.number())
+        call = await at.carrier.call_to(Callee.NO_ANSWER)
+        await at.edges.next(LegRinging)
+        await at.edges.hang_up(leg)
+        await at.carrier.ended(call)
+        assert await at.edges.next(LegEnded) == LegEnded(leg=leg, cause=16, tech_cause=0)
+        assert not at.edges.of(CallArrived)
+
+
+async def test_a_line_that_is_down_refuses_and_the_other_one_does_not(campaign: Campaigns) -> None:
+    async with campaign as at:
+        await at.carrier.set_down("carrier2", is_down=True)
+        leg = at.dial(Callee.HUMAN.number(), trunk="carrier2")
+        assert (await at.carrier.call()).line == "carrier2"
+        assert await at.edges.next(LegEnded) == LegEnded(leg=leg, cause=34, tech_cause=503)
+        call, arrived = await at.meets(Callee.HUMAN)
+        assert call.line == "carrier"
+        at.edges.end(arrived.session)
+        await at.carrier.set_down("carrier2", is_down=False)
+        call, arrived = await at.meets(Callee.HUMAN, trunk="carrier2")
+        assert call.line == "carrier2"
+        at.edges.end(arrived.session)
+        await at.edges.next(LegEnded, lambda event: event.leg == arrived.leg)
+
+
+@pytest.mark.parametrize(
+    ("callee", "heard"),
+    [
+        (Callee.HUMAN, Heard.HUMAN),
+        (Callee.LATE_MEDIA, Heard.HUMAN),
+        (Callee.MACHINE, Heard.MACHINE),
+        (Callee.SILENT, Heard.MACHINE),
+    ],
+    ids=lambda value: value.name if isinstance(value, Callee) else "",
+)
+async def test_what_a_callee_was_taken_for_is_told(campaign: Campaigns, callee: Callee, heard: Heard, pbx: Asterisk) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(callee, amd=AMD)
+        assert arrived.heard is heard, "\n".join(x for x in pbx.log.read_text().splitlines() if "AMD" in x)
+        await at.edges.redirect(at.edges.move(arrived.leg, Place.CALLEE))
+        again = await at.edges.next(CallArrived)
+        assert (again.leg, again.heard) == (arrived.leg, heard), "nobody is listened to twice"
+        at.edges.end(again.session)
+        await at.carrier.ended(call)
+
+
+async def test_who_hangs_up_at_once_was_answered_and_is_gone(campaign: Campaigns) -> None:
+    async with campaign as at:
+        leg = at.dial(Callee.LEAVES_AT_ONCE.number(), amd=AMD)
+        ended = await at.edges.next(LegEnded)
+        assert (ended.leg, ended.cause in (0, 16), ended.tech_cause) == (leg, True, 0)
+        assert LegAnswered(leg=leg) in at.edges.events
+
+
+async def test_early_media_is_not_an_answer(campaign: Campaigns) -> None:
+    async with campaign as at:
+        leg = at.dial(Callee.EARLY_MEDIA.number())
+        call = await at.carrier.call_to(Callee.EARLY_MEDIA)
+        arrived = await at.edges.next(CallArrived)
+        assert time.monotonic() - call.at_s >= RINGBACK_MS / 1000
+        assert "LegEnteredBridge" not in at.told(leg)
+        await call.said.hears(HELLO_HZ)
+        at.edges.end(arrived.session)
+        await at.carrier.ended(call)
+
+
+async def test_a_key_that_a_callee_presses_is_heard(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.PRESSES_9)
+        at.edges.verb(WaitUntil(session=arrived.session, music="cc-comfort", stop_digits="9"))
+        assert (await at.edges.next(WaitEnded)).digit == "9"
+        at.edges.end(arrived.session)
+        await at.carrier.ended(call)
+
+
+async def test_a_callee_who_waits_hears_the_noise_of_a_line(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.SILENT)
+        at.edges.verb(WaitUntil(session=arrived.session, music="cc-comfort"))
+        await until(lambda: len(call.heard.samples()) >= 8 * 7000, 12, what="seven seconds, more than the noise is long")
+        at.edges.end(arrived.session)
+        await at.carrier.ended(call)
+        samples = call.heard.samples()
+        seconds = [samples[start : start + 8000] for start in range(8000, len(samples) - 8000, 8000)]
+        assert len(seconds) >= 5
+        for second in seconds:
+            loudness = math.sqrt(statistics.pvariance(second))
+            assert 8 <= loudness <= 40, "near 16, which is -60 dBm0: no silence, and nothing that is heard as more than a line"
+
+
+async def test_a_message_begins_after_the_beep_of_a_voicemail(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.MACHINE, amd=AMD)
+        assert arrived.heard is Heard.MACHINE
+        waits = at.edges.verb(AwaitSilence(session=arrived.session, silence_s=1.5, timeout_s=30.0))
+        at.edges.verb(Say(session=arrived.session, say=spoken("who-called"), language=EN))
+        assert await at.edges.next(PromptEnded, deadline_s=15) == PromptEnded(
+            session=arrived.session, command=waits, end=VerbEnd.SUPERSEDED
+        ), "a newer verb takes its place"
+        again = at.edges.verb(AwaitSilence(session=arrived.session, silence_s=1.5, timeout_s=30.0))
+        await at.edges.next(PromptEnded, lambda event: event.command != again)
+        found = await at.edges.next(PromptEnded, deadline_s=20)
+        assert found == PromptEnded(session=arrived.session, command=again, end=VerbEnd.DONE)
+        at.edges.say(arrived.session, "who-called")
+        await at.edges.next(PromptEnded)
+        at.edges.end(arrived.session)
+        await at.carrier.ended(call)
+        (beep,) = call.said.spans(BEEP_HZ)
+        message = call.heard.spans(WHO_CALLED_HZ)[-1]
+        assert beep.end_ms + 1000 <= message.start_ms <= beep.end_ms + 5000
+        assert message.length_ms >= 800
+
+
+async def test_a_voice_that_goes_on_is_not_waited_for_for_ever(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.PRESSES_9)
+        await call.said.hears(HUMAN_HZ)
+        waits = at.edges.verb(AwaitSilence(session=arrived.session, silence_s=1.0, timeout_s=3.0))
+        found = await at.edges.next(PromptEnded)
+        assert found == PromptEnded(session=arrived.session, command=waits, end=VerbEnd.TIMEOUT)
+        at.edges.end(arrived.session)
+        await at.carrier.ended(call)
+
+
+async def test_after_a_talk_a_callee_is_a_customer_like_any_other(
+    campaign: Campaigns, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    async with campaign as at:
+        agent = await phones.phone(
+            "1001", password=password_of("1001"), tone_hz=AGENT_HZ, record=str(tmp_path / "1001.wav"), answer_after_ms=0
+        )
+        call, arrived = await at.meets(Callee.HUMAN, amd=AMD)
+        assert arrived.heard is Heard.HUMAN
+        leg = at.edges.ring("1001", Place.JOIN, arrived.leg)
+        await at.edges.together(leg, arrived.leg)
+        await call.heard.hears(AGENT_HZ)
+        await Ear(tmp_path / "1001.wav").hears(HUMAN_HZ)
+        await agent.hangup()
+        back = await at.edges.next(CallArrived)
+        assert (back.leg, back.heard) == (arrived.leg, Heard.NOTHING)
+        at.edges.music(back.session)
+        await call.heard.hears(MUSIC_HZ)
+        at.edges.end(back.session)
+        await at.carrier.ended(call)
+
+
+async def test_without_daemon_a_callee_hears_at_once_who_called(campaign: Campaigns) -> None:
+    async with campaign as at:
+        await at.daemon_goes()
+        leg = at.dial(Callee.HUMAN.number())
+        call = await at.carrier.call_to(Callee.HUMAN)
+        assert (await at.edges.next(CalleeTold)).leg == leg
+        ended = await at.edges.next(LegEnded)
+        assert (ended.leg, ended.cause) == (leg, 16)
+        await at.carrier.ended(call)
+        (span,) = call.heard.spans(WHO_CALLED_HZ)
+        assert span.start_ms <= 500 and span.length_ms >= 800
+
+
+async def test_a_callee_whose_daemon_dies_hears_who_called(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.HUMAN)
+        at.edges.verb(WaitUntil(session=arrived.session, music="cc-comfort"))
+        await call.said.hears(HUMAN_HZ)
+        await at.daemon_goes()
+        before_ms = len(call.heard.samples()) / 8
+        assert (await at.edges.next(CalleeTold)).leg == arrived.leg
+        await at.carrier.ended(call)
+        (span,) = call.heard.spans(WHO_CALLED_HZ)
+        assert span.start_ms <= before_ms + 1000 and span.length_ms >= 800
+
+
+async def test_a_daemon_that_accepts_and_fails_is_no_daemon(campaign: Campaigns) -> None:
+    async with campaign as at:
+        await at.daemon_goes()
+
+        async def fail(session: Session) -> None:
+            session.close()
+
+        async with FastAgi(AGI_PORT) as agi:
+            agi.handler = fail
+            at.dial(Callee.HUMAN.number())
+            call = await at.carrier.call_to(Callee.HUMAN)
+            await at.edges.next(CalleeTold)
+            await at.carrier.ended(call)
+        assert len(call.heard.spans(WHO_CALLED_HZ)) == 1
+
+
+async def test_a_callee_whose_daemon_died_in_the_talk_is_let_go_after_it(campaign: Campaigns, phones: PhoneProcess) -> None:
+    async with campaign as at:
+        agent = await phones.phone("1001", password=password_of("1001"), tone_hz=AGENT_HZ, answer_after_ms=0)
+        call, arrived = await at.meets(Callee.HUMAN)
+        leg = at.edges.ring("1001", Place.JOIN, arrived.leg)
+        await at.edges.together(leg, arrived.leg)
+        await at.daemon_goes()
+        await call.heard.hears(AGENT_HZ)
+        await agent.hangup()
+        await at.carrier.ended(call)
+        assert not at.edges.of(CalleeTold) and not call.heard.spans(WHO_CALLED_HZ)
+
+
+async def test_a_redirect_to_nowhere_comes_back(campaign: Campaigns, ami: Observer) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.HUMAN)
+        at.edges.verb(WaitUntil(session=arrived.session, music="cc-comfort"))
+        answer = await ami.act("Redirect", Channel=arrived.channel, Context="cc-callee", Exten="nowhere", Priority=1)
+        assert answer["Response"] == "Success"
+        back = await at.edges.next(CallArrived)
+        assert back.leg == arrived.leg
+        at.edges.end(back.session)
+        await at.carrier.ended(call)
+
+
+async def test_a_real_telephone_at_the_network_talks(campaign: Campaigns, phones: PhoneProcess) -> None:
+    async with campaign as at:
+        callee = await at.carrier.phone(phones, "50", tone_hz=CALLEE_HZ, answer_after_ms=300)
+        leg = at.dial("+34911234550")
+        call = await at.carrier.call_to("50")
+        arrived = await at.edges.next(CallArrived)
+        assert arrived.leg == leg
+        at.edges.say(arrived.session, "who-called")
+        await call.heard.hears(WHO_CALLED_HZ)
+        await call.said.hears(CALLEE_HZ)
+        await callee.hangup()
+        await at.edges.next(LegEnded)
+        await callee.set(answer_code=486)
+        refused = at.dial("+34911234550")
+        assert await at.edges.next(LegEnded) == LegEnded(leg=refused, cause=17, tech_cause=486)
+
+
+async def test_without_daemon_an_emergency_call_is_answered_at_the_network(
+    pbx: Asterisk, carrier: Carrier, phones: PhoneProcess, ami: Observer, tmp_path: Path
+) -> None:
+    ear = Ear(tmp_path / "1001.wav")
+    desk = await phones.phone("1001", password=password_of("1001"), tone_hz=AGENT_HZ, record=str(ear.file))
+    await desk.call("110")
+    call = await carrier.call()
+    assert (call.number, call.line) == ("110", "carrier")
+    told = await ami.wait("UserEvent", UserEvent="CCEmergency")
+    assert (told["To"], told["Channel"].partition("-")[0]) == ("110", "PJSIP/1001")
+    await desk.wait("up")
+    await call.heard.hears(AGENT_HZ)
+    await ear.hears(HUMAN_HZ)
+    await desk.hangup()
+    await carrier.ended(call)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +50,14 @@ class Ear:
 
     def ms(self, hz: int) -> int:
         return audio.total_ms(audio.heard(self.file, [hz])[hz]) if self.file.exists() else 0
+
+    def spans(self, hz: int) -> list[audio.Span]:
+        """When the tone was heard."""
+        return audio.heard(self.file, [hz])[hz]
+
+    def samples(self) -> Sequence[int]:
+        """All there is so far."""
+        return audio.read(self.file)[1][0] if self.file.exists() else []
 
     async def hears(self, *tones: int, ms: int = 400) -> None:
         """Waits until each of the tones was heard for so much longer than now."""

@@ -2,10 +2,10 @@
 
 import pytest
 import structlog.testing
-from agi_peer import LEG, STREAM_ALL, Desk
+from agi_peer import LEG, STREAM_ALL, AgiPeer, Desk
 
 from ccserver.agi.secrets import hash_pin
-from ccserver.core.commands import AnswerCall, Next, Say
+from ccserver.core.commands import AnswerCall, AwaitSilence, Next, Say
 from ccserver.core.events import (
     CommandDone,
     CommandFailed,
@@ -51,6 +51,68 @@ def test_answer_cut_off_is_unknown_and_one_never_sent_failed(desk: Desk) -> None
     ]
     desk.server.perform(CommandId(9, 9), AnswerCall(session=session))
     assert desk.take_events() == [CommandFailed(command=CommandId(9, 9), reason="the session is closed")]
+
+
+# --- AwaitSilence -----------------------------------------------------------------------------------------------------
+LISTEN, STATUS = 'EXEC WaitForSilence "1500,1,4"', 'GET VARIABLE "WAITSTATUS"'
+
+
+def awaits_silence(peer: AgiPeer, silence_s: float = 1.5, timeout_s: float = 30.0) -> CommandId:
+    return peer.perform(AwaitSilence(session=peer.session, silence_s=silence_s, timeout_s=timeout_s))
+
+
+def test_silence_is_listened_for_in_slices_until_it_comes(desk: Desk) -> None:
+    peer = desk.call()
+    command = awaits_silence(peer)
+    for _ in range(3):
+        peer.answer(LISTEN)
+        peer.answer(STATUS, result="1 (TIMEOUT)")
+        assert not desk.take_events()
+    peer.answer(LISTEN)
+    peer.answer(STATUS, result="1 (SILENCE)")
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.DONE)]
+
+
+def test_somebody_who_never_stops_speaking_is_listened_to_for_so_long(desk: Desk) -> None:
+    peer = desk.call()
+    command = awaits_silence(peer, timeout_s=6.0)
+    for slice_s in (4, 2):
+        desk.clock.advance(slice_s)
+        peer.answer(f'EXEC WaitForSilence "1500,1,{slice_s}"')
+        peer.answer(STATUS, result="1 (TIMEOUT)")
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.TIMEOUT)]
+
+
+def test_a_newer_verb_ends_the_wait_for_silence_after_its_slice(desk: Desk) -> None:
+    peer = desk.call()
+    command = awaits_silence(peer)
+    peer.say("welcome")
+    assert not desk.take_events()
+    peer.answer(LISTEN)
+    peer.answer(STATUS, result="1 (TIMEOUT)")
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.SUPERSEDED)]
+    assert peer.asked()[0].startswith("STREAM FILE")
+
+
+@pytest.mark.parametrize(("result", "is_gone"), [(-2, False), (-1, True)])
+def test_silence_that_cannot_be_waited_for_is_told_or_the_session_is_over(desk: Desk, result: int, is_gone: bool) -> None:
+    peer = desk.call()
+    session = peer.session
+    command = awaits_silence(peer)
+    if is_gone:
+        peer.hang_up()
+        assert desk.take_events() == [SessionClosed(session=session)]
+    else:
+        peer.answer(LISTEN, result=result)
+        assert desk.take_events() == [PromptEnded(session=session, command=command, end=VerbEnd.FAILED)]
+
+
+@pytest.mark.parametrize(("silence_s", "timeout_s"), [(0.0, 10.0), (61.0, 100.0), (1.5, 0.0), (1.5, 601.0)])
+def test_a_wait_for_silence_without_a_sensible_end_is_refused(desk: Desk, silence_s: float, timeout_s: float) -> None:
+    peer = desk.call()
+    command = awaits_silence(peer, silence_s, timeout_s)
+    assert not peer.asked()
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.FAILED)]
 
 
 # --- Say --------------------------------------------------------------------------------------------------------------

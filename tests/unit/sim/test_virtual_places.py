@@ -4,6 +4,7 @@ import pytest
 from pbx_bench import OTHER_PHONE, PHONE, Bench, Somebody, kinds, one
 
 from ccserver.core.commands import (
+    AwaitSilence,
     CollectNumber,
     ControlRecording,
     DialOut,
@@ -39,6 +40,7 @@ from ccserver.core.events import (
     NumberCollected,
     OwnCallDialled,
     PbxObserved,
+    PromptEnded,
     RingEnded,
     SessionClosed,
     TransferAsked,
@@ -391,6 +393,18 @@ def test_a_callee_without_the_daemon_is_told_who_called_and_let_go(is_early: boo
     bench.run(5.0)
     assert [type(event) for event in bench.events if isinstance(event, CalleeTold | LegEnded)] == [CalleeTold, LegEnded]
     assert person.heard[-1] == "ended"
+
+
+def test_a_message_is_left_when_the_greeting_is_over() -> None:
+    ends = set()
+    for seed in range(12):
+        bench = Bench(seed)
+        callee(bench)
+        session = one(bench.run(0.1), CallArrived).session
+        bench.perform(AwaitSilence(session=session, silence_s=1.5, timeout_s=12.0))
+        bench.perform(EndSession(session=session, next=Next.HANG_UP)) if seed % 3 == 0 else None
+        ends.add(one(bench.run(20.0), PromptEnded).end)
+    assert ends == {VerbEnd.DONE, VerbEnd.TIMEOUT, VerbEnd.SUPERSEDED}
 
 
 def test_a_callee_whose_connection_broke_comes_back() -> None:
