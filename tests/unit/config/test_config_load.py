@@ -1,6 +1,9 @@
 """From the file to the settings of the core and of the edges."""
 
+import math
+import statistics
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +13,14 @@ from ccserver.config import ConfigurationRejected, check, load
 from ccserver.config.asterisk_files import problems as problems_for_asterisk
 from ccserver.config.difference import difference
 from ccserver.config.flows import flow_node
-from ccserver.config.prompts import SYSTEM_LANGUAGES, SYSTEM_PROMPTS, system_library
+from ccserver.config.prompts import COMFORT, SYSTEM_LANGUAGES, SYSTEM_PROMPTS, complete_library, system_library
 from ccserver.config.reference import reference
 from ccserver.config.sections import top
 from ccserver.config.site_values import asterisk_values
 from ccserver.core.codec import decode, encode
+from ccserver.core.ids import Language
 from ccserver.core.settings import EnqueueNode, Exit, ExitKind, HangUpNode, MenuNode, Settings, Spoken, SpokenKind
+from ccserver.speech.sound import read_wav
 
 HERE = Path(__file__).parent
 EXAMPLE = Path(__file__).parents[3] / "ccserver/config/example.yaml"
@@ -253,6 +258,30 @@ def test_the_values_for_asterisk_are_good_ones(center: Path) -> None:
     values = asterisk_values(loaded.edges, loaded.settings.features)
     assert problems_for_asterisk(values) == []
     assert (values.ami_secret, values.emergency_numbers) == ("a-good-ami.secret", ("112",))
+    assert values.comfort_sound == "/prompts/en/cc-comfort"
+    for bad in ("", "cc-comfort", "/prompts/en;x", "/prompts/a\nb = c"):
+        (told,) = problems_for_asterisk(replace(values, comfort_sound=bad))
+        assert told.startswith("comfort_sound: expected an absolute path"), bad
+
+
+def test_what_is_no_speech_is_there_in_a_language_of_the_sites_own() -> None:
+    german = Language("de")
+    library = complete_library({}, (german,))
+    assert set(library) == {"cc-beep", "cc-comfort"}
+    assert all(sources[german].file is not None for sources in library.values())
+
+
+def test_the_noise_of_a_quiet_line_is_quiet_and_noise() -> None:
+    source = system_library()[COMFORT][Language("en")]
+    assert source.file is not None
+    samples, rate_hz = read_wav(source.file)
+    assert (rate_hz, len(samples)) == (8000, 40_000)
+    per_second = [samples[start : start + rate_hz] for start in range(0, len(samples), rate_hz)]
+    # A sine of 0 dBm0 has 3.17 dB less than the loudest that G.711 knows.
+    for part in per_second:
+        assert -61 <= 20 * math.log10(statistics.pstdev(part) / (32636 / math.sqrt(2))) + 3.17 <= -59
+    alike = statistics.correlation(list(samples[:-1]), list(samples[1:]))
+    assert abs(alike) < 0.03, "white: no sample tells the next"
 
 
 def test_the_difference_is_told_in_words(center: Path) -> None:
