@@ -13,7 +13,7 @@ from ccserver.agi.secrets import hash_pin
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, as_json, config_option, fail, json_option, safe, table
 from ccserver.config import Configuration
-from ccserver.config.look_up_edges import SECRET, AnyLookUp, HttpLookUp, PythonLookUp, SqlLookUp
+from ccserver.config.look_up_edges import SECRET, AnyLookUp, HttpLookUp, PythonLookUp, RecordsLookUp, SqlLookUp
 from ccserver.config.schema import nearest
 from ccserver.config.script_files import ScriptKind
 from ccserver.core.events import LookUpEnd
@@ -151,6 +151,8 @@ def _where(edge: AnyLookUp) -> str:
             return f"database {edge.database}"
         case HttpLookUp():
             return f"{edge.method.value} {urlsplit(edge.url).netloc}"
+        case RecordsLookUp():
+            return "own records"
         case PythonLookUp():
             return f"function {edge.function}"
 

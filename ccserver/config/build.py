@@ -15,7 +15,7 @@ from ccserver.config.dialing_checks import check_dialing
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.exits import all_queues
 from ccserver.config.key_files import MasterKey, NoKey, read_key
-from ccserver.config.look_up_sections import look_up_databases, look_up_edges, with_password
+from ccserver.config.look_up_sections import OwnRecords, look_up_databases, look_up_edges, with_password
 from ccserver.config.people import AgentSection
 from ccserver.config.positions import Mark, Node, Problem, Scalar, Table, Unreadable, file_name, merged, parse, quoted
 from ccserver.config.privacy_section import privacy_edge
@@ -247,7 +247,15 @@ def _edges(document: Document, secrets: _Secrets) -> EdgeSettings | None:
         numbers=numbers_by({language: section.numbers for language, section in document.languages.items()}),
         log_level=document.log.level.value,
         api=_api(document, secrets),
-        look_ups=look_up_edges(document.look_ups, secrets),
+        look_ups=look_up_edges(
+            document.look_ups,
+            secrets,
+            OwnRecords(
+                url=url,
+                timezone=document.timezone,
+                campaigns={name: each.name for name, each in document.campaigns.items()},
+            ),
+        ),
         databases=look_up_databases(document.databases, secrets),
         scripts_dir=document.scripts_dir,
         webhooks=tuple(

@@ -22,7 +22,7 @@ asks for keys, purple decides, green asks another system or goes through other s
 """
 
 
-DRAWN = ("support", "selfservice")
+DRAWN = ("support", "selfservice", "returned_calls")
 """The flows of the other examples are short enough to be read."""
 
 

@@ -79,7 +79,27 @@ class PythonLookUp(LookUpEdge):
     function: str
 
 
-AnyLookUp = HttpLookUp | SqlLookUp | PythonLookUp
+class RecordsQuestion(Enum):
+    """What can be asked of ccserver's own records."""
+
+    RETURNED_CALL = "returned_call"  # which call of ours is returned by somebody who calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsLookUp(LookUpEdge):
+    """A question to ccserver's own database. `campaigns`: their names; times are told as `timezone` has them."""
+
+    records: RecordsQuestion
+    parameters: Mapping[str, ValueType] = field(default_factory=lambda: {"number": ValueType.TEXT})
+    gives: Mapping[str, ValueType] = field(
+        default_factory=lambda: dict.fromkeys(("campaign", "campaign_name", "outcome", "agent", "date", "time"), ValueType.TEXT)
+    )
+    url: str = field(default="", repr=False)
+    timezone: str = "UTC"
+    campaigns: Mapping[str, str] = field(default_factory=dict)
+
+
+AnyLookUp = HttpLookUp | SqlLookUp | PythonLookUp | RecordsLookUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

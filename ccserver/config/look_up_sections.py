@@ -17,6 +17,8 @@ from ccserver.config.look_up_edges import (
     HttpMethod,
     LookUpDatabase,
     PythonLookUp,
+    RecordsLookUp,
+    RecordsQuestion,
     SqlLookUp,
 )
 from ccserver.config.positions import Node, PathInFile, Scalar, quoted
@@ -67,7 +69,7 @@ class LookUpDatabaseSection:
     password_file: Path | None = None
 
 
-LookUpSection = HttpSection | SqlLookUp | PythonLookUp
+LookUpSection = HttpSection | SqlLookUp | PythonLookUp | RecordsLookUp
 
 
 class ReadSecret(Protocol):
@@ -224,6 +226,21 @@ look_up: OneOf[LookUpSection] = OneOf(
             ],
             like=PythonLookUp,
         ),
+        "records": Group(
+            "a look-up in ccserver's own records",
+            RecordsLookUp,
+            [
+                Field(
+                    "records",
+                    Choice(RecordsQuestion),
+                    "returned_call: our newest call to a number (`number`) in the last 30 days. It gives `campaign` (empty: an agent's "
+                    "own call), `campaign_name`, `outcome` (empty: not known), `agent`, `date` and `time`, all of them texts.",
+                ),
+                Field("timeout_s", duration(0.1, 60, "2"), "How long it may take."),
+                Field("breaker", breaker, "When it rests."),
+            ],
+            like=RecordsLookUp,
+        ),
     },
 )
 
@@ -317,10 +334,24 @@ def _check_http(section: HttpSection, path: PathInFile, reader: Reader) -> None:
 
 
 # --- what the edges obey ------------------------------------------------------------------------------------------------
-def look_up_edges(look_ups: Mapping[LookUpId, LookUpSection], secrets: ReadSecret) -> dict[LookUpId, AnyLookUp]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRecords:
+    """What a look-up in ccserver's own records needs: its database, the site's time zone, the names of the campaigns."""
+
+    url: str = field(repr=False)
+    timezone: str
+    campaigns: Mapping[str, str]
+
+
+def look_up_edges(
+    look_ups: Mapping[LookUpId, LookUpSection], secrets: ReadSecret, own: OwnRecords
+) -> dict[LookUpId, AnyLookUp]:
     """With the tokens out of their files."""
     edges: dict[LookUpId, AnyLookUp] = {}
     for name, section in look_ups.items():
+        if isinstance(section, RecordsLookUp):
+            edges[name] = dataclasses.replace(section, url=own.url, timezone=own.timezone, campaigns=own.campaigns)
+            continue
         if not isinstance(section, HttpSection):
             edges[name] = section
             continue

@@ -49,7 +49,8 @@ class Database:
 
     def __init__(self, url: str, monotonic_s: Callable[[], float]) -> None:
         parsed = make_url(url)
-        self._dialect: Dialect = Sqlite(parsed, monotonic_s) if parsed.get_backend_name() == "sqlite" else Postgresql(parsed)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._dialect: Dialect = Sqlite(parsed, monotonic_s) if self.is_sqlite else Postgresql(parsed)
         self._engine: Engine | None = None
 
     def first_row(

@@ -7,13 +7,22 @@ one comes to its end, and its connections are closed after it.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
 import structlog
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from ccserver.config.look_up_edges import RETRY_PAUSE_S, AnyLookUp, HttpLookUp, LookUpDatabase, PythonLookUp, SqlLookUp
+from ccserver.config.look_up_edges import (
+    RETRY_PAUSE_S,
+    AnyLookUp,
+    HttpLookUp,
+    LookUpDatabase,
+    PythonLookUp,
+    RecordsLookUp,
+    SqlLookUp,
+)
 from ccserver.config.sql_text import read_statement
 from ccserver.core.events import LookUpEnd
 from ccserver.core.expressions import Value
@@ -21,6 +30,7 @@ from ccserver.core.ids import Language, LookUpId
 from ccserver.lookups.answers import Answer, Fields, LookUpFailed, fit, place_of
 from ccserver.lookups.http import HttpAsker
 from ccserver.lookups.lanes import Lane
+from ccserver.lookups.own_records import returned_call
 from ccserver.lookups.sql import CONNECTIONS_MAX, Database
 
 log = structlog.stdlib.get_logger(__name__)
@@ -88,10 +98,12 @@ class Outside:
         self.lane.close(self.asker.close)
 
 
-def ask_once(outside: Outside, edge: HttpLookUp | SqlLookUp, question: Question) -> Fields | None:
+def ask_once(outside: Outside, edge: HttpLookUp | SqlLookUp | RecordsLookUp, question: Question) -> Fields | None:
     """One try, on this thread. Raises LookUpFailed."""
     if isinstance(outside.asker, HttpAsker):
         return outside.asker.ask(question.parameters, question.language, question.secret, edge.timeout_s)
+    if isinstance(edge, RecordsLookUp):
+        return returned_call(outside.asker, edge, question.parameters["number"], datetime.now(UTC), edge.timeout_s)
     assert isinstance(edge, SqlLookUp)  # a database is asked by SQL only
     return outside.asker.first_row(read_statement(edge.sql), question.parameters, question.secret, edge.timeout_s)
 
@@ -102,7 +114,7 @@ class OnThreads:
     def __init__(
         self,
         outside: Outside,
-        edge: HttpLookUp | SqlLookUp,
+        edge: HttpLookUp | SqlLookUp | RecordsLookUp,
         from_thread: Callable[[Callable[[], object]], None],
         tried_again: Callable[[], None],
     ) -> None:
@@ -187,7 +199,7 @@ def _of_function(failure: Failure) -> LookUpFailed:
 
 
 class Systems:
-    """All of them, by name: `database NAME`, `look-up NAME`."""
+    """All of them, by name: `database NAME`, `look-up NAME`, `own records`."""
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
@@ -196,6 +208,7 @@ class Systems:
     def configure(self, look_ups: Mapping[LookUpId, AnyLookUp], databases: Mapping[str, LookUpDatabase]) -> None:
         wanted: dict[str, HttpLookUp | LookUpDatabase] = {f"database {name}": edge for name, edge in databases.items()}
         wanted.update({_of_look_up(name): edge for name, edge in look_ups.items() if isinstance(edge, HttpLookUp)})
+        wanted.update((_RECORDS, LookUpDatabase(url=edge.url)) for edge in look_ups.values() if isinstance(edge, RecordsLookUp))
         for name in [name for name, outside in self._outside.items() if wanted.get(name) != outside.edge]:
             self._outside.pop(name).close()
         for name, edge in wanted.items():
@@ -209,6 +222,8 @@ class Systems:
                 return self._outside[_of_look_up(look_up)]
             case SqlLookUp():
                 return self._outside[f"database {edge.database}"]
+            case RecordsLookUp():
+                return self._outside[_RECORDS]
             case PythonLookUp():
                 return None
             case _:
@@ -221,6 +236,9 @@ class Systems:
     def close(self) -> None:
         while self._outside:
             self._outside.popitem()[1].close()
+
+
+_RECORDS = "own records"
 
 
 def _of_look_up(name: LookUpId) -> str:

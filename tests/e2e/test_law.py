@@ -1,6 +1,7 @@
 """Calls that no campaign makes, with outbound calls in the settings, on a real Asterisk: what the law's gate refuses does not go out."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,41 @@ from harness.waiting import until
 
 from ccserver.config.asterisk_files import AsteriskValues
 from ccserver.lab.phones import Phone, PhoneProcess
+from ccserver.store import attempts
+from ccserver.store.attempts import AttemptId, AttemptOutcome, NewAttempt, Result
+from ccserver.store.database import Store
 
-TONES = {"cc-law-do-not-call": 1150, "cc-law-rules": 1270, "cc-law-unavailable": 1390, "cc-unavailable": 1990}
+TONES = {
+    "cc-law-do-not-call": 1150,
+    "cc-law-rules": 1270,
+    "cc-law-unavailable": 1390,
+    "winter-called": 1450,
+    "nobody-called": 1570,
+    "press-nine": 1690,
+    "cc-not-called": 1830,
+    "cc-unavailable": 1990,
+}
+RETURNED = {
+    "start": "which",
+    "variables": {"campaign": "text"},
+    "exits": {"no_input": "to_sales", "invalid": "to_sales", "failure": "to_sales"},
+    "nodes": {
+        "which": {
+            "look_up": "returned",
+            "with": {"number": "caller.number"},
+            "into": {"campaign": "campaign"},
+            "on_found": "sort",
+            "on_missing": "nobody",
+        },
+        "sort": {"branch": [{"when": "campaign == 'winter'", "then": "winter"}], "otherwise": "nobody"},
+        "winter": {"say": "winter-called", "next": "choose"},
+        "nobody": {"say": "nobody-called", "next": "choose"},
+        "choose": {"menu": "press-nine", "choices": {"9": "remove"}, "timeout_s": 3, "tries": 1},
+        "remove": {"do_not_call": True, "next": "bye"},
+        "to_sales": {"enqueue": "sales"},
+        "bye": {"hang_up": True},
+    },
+}
 OURS = "+34915550100"
 LISTED, FREE, CALLER = "600111222", "600111333", "+34911222333"
 ANY_TIME = {
@@ -58,7 +92,10 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
     made.more = {
         "agents": plain["agents"],
         "classes_of_service": {"house": {"allows": ["internal", "local", "mobile"]}},
-        "dids": {**plain["dids"], OURS: {"flow": "menu", "language": "en"}},
+        "dids": {**plain["dids"], OURS: {"flow": "returned", "language": "en"}},
+        "flows": {**plain["flows"], "returned": RETURNED},
+        "look_ups": {"returned": {"records": "returned_call"}},
+        "prompts": {**plain["prompts"], **{name: {"en": "a tone", "es": "un tono"} for name in TONES if name[:3] != "cc-"}},
         "dialing": ANY_TIME,
         "caller_ids": {OURS: {"answers_back": True}},
     }
@@ -180,3 +217,51 @@ async def test_a_callback_is_not_dialled_when_its_customer_has_asked_not_to_be_c
     await carrier.hangup()
     await agent.phone.wait("ended")
     await center.agent_is("101", "ready")
+
+
+async def test_who_calls_back_hears_who_called_and_is_not_called_any_more(
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    """A number with an attempt on record hears the campaign's words, and another one does not; one key, and it is on the list."""
+    called, stranger = "+34600111555", "+34600111666"
+    store = Store(f"sqlite:///{center.site.directory}/history.db")
+    attempt = NewAttempt(
+        id=AttemptId("e2e-1"),
+        number=called,
+        campaign="winter",
+        purpose="marketing",
+        asked_by="campaign",
+        caller_id=OURS,
+        trunk="carrier",
+    )
+    attempts.store(store.engine, attempt, datetime.now(UTC) - timedelta(hours=2))
+    attempts.settle(
+        store.engine, attempt.id, Result(outcome=AttemptOutcome.NO_ANSWER, ended_at=datetime.now(UTC) - timedelta(hours=2))
+    )
+
+    async def calls(name: str, number: str, words: str) -> None:
+        ear = tmp_path / f"{name}.wav"
+        caller = await call(center, phones, OURS, name, number=number, record=str(ear))
+        await heard(ear, TONES["press-nine"], 200)
+        await caller.dtmf("9")
+        await heard(ear, TONES["cc-not-called"], 200)
+        await caller.wait("ended", 8)
+        await hears_so_far(ear, [words, "press-nine", "cc-not-called"], tones=TONES)
+
+    await calls("called", called, "winter-called")
+    await calls("stranger", stranger, "nobody-called")
+
+    def on_list(number: str) -> list[dict[str, Any]]:
+        return center.rows("SELECT * FROM do_not_call WHERE number = ?", number)
+
+    (row,) = await until(lambda: on_list(called), 8, what="the number on the list")
+    first, *_ = books.calls()
+    assert (row["campaign"], row["source"], row["by"], row["interaction"]) == (
+        "",
+        "keypad",
+        "flow returned",
+        first["interaction"],
+    )
+    answer = await here(center, "do-not-call", "find", called)
+    assert "keypad" in answer.out and f"call {first['interaction']}" in answer.out, answer
+    store.engine.dispose()

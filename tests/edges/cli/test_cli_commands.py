@@ -181,7 +181,17 @@ def test_a_daemon_on_a_broken_file_does_not_start(tmp_path: Path) -> None:
 
 def test_the_examples_are_listed_and_printed_as_they_are() -> None:
     names = json.loads(CliRunner().invoke(root, ["config", "example", "--json"]).stdout)["examples"]
-    assert names == ["example", "sales-customers.csv", "sales", "selfservice", "small_office", "support", "appointments.py"]
+    kept = ["example", "returned_calls", "sales-customers.csv", "sales", "selfservice", "small_office", "support", "appointments.py"]
+    assert names == kept
+        "example",
+        "sales-customers.csv",
+        "returned_calls",
+        "sales",
+        "selfservice",
+        "small_office",
+        "support",
+        "appointments.py",
+    ]
     assert CliRunner().invoke(root, ["config", "example"]).stdout.split() == names
     for name in names:
         result = CliRunner().invoke(root, ["config", "example", name])

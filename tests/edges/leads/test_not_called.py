@@ -65,6 +65,7 @@ def test_who_asks_is_on_the_list_with_the_call(store: Store) -> None:
         interaction=InteractionId(7),
     )
     assert (sales.campaign, store.applied(RUN)) == ("sales", CommandId(1, 1))
+    assert store.check() == [], "history counts its own rows only"
 
 
 def test_the_first_request_stays_as_it_was(store: Store) -> None:

@@ -51,7 +51,7 @@ def test_the_example_has_no_problem_and_only_lacks_its_secrets() -> None:
     assert [each.path for each in warnings] == ["asterisk.ami_secret_file", "asterisk.agi_secret_file"]
 
 
-@pytest.mark.parametrize("name", ["support", "sales", "small_office", "selfservice"])
+@pytest.mark.parametrize("name", ["support", "sales", "small_office", "selfservice", "returned_calls"])
 def test_the_example_centers_only_lack_their_secrets(name: str) -> None:
     problems, warnings = check(EXAMPLE.parent / f"examples/{name}.yaml")
     assert problems == []

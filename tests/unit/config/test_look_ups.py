@@ -243,12 +243,12 @@ HTTP = "look_ups: {a: {http: 'https://crm.example.com/', %s}}"
         ),
         (
             "look_ups: {a: {url: x}}",
-            ['1:15: look_ups.a: expected a look-up with one of the keys sql, http, python, got "url"'],
+            ['1:15: look_ups.a: expected a look-up with one of the keys sql, http, python, records, got "url"'],
         ),
         (
             SQL % "sql: select 1, http: 'https://x/'",
             [
-                "1:44: look_ups.a: expected a look-up with one of the keys sql, http, python, got sql and http (keep one of them)"
+                "1:44: look_ups.a: expected a look-up with one of the keys sql, http, python, records, got sql and http (keep one of them)"
             ],
         ),
         (
