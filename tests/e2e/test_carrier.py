@@ -22,13 +22,14 @@ from harness.waiting import until
 from twisted.internet.defer import Deferred
 
 from ccserver.config.asterisk_files import AsteriskValues
-from ccserver.core.commands import AwaitSilence, DialOut, Place, Say, WaitUntil
+from ccserver.core.commands import AwaitSilence, DialOut, EndSession, Next, Place, Say, WaitUntil
 from ccserver.core.events import (
     CallArrived,
     CalleeTold,
     Heard,
     LegAnswered,
     LegEnded,
+    LegEnteredBridge,
     LegRinging,
     LegStarted,
     PromptEnded,
@@ -311,6 +312,10 @@ async def test_after_a_talk_a_callee_is_a_customer_like_any_other(
         await at.edges.together(leg, arrived.leg)
         await call.heard.hears(AGENT_HZ)
         await Ear(tmp_path / "1001.wav").hears(HUMAN_HZ)
+        await agent.hold()
+        await call.heard.hears(MUSIC_HZ)
+        await agent.unhold()
+        await call.heard.hears(AGENT_HZ)
         await agent.hangup()
         back = await at.edges.next(CallArrived)
         assert (back.leg, back.heard) == (arrived.leg, Heard.NOTHING)
@@ -373,6 +378,29 @@ async def test_a_callee_whose_daemon_died_in_the_talk_is_let_go_after_it(campaig
         await agent.hangup()
         await at.carrier.ended(call)
         assert not at.edges.of(CalleeTold) and not call.heard.spans(WHO_CALLED_HZ)
+
+
+async def test_a_callee_is_handed_to_an_extension_of_the_site(campaign: Campaigns, phones: PhoneProcess) -> None:
+    async with campaign as at:
+        desk = await phones.phone("1001", password=password_of("1001"), tone_hz=AGENT_HZ, answer_after_ms=0)
+        call, arrived = await at.meets(Callee.HUMAN)
+        at.edges.verb(EndSession(session=arrived.session, next=Next.EXTENSION, extension="1001"))
+        await desk.wait("up")
+        await call.heard.hears(AGENT_HZ)
+        await desk.hangup()
+        await at.carrier.ended(call)
+
+
+async def test_a_callee_comes_back_from_a_conference_as_a_customer(campaign: Campaigns) -> None:
+    async with campaign as at:
+        call, arrived = await at.meets(Callee.HUMAN, amd=AMD)
+        await at.edges.redirect(at.edges.move(arrived.leg, Place.CONFERENCE, "9"))
+        await at.edges.next(LegEnteredBridge, lambda event: event.leg == arrived.leg)
+        await at.edges.redirect(at.edges.move(arrived.leg, Place.LOOP))
+        back = await at.edges.next(CallArrived)
+        assert (back.leg, back.heard) == (arrived.leg, Heard.NOTHING)
+        at.edges.end(back.session)
+        await at.carrier.ended(call)
 
 
 async def test_a_redirect_to_nowhere_comes_back(campaign: Campaigns, ami: Observer) -> None:
