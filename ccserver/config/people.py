@@ -318,6 +318,7 @@ FEATURES: Mapping[str, str] = {
     "take_over": "By role: take over the call of an agent.",
     "listen_queue": "By role: hear the next call of a queue; the queue's number is asked for, or follows at once.",
     "recordings": "By role: hear recordings of an agent's calls; the agent's number is asked for, or follows at once.",
+    "next_lead": "The next lead of a campaign in which agents dial by themselves.",
     "conference": "Into a conference: its number is asked for, or follows at once; then its PIN.",
 }
 """What each code does, as the reference and the guide for agents tell it."""

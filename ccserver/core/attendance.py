@@ -46,7 +46,7 @@ class Attendance:
 
     @staticmethod
     def is_working(agent: Agent) -> bool:
-        return any(w.phase is not Phase.RELEASING for w in agent.work)
+        return agent.reserved is not None or any(w.phase is not Phase.RELEASING for w in agent.work)
 
     # --- log-in, move and log-out -------------------------------------------------------------------------------------
     def log_in(self, origin: Origin, agent_id: AgentId, phone: PhoneId) -> bool:

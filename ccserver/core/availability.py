@@ -22,6 +22,7 @@ class Hindrance(Enum):
     NOT_READY = "not_ready"
     LEAVING = "leaving"  # logs out, or is not ready, once the present work is over
     BUSY = "busy"  # no room by capacity
+    RESERVED = "reserved"  # for a call of a campaign that is on its way
     UNREACHABLE = "unreachable"
     OWN_CALL = "own_call"
     BACK_OFF = "back_off"
@@ -54,6 +55,8 @@ def hindrance(agent: Agent, kind: str, settings: Settings, phone: PhoneState, no
         return Hindrance.LEAVING
     if not has_room(agent, kind, settings):
         return Hindrance.BUSY
+    if agent.reserved is not None:
+        return Hindrance.RESERVED
     if counted_as(kind) == VOICE and (found := _of_the_phone(agent, phone)) is not None:
         return found
     if agent.spared_until_s > now_s:

@@ -18,6 +18,8 @@ from ccserver.core.transitions import INTERACTION, InteractionState, Interaction
 
 LEAVE_S = 10.0
 """How long a released leg may take to end before it is hung up."""
+COMFORT = "cc-comfort"
+"""The music class of people who were called: a noise that says the line is there."""
 MESSAGE_MAX_S = 180.0
 MESSAGE_SILENCE_S = 5.0
 

@@ -15,17 +15,23 @@ from typing import Any, assert_never
 from ccserver.core import events as ev
 from ccserver.core.access import Access
 from ccserver.core.agents import Agents
+from ccserver.core.attempts import Attempts
 from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
+from ccserver.core.campaign_book import CampaignBook
+from ccserver.core.campaigns import Campaigns
 from ccserver.core.change import replace
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Command, EndSession, HangUpLeg, Next, Place, Reply
+from ccserver.core.crews import Crews
 from ccserver.core.externals import ACCEPT_KEY, Externals
 from ccserver.core.facts import (
     AgentLegOver,
     Answered,
+    AttemptOver,
     BackToMenu,
     CallbackOffered,
+    CalleeAnswered,
     CallsBack,
     ConferenceWanted,
     ConsultFailed,
@@ -40,6 +46,8 @@ from ccserver.core.facts import (
     OfferBegan,
     OfferOver,
     OfferParked,
+    OfferWanted,
+    OutboundOver,
     SaidNothing,
     TalkBegan,
     TalkHeld,
@@ -57,7 +65,19 @@ from ccserver.core.handovers import Handovers
 from ccserver.core.headsets import Headsets
 from ccserver.core.hearing import Hearing
 from ccserver.core.holding import Holding
-from ccserver.core.ids import AgentId, CommandId, InteractionId, LegId, PhoneId, QueueId, RequestId, SessionId, WatchId
+from ccserver.core.ids import (
+    AgentId,
+    AttemptId,
+    CampaignId,
+    CommandId,
+    InteractionId,
+    LegId,
+    PhoneId,
+    QueueId,
+    RequestId,
+    SessionId,
+    WatchId,
+)
 from ccserver.core.interactions import HUNG_UP_KEPT_S, Interactions
 from ccserver.core.invitations import Invitations
 from ccserver.core.joins import Joins
@@ -69,9 +89,11 @@ from ccserver.core.messages import Messages
 from ccserver.core.moment import Moment
 from ccserver.core.offers import Offers
 from ccserver.core.opening import Opening
+from ccserver.core.outbound import OutboundCalls
 from ccserver.core.own_calls import OwnCalls
 from ccserver.core.pairing import Pairing
 from ccserver.core.playback import Playback
+from ccserver.core.previews import Previews
 from ccserver.core.prospects import Prospects
 from ccserver.core.quality import Quality
 from ccserver.core.queueing import Queueing
@@ -80,10 +102,12 @@ from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.room_doors import RoomDoors
 from ccserver.core.rooms import Rooms
-from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, Settings, WorkMode, WrapUpKind
+from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, QueueSettings, Settings, WorkMode, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    ATTEMPT_DEADLINES,
+    CAMPAIGN_DEADLINES,
     CONSULT,
     FORMAT,
     MESSAGE,
@@ -97,6 +121,7 @@ from ccserver.core.state import (
     Dialogue,
     Interaction,
     Leg,
+    Outbound,
     Phone,
     Presence,
     Role,
@@ -108,6 +133,7 @@ from ccserver.core.supervision import Supervision
 from ccserver.core.talks import Talks
 from ccserver.core.tracks import Tracks
 from ccserver.core.transitions import LEG, InteractionState, LegState, LegStep, Phase, advance
+from ccserver.core.trunking import Trunking
 from ccserver.core.ways import Ways
 from ccserver.core.work import WorkWithoutLine
 
@@ -119,7 +145,7 @@ BOOT_TOLERANCE_S = 3.0
 AT_DESK = (Dialogue.DESK, Dialogue.MESSAGE)
 LISTENED_TO = (Role.AGENT, Role.HEADSET, Role.SUPERVISOR)
 
-KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered, NumberWanted)
+KEPT_AFTER_A_FAULT = (SaidNothing, HandedOver, BackToMenu, FlowReturned, CallbackOffered, OutboundOver)
 """What bringing a caller to safety may tell; everything else was of the step that failed."""
 
 
@@ -166,6 +192,18 @@ class CallCenter:
         self._flows = Flows(step, ledger, callers, self._queueing, facts, taken_away=self._taken_away)
         self._closing = Closing(step, self._queueing)
         self._callbacks = Callbacks(step, ledger, callers, self._queueing, self._offers)
+        crews = Crews(step, self._agents, self.pairing)
+        self._book = CampaignBook(step, crews, state.pacers if state is not None else {})
+        trunking = Trunking(step)
+        self._attempts = Attempts(
+            step, ledger, callers, self._queueing, book=self._book, trunking=trunking, withdraw=self._offers.withdraw_all
+        )
+        self._outbound = OutboundCalls(
+            step, ledger, self._queueing, self._offers, book=self._book, attempts=self._attempts, trunking=trunking
+        )
+        self._campaigns = Campaigns(step, self._book, crews, trunking, attempts=self._attempts, calls=self._outbound)
+        self._crews = crews
+        self._previews = Previews(step, self._book, self._outbound)
         self._interactions = Interactions(step, ledger, self._talks, callers, self._queueing, flows=self._flows)
         recorder = Recorder(step, ledger, self._talks)
         self._handovers = Handovers(
@@ -205,7 +243,9 @@ class CallCenter:
             supervision=self._supervision,
             playback=self._playback,
             doors=self._doors,
+            next_lead=self._next_lead,
         )
+        self._headsets.asks_time = self._features.type_on_line
         self._lamps = Lamps(step, self._agents, waiting_in=self._queueing.waiting_in)
         self._work = WorkWithoutLine(step, ledger, self._offers, self._talks, self._queueing.enqueue)
         self._messages = Messages(step, self._talks, self._queueing)
@@ -234,7 +274,6 @@ class CallCenter:
             ev.LegParked: self._leg_parked,
             ev.LegMeasured: Quality(step).measured,
             ev.LegDigit: self._leg_digit,
-            ev.CalleeTold: self._callee_told,
             ev.LegsTransferred: self._legs_transferred,
             ev.LegStranded: self._leg_stranded,
             ev.LegEnded: self._leg_ended,
@@ -261,6 +300,12 @@ class CallCenter:
             ev.PromptKept: self._features.office.prompt_kept,
             ev.RecordingOpened: self._playback.opened,
             ev.AuditStored: self._audit_stored,
+            ev.LeadsClaimed: self._campaigns.claimed,
+            ev.AttemptStored: self._attempts.stored,
+            ev.LeadsAdded: self._campaigns.leads_added,
+            ev.CampaignRequested: self._campaigns.requested,
+            ev.RedialRequested: self._campaigns.redial,
+            ev.CalleeTold: self._callee_told,
             ev.WatchRequested: self._supervision.requested,
             ev.WatchModeRequested: self._supervision.mode_requested,
             ev.WatchStopRequested: self._supervision.stop_requested,
@@ -317,8 +362,10 @@ class CallCenter:
         except Exception as problem:
             about = step.about
             step.roll_back()
+            self._book.forget_untold()
             self.pairing.rebuild()
             raise StepFailed(about, f"{type(event).__name__}: {type(problem).__name__}: {problem}") from problem
+        self._book.flush()
         return step.commands
 
     def next_deadline(self) -> float | None:
@@ -371,6 +418,7 @@ class CallCenter:
             attempts=step.attempts.copy(),
             trunks=step.trunks.copy(),
             shown=step.shown.copy(),
+            pacers=self._book.learned(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )
@@ -388,6 +436,7 @@ class CallCenter:
         self._carry()
         self._access.review()
         self._queueing.staff_left(step.touched_agents)
+        self._campaigns.let_go()
         self._carry()
         self.pairing.follow()
         while (match := self.pairing.next() or self.pairing.next_beside()) is not None:
@@ -398,6 +447,8 @@ class CallCenter:
                     self._offer(interaction, agent_id, match.why)
                     self._carry()
             self.pairing.follow()
+        self._campaigns.follow()
+        self.pairing.follow()
         self._supervision.follow()
         self._measuring.follow()
         for interaction_id in list(step.to_entertain):
@@ -415,7 +466,7 @@ class CallCenter:
         if not interaction.is_on_the_line():
             self._work.offer(interaction, agent_id, agent.phone, why)
         elif agent.mode is WorkMode.HEADSET:
-            leg = self._headsets.offer(interaction, agent_id, why)
+            leg = self._headsets.offer(interaction, agent_id, why, is_told=self._previews.are_heard(interaction))
         else:
             leg = self._offers.ring(interaction, agent_id, agent.phone, why, place=self._place(interaction, agent.phone))
         work = Work(
@@ -432,6 +483,8 @@ class CallCenter:
         """Where a phone goes on that answers: joined at once, where no other can ring for it. Messages are heard at the desk."""
         assert interaction.visit is not None
         if interaction.kind == MESSAGE or self._step.settings.phones[phone].kind is PhoneKind.EXTERNAL:
+            return Place.DESK
+        if self._previews.are_heard(interaction):
             return Place.DESK
         config = self._step.queue_settings(interaction.visit.queue, interaction)
         return Place.PARK if config.strategy in RINGS_SEVERAL or interaction.leg is None else Place.JOIN
@@ -450,6 +503,9 @@ class CallCenter:
                 self._carry_of_caller(fact, self._step.interactions[fact.interaction])
             case OfferParked():
                 self._callbacks.offer_parked(fact)
+                self._outbound.offer_parked(fact)
+            case OfferWanted() | AttemptOver() | CalleeAnswered() | OutboundOver():
+                self._carry_of_callee(fact)
             case TalkBegan():
                 self._talk_began(fact)
             case TalkOver():
@@ -464,21 +520,12 @@ class CallCenter:
                 if waiting is not None and not self._handovers.waited(waiting):
                     self._queueing.reconsider(waiting)
                     self._callbacks.offer_over(waiting)
+                    self._outbound.offer_over(waiting)
                     self._messages.offer_over(waiting)
             case WorkMoved():
                 self._agents.move_work(fact)
             case WorkBegan() | OfferBegan():
-                self._agents.reserve(
-                    fact.agent,
-                    Work(
-                        interaction=fact.interaction,
-                        kind=self._step.interactions[fact.interaction].kind,
-                        phase=Phase.TALKING if isinstance(fact, WorkBegan) else Phase.RINGING,
-                        queue=fact.queue,
-                        leg=fact.leg,
-                        since=self._step.now,
-                    ),
-                )
+                self._work_began(fact)
             case CallsBack():
                 self._agents.takes_back(fact)
             case ConsultFailed():
@@ -490,11 +537,11 @@ class CallCenter:
             case JoinFailed():
                 self._join_failed(fact)
             case WrapUpOver():
+                self._wrapped_up(fact)
                 self._interactions.wrap_up_over(fact.interaction, fact.agent)
                 self._let_go(fact.leg)
             case Disposed():
-                interaction = self._step.interactions[fact.interaction]
-                self._step.put_interaction(replace(interaction, disposition=fact.disposition))
+                self._disposed(fact)
             case Answered():
                 self._answered(fact)
             case _:
@@ -538,6 +585,72 @@ class CallCenter:
             case _:
                 assert_never(fact)
 
+    def _disposed(self, fact: Disposed) -> None:
+        interaction = self._step.interactions[fact.interaction]
+        self._step.put_interaction(replace(interaction, disposition=fact.disposition))
+
+    def _work_began(self, fact: WorkBegan | OfferBegan) -> None:
+        work = Work(
+            interaction=fact.interaction,
+            kind=self._step.interactions[fact.interaction].kind,
+            phase=Phase.TALKING if isinstance(fact, WorkBegan) else Phase.RINGING,
+            queue=fact.queue,
+            leg=fact.leg,
+            since=self._step.now,
+        )
+        self._agents.reserve(fact.agent, work)
+
+    def _carry_of_callee(self, fact: OfferWanted | AttemptOver | CalleeAnswered | OutboundOver) -> None:
+        match fact:
+            case OfferWanted():
+                self._offer_wanted(fact)
+            case AttemptOver():
+                self._outbound.attempt_over(fact)
+            case CalleeAnswered():
+                self._callee_answered(self._step.interactions[fact.interaction])
+            case OutboundOver():
+                self._attempts.interaction_over(fact)
+            case _:
+                assert_never(fact)
+
+    def _next_lead(self, session: Session, agent: AgentId) -> None:
+        self._features.last_words(session.id, "cc-lead-coming" if self._campaigns.next_lead(agent) else "cc-lead-none")
+
+    def _offer_wanted(self, fact: OfferWanted) -> None:
+        """Unless the agent has nothing to take it with any more; then it is anybody's."""
+        interaction, agent = self._step.interactions.get(fact.interaction), self._step.agents[fact.agent]
+        if interaction is not None and interaction.can_be_offered() and self._crews.is_idle(agent):
+            self._offer(interaction, fact.agent, fact.why)
+        else:
+            self._agents.settle(fact.agent)
+
+    def _callee_answered(self, interaction: Interaction) -> None:
+        outbound = interaction.outbound
+        if outbound is not None and interaction.state is InteractionState.MENU:
+            config = self._book.settings(outbound.campaign)
+            if config is not None and config.flow is not None:
+                self._flows.enter(interaction, config.flow)
+            else:
+                self._callers.release(interaction)
+        else:
+            self._outbound.reached(interaction)
+
+    def _wrapped_up(self, fact: WrapUpOver) -> None:
+        """The campaign learns how long it took."""
+        interaction = self._step.interactions.get(fact.interaction)
+        if interaction is None or interaction.outbound is None:
+            return
+        for wrapping in interaction.wrapping:
+            if wrapping.agent == fact.agent:
+                spent_s = self._step.now.mono_s - wrapping.since.mono_s
+                self._attempts.wrapped_up(interaction, spent_s)
+                self._campaigns.wrapped_up(interaction.outbound.campaign, spent_s)
+
+    def _callee_told(self, event: ev.CalleeTold) -> None:
+        leg = self._heard(event.leg)
+        if leg is not None:
+            self._attempts.told(leg)
+
     def _join_failed(self, fact: JoinFailed) -> None:
         interaction = self._step.interactions.get(fact.interaction)
         if self._is_supervisors(fact.leg):
@@ -554,6 +667,7 @@ class CallCenter:
             self._access.spoke(self._step.interactions[fact.interaction], fact.agent)
         self._handovers.answered(self._step.interactions[fact.interaction])
         self._callbacks.served(self._step.interactions[fact.interaction])
+        self._attempts.connected(self._step.interactions[fact.interaction])
 
     def _last_words(self, session: SessionId, prompt: str) -> None:
         self._features.last_words(session, prompt)
@@ -567,6 +681,11 @@ class CallCenter:
         self._supervision.talk_over(fact.interaction, fact.agent)
         interaction = self._step.interactions[fact.interaction]
         config = self._step.queue_settings(fact.queue, interaction)
+        if interaction.outbound is not None:
+            config = self._as_campaign(interaction.outbound, config)
+            work = next((w for w in self._step.agents[fact.agent].work if w.interaction == interaction.id), None)
+            if work is not None:
+                self._campaigns.talked(interaction.outbound.campaign, self._step.now.mono_s - work.since.mono_s)
         if interaction.kind == CONSULT:
             self._agents.talk_over(fact, replace(config, wrap_up=WrapUpKind.NONE))
             self._handovers.consult_over(interaction)
@@ -577,6 +696,13 @@ class CallCenter:
         self._handovers.talk_over(self._step.interactions[fact.interaction])
         self._interactions.talk_over(self._step.interactions[fact.interaction])
         self._wrap_up_at_desk(fact.agent, fact.interaction)
+
+    def _as_campaign(self, outbound: Outbound, config: QueueSettings) -> QueueSettings:
+        """The queue's settings with the campaign's wrap-up."""
+        campaign = self._book.settings(outbound.campaign)
+        if campaign is None or campaign.wrap_up_s is None:
+            return config
+        return replace(config, wrap_up_s=campaign.wrap_up_s)
 
     def _wrap_up_at_desk(self, agent_id: AgentId, interaction: InteractionId) -> None:
         """The agent is at the desk while the customer's story goes on elsewhere: asked for the disposition there."""
@@ -645,11 +771,14 @@ class CallCenter:
         for command in list(step.outstanding):
             step.outstanding.drop(command)
         self._supervision.center_started()
+        self._attempts.center_started()
+        self._campaigns.center_started()
 
     def _settings_loaded(self, event: ev.SettingsLoaded) -> None:
         step = self._step
         step.settings = event.settings
-        used = {i.version for i in step.interactions.values()} | {event.settings.content_hash}
+        used = {i.version for i in step.interactions.values()} | {a.version for a in step.attempts.values()}
+        used.add(event.settings.content_hash)
         for version in [v for v in step.versions if v not in used]:
             step.versions.drop(version)
         for agent in step.agents.values():
@@ -667,6 +796,7 @@ class CallCenter:
         self._messages.look_at_all()
         self._lamps.settings_changed()
         self._playback.settings_changed()
+        self._campaigns.settings_changed()
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
@@ -702,6 +832,12 @@ class CallCenter:
         if kind in WATCH_DEADLINES:
             self._supervision.due(kind, WatchId(int(name)))
             return
+        if kind in CAMPAIGN_DEADLINES:
+            self._campaigns.due(CampaignId(name))
+            return
+        if kind in ATTEMPT_DEADLINES:
+            self._attempt_due(kind, AttemptId(name))
+            return
         interaction = step.interactions.get(InteractionId(int(name)))
         if interaction is None:
             return
@@ -727,6 +863,16 @@ class CallCenter:
             DeadlineKind.STAGE: self._access.stage_reached,
             DeadlineKind.PREFERRED: self._access.preferred_reached,
         }[kind](interaction)
+
+    def _attempt_due(self, kind: DeadlineKind, name: AttemptId) -> None:
+        attempt = self._step.attempts.get(name)
+        if attempt is None:
+            return
+        self._step.about = attempt.interaction
+        if kind is DeadlineKind.CONNECT:
+            self._attempts.connect_due(attempt)
+        else:
+            self._attempts.guard_reached(attempt)
 
     def _max_wait_reached(self, interaction: Interaction) -> None:
         if not self._handovers.waited(interaction):
@@ -758,11 +904,8 @@ class CallCenter:
             # Nobody knows what it was about: what is due now would raise again, for ever.
             while step.deadlines.take(step.now.mono_s) is not None:
                 pass
-        step.facts = [
-            fact
-            for fact in step.facts
-            if isinstance(fact, SaidNothing | HandedOver | BackToMenu | FlowReturned | CallbackOffered)
-        ]
+            self._campaigns.faulted()
+        step.facts = [fact for fact in step.facts if isinstance(fact, KEPT_AFTER_A_FAULT)]
         self.pairing.rebuild()
 
     # --- the link and what it shows -----------------------------------------------------------------------------------
@@ -841,9 +984,15 @@ class CallCenter:
 
     def _leg_ringing(self, event: ev.LegRinging) -> None:
         self._leg_steps(event.leg, LegStep.RINGING)
+        leg = self._step.legs.get(event.leg)
+        if leg is not None and leg.role is Role.CALLEE:
+            self._attempts.rang(leg)
 
     def _leg_answered(self, event: ev.LegAnswered) -> None:
         self._leg_steps(event.leg, LegStep.ANSWERED)
+        leg = self._step.legs.get(event.leg)
+        if leg is not None and leg.role is Role.CALLEE:
+            self._attempts.answered(leg)
 
     def _leg_entered_bridge(self, event: ev.LegEnteredBridge) -> None:
         leg = self._heard(event.leg)
@@ -873,9 +1022,6 @@ class CallCenter:
         leg = self._heard(event.leg)
         if leg is not None and not self._is_with_caller(leg) and not self._is_asked(leg):
             self._leg_waits(leg)
-
-    def _callee_told(self, event: ev.CalleeTold) -> None:
-        self._heard(event.leg)
 
     def _is_asked(self, leg: Leg) -> bool:
         """It is in a session that goes on, and did not leave it: news of where it waited before are late, or told twice."""
@@ -1000,6 +1146,8 @@ class CallCenter:
                 self._headsets.ended(leg, cause, tech_cause, by)
             case Role.FEATURE | Role.SUPERVISOR:
                 self._supervision.leg_over(leg)
+            case Role.CALLEE:
+                self._attempts.leg_over(leg, cause, tech_cause, by)
             case Role.ROOM:
                 pass
 
@@ -1063,14 +1211,16 @@ class CallCenter:
             return
         self._step.about = leg.interaction
         self._step.legs.put(leg.id, replace(leg, is_dial_over=True))
-        if leg.role is not Role.AGENT:
+        if leg.role is Role.CALLEE:
+            self._attempts.dial_ended(leg)
+        elif leg.role is not Role.AGENT:
             self._nobody_came(leg)
         elif not self._offers.expect_news_of(leg):
             self._no_channel_came(leg)
 
     def _nobody_came(self, leg: Leg) -> None:
         """Somebody outside could not even be called."""
-        self._leg_is_over(leg, 0, 0)
+        self._leg_is_over(replace(leg, is_dial_over=True), 0, 0)
 
     def _max_talk_reached(self, interaction: Interaction) -> None:
         if interaction.kind == MESSAGE:
@@ -1110,6 +1260,10 @@ class CallCenter:
         left = self._step.sessions.get(known.session) if known is not None else None
         if left is not None:
             self._measuring.session_over(left)  # its end will be told, and a message in it may be over
+        if known is not None and known.role is Role.CALLEE:
+            self._step.about = known.interaction
+            self._attempts.arrived(event, replace(known, heard_s=self._step.now.mono_s))
+            return
         self._interactions.call_arrived(event)
         leg = self._step.legs.get(event.leg)
         if leg is not None and leg.session == event.session:
@@ -1156,6 +1310,10 @@ class CallCenter:
         is_asked = phone is not None and phone.kind is PhoneKind.EXTERNAL and leg.role is Role.AGENT
         is_asked = is_asked and interaction is not None and interaction.listener() != leg.id
         if interaction is not None and not is_asked and self._hearing.opened(session, leg, interaction):
+            return
+        if interaction is not None and offer is not None and self._previews.opened(session, leg, interaction, offer):
+            return
+        if offer is None and self._features.line_opened(session, leg):
             return
         if interaction is not None and offer is not None and leg.role is Role.AGENT:
             self._externals.opened(session, leg, interaction, offer)
@@ -1254,7 +1412,11 @@ class CallCenter:
         if session is None:
             return
         interaction = self._caller_of(session)
-        if session.dialogue is Dialogue.NOTICE:
+        if session.dialogue in (Dialogue.BEEP, Dialogue.MACHINE):
+            self._attempts.prompt_ended(session, self._step.legs[session.leg])
+        elif session.dialogue is Dialogue.PREVIEW:
+            self._previews.said(session)
+        elif session.dialogue is Dialogue.NOTICE:
             self._headsets.notice_ended(session)
         elif session.dialogue is Dialogue.MESSAGE:
             self._hearing.prompt_ended(session, event.end)
@@ -1274,6 +1436,10 @@ class CallCenter:
         interaction = self._caller_of(session)
         if session.dialogue is Dialogue.ACCEPT:
             self._accepted(session, event.digits)
+        elif session.dialogue is Dialogue.PREVIEW:
+            self._previews.typed(session, event.digits)
+        elif interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.OPT_OUT:
+            self._attempts.opted_out(interaction, interaction.after, event.digits)
         elif session.dialogue is Dialogue.MESSAGE:
             self._hearing.digits_collected(session, event.digits)
         elif interaction is not None and interaction.after is not None and interaction.after.kind is AfterKind.CALLBACK:

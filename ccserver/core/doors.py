@@ -2,8 +2,9 @@
 
 At the entrance, first to last: closed by hand, closed by its hours, full, unstaffed, an overflow rule. While waiting: closed by hand,
 closed by its hours (if callers are not served out), deserted, waited too long, an overflow rule. Who was in a talk already and comes
-back (the agent's line broke, a transfer failed) is asked the first rule only. A request to be called back and a message wait whatever
-the doors say: the one obeys the hours at which its customer may be called, the other rests while its queue is closed.
+back (the agent's line broke, a transfer failed) is asked the first rule only. Whom a campaign called is asked none. A request to be
+called back and a message wait whatever the doors say: the one obeys the hours at which its customer may be called, the other rests
+while its queue is closed.
 """
 
 from collections.abc import Callable
@@ -61,7 +62,7 @@ class Doors:
         """Why `visit`, which is to begin now, may not; None when it may. It counts as waiting already."""
         config = self._step.queue_settings(visit.queue, interaction)
         closed = self._step.closed.get(visit.queue)
-        if not interaction.holds_the_line():
+        if not interaction.holds_the_line() or interaction.outbound is not None:
             return None
         if closed is not None:
             return WayOut(VisitOutcome.REFUSED_CLOSED, Exit(kind=ExitKind.HANG_UP, prompt=closed.prompt))
@@ -81,7 +82,7 @@ class Doors:
         """Why a visit may not go on; None when it may."""
         config = self._step.queue_settings(visit.queue, interaction)
         closed = self._step.closed.get(visit.queue)
-        if not interaction.holds_the_line():
+        if not interaction.holds_the_line() or interaction.outbound is not None:
             return None
         if closed is not None:
             return WayOut(VisitOutcome.REFUSED_CLOSED, Exit(kind=ExitKind.HANG_UP, prompt=closed.prompt))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
     DispositionId,
     FlowId,
     InteractionId,
@@ -209,6 +210,48 @@ class OfferParked:
     leg: LegId
 
 
+# --- outbound calls -----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class CalleeAnswered:
+    """Somebody whom a campaign calls is there: joined with the agent who waits, or taken into the campaign's flow."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOver:
+    """A call is over, or (a machine) nobody needs to wait for it. `interaction`: that in which an agent waits, if any does."""
+
+    attempt: AttemptId
+    interaction: InteractionId | None
+    is_reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferWanted:
+    """This agent was kept for just that: offered to them past the matcher."""
+
+    interaction: InteractionId
+    agent: AgentId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundOver:
+    """The story of an interaction with somebody whom a campaign called is told. `agent`: who talked with them; `ended_s`: when they were
+    gone (monotonic); `callback_utc_s`: when they want to be called again, `is_own`: by that agent alone."""
+
+    interaction: InteractionId
+    attempt: AttemptId | None
+    number: str
+    agent: AgentId | None
+    disposition: DispositionId | None
+    talk_s: float
+    ended_s: float
+    callback_utc_s: float | None
+    is_own: bool
+
+
 # --- from agents to interactions and the matcher ----------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class WrapUpOver:
@@ -261,5 +304,9 @@ Fact = (
     | ConsultFailed
     | WrapUpOver
     | Disposed
+    | CalleeAnswered
+    | AttemptOver
+    | OfferWanted
+    | OutboundOver
     | Answered
 )

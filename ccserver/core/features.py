@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from ccserver.core import figures, marks
 from ccserver.core.agents import Agents, shown_state
+from ccserver.core.appointments import Appointments
 from ccserver.core.change import replace
 from ccserver.core.closing import Closing
 from ccserver.core.commands import Collect, CollectSecret, EndSession, Next, Say
@@ -60,11 +61,14 @@ class Features:
         supervision: Supervision,
         playback: Playback,
         doors: RoomDoors,
+        next_lead: Callable[[Session, AgentId], None],
     ) -> None:
         self.step = step
         self.agents = agents
         self.headsets = headsets
         self._doors = doors
+        self._next_lead = next_lead
+        self._appointments = Appointments(step, agents)
         doors.last_words = self.last_words
         self.office = OfficeDialogues(step, agents, closing, last_words=self.last_words, end=self._end)
         self._playback = playback
@@ -119,6 +123,7 @@ class Features:
             codes.listen_queue: self._watch(WatchMode.LISTEN, is_queue=True),
             codes.recordings: self._watch(None),
             codes.conference: lambda session, phone, number: self._doors.begin(session, number),
+            codes.next_lead: self._ask_next_lead,
         }
         found = max((c for c in table if digits.startswith(c)), key=len, default=None)
         if found is None:
@@ -223,10 +228,42 @@ class Features:
             shown = shown_state(asking, PhoneState.IDLE, self.step.now.mono_s)
             self.last_words(session.id, STATE_PROMPT.get(shown, "cc-state-ready"))
 
+    def _ask_next_lead(self, session: Session, phone: PhoneId, argument: str) -> None:
+        agent = self._agent_at(session, phone)
+        if agent is not None:
+            self._next_lead(session, agent)
+
     def _disposition(self, session: Session, phone: PhoneId, argument: str) -> None:
         agent = self._agent_at(session, phone)
         if agent is not None:
-            self.agents.dispose(session.id, agent, argument)
+            self._dispose(session, agent, argument)
+
+    def _dispose(self, session: Session, agent: AgentId, code: str) -> None:
+        """At once, or after the time was entered that it asks for."""
+        if self._appointments.wants(agent, code):
+            self._appointments.ask(session, agent, code)
+        else:
+            self.agents.dispose(session.id, agent, code)
+
+    def _appointed(self, session: Session, digits: str) -> None:
+        promise = self._appointments.typed(session, digits)
+        if promise is None:
+            return
+        if promise.code:
+            self._appointments.keep(session, promise)
+        else:
+            self.last_words(session.id, "cc-appointment-none")
+
+    def line_opened(self, session: Session, leg: Leg) -> bool:
+        """A headset's line is at the desk to enter a time. False: for something else."""
+        return self._appointments.opened(session, leg)
+
+    def type_on_line(self, leg: Leg, agent: AgentId, code: str) -> bool:
+        """A disposition on a headset's parked line that asks for a time. False: any other."""
+        if not self._appointments.wants(agent, code):
+            return False
+        self._appointments.ask_on_line(leg, agent, code)
+        return True
 
     def ask_disposition(self, session: Session, *, is_again: bool = False) -> None:
         """On the agent's leg, kept after the customer hung up, for as long as the wrap-up lasts."""
@@ -263,6 +300,8 @@ class Features:
             self._reason_typed(session, session.agent, digits)
         elif session.dialogue is Dialogue.WRAP_UP:
             self._disposition_typed(session, digits)
+        elif session.dialogue is Dialogue.APPOINTMENT:
+            self._appointed(session, digits)
 
     def _code_typed(self, session: Session, digits: str) -> None:
         """A feature code on a headset's line; nothing, and it parks again."""
@@ -281,7 +320,7 @@ class Features:
         elif self.agents.disposition(work.queue, digits) is None:
             self.ask_disposition(session, is_again=True)
         else:
-            self.agents.dispose(session.id, agent.id, digits)
+            self._dispose(session, agent.id, digits)
 
     def _reason_typed(self, session: Session, agent: AgentId, code: str) -> None:
         found = next((r for r, s in self.step.settings.reasons.items() if s.code == code), None)

@@ -43,6 +43,8 @@ class Headsets:
         self.offers = offers
         self._leg_over = leg_over
         self._left = left
+        self.asks_time: Callable[[Leg, AgentId, str], bool] = lambda leg, agent, code: False
+        """Whether a disposition asks for a time first, which is then asked for; set by whoever knows."""
 
     # --- the line -----------------------------------------------------------------------------------------------------
     def connect(self, leg_id: LegId, agent_id: AgentId) -> None:
@@ -122,20 +124,24 @@ class Headsets:
                 self.step.tell(AgentLegOver(leg.agent, work.interaction, leg.id))
 
     # --- offers -------------------------------------------------------------------------------------------------------
-    def offer(self, interaction: Interaction, agent_id: AgentId, why: str) -> LegId:
-        """Offer it on the agent's line, which is parked. Returns the line."""
+    def offer(self, interaction: Interaction, agent_id: AgentId, why: str, *, is_told: bool = False) -> LegId:
+        """Offer it on the agent's line, which is parked. Returns the line. `is_told`: the agent hears at the desk what it is about."""
         step, agent = self.step, self.agents.get(agent_id)
         assert agent.line is not None and agent.phone is not None
         step.legs.put(agent.line, replace(step.legs[agent.line], interaction=interaction.id, keys=""))
         offer = self.offers.put(interaction, agent_id, agent.phone, agent.line, why, waits=True)
         interaction = step.interactions[interaction.id]
-        if interaction.kind == MESSAGE or self._notice(step.queue_settings(offer.queue, interaction)):
+        if is_told or interaction.kind == MESSAGE or self._notices(interaction, offer):
             self.offers.joins.send(agent.line, Place.DESK)
         elif interaction.leg in step.legs:
             self.offers.take(interaction, offer)
         else:
             step.tell(OfferParked(interaction.id, agent_id, agent.line))
         return agent.line
+
+    def _notices(self, interaction: Interaction, offer: Offer) -> tuple[Spoken, ...]:
+        """What the queue says before a customer. Whom a campaign calls waits for nothing: a second too much is an abandoned call."""
+        return () if interaction.outbound is not None else self._notice(self.step.queue_settings(offer.queue, interaction))
 
     @staticmethod
     def _notice(queue: QueueSettings) -> tuple[Spoken, ...]:
@@ -216,7 +222,7 @@ class Headsets:
         is_complete = typed.endswith("#") or [c for c in codes if c.startswith(code)] == [code]
         is_hopeless = not any(c.startswith(code) for c in codes)
         self.step.legs.put(leg.id, replace(leg, keys="" if is_complete or is_hopeless else code))
-        if is_complete and code in codes:
+        if is_complete and code in codes and not self.asks_time(leg, agent, code):
             self.agents.dispose(SessionId(""), agent, code)
 
     # --- small things -------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from ccserver.core.settings import DIRECT, AnswerPolicy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
     CALLBACK,
+    OUTBOUND,
     QUEUE_DEADLINES,
     VOICE,
     After,
@@ -248,7 +249,7 @@ class Interactions:
 
     def _survey(self, interaction: Interaction) -> FlowId | None:
         """The flow of a customer whose agent ended the talk."""
-        is_asked = interaction.ended_by is EndedBy.AGENT and interaction.kind in (VOICE, CALLBACK)
+        is_asked = interaction.ended_by is EndedBy.AGENT and interaction.kind in (VOICE, CALLBACK, OUTBOUND)
         queue = interaction.queue if is_asked else None
         return self.step.queue_settings(queue, interaction).survey if queue is not None else None
 

@@ -7,14 +7,17 @@ what the PBX does: that is the observation's business.
 from collections import Counter
 from collections.abc import Iterator
 
+from ccserver.core import campaign_invariants
 from ccserver.core.acd import ClassKey, Matcher
 from ccserver.core.commands import LampState
-from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, SessionId, WatchId
+from ccserver.core.ids import AgentId, AttemptId, CampaignId, InteractionId, LegId, PhoneId, SessionId, WatchId
 from ccserver.core.records import PhoneState, VisitOutcome
 from ccserver.core.requirements import is_met
 from ccserver.core.settings import EVERYBODY, Settings, Strategy, WorkMode
 from ccserver.core.state import (
     AGENT_DEADLINES,
+    ATTEMPT_DEADLINES,
+    CAMPAIGN_DEADLINES,
     CONSULT,
     HAVE_TIME,
     MESSAGE,
@@ -85,6 +88,7 @@ def check(state: CenterState, settings: Settings) -> list[str]:
         *_rooms(state),
         *_lamps(state, settings),
         *_deadlines(state, settings),
+        *campaign_invariants.check(state, settings),
         *_totals(state),
         *_idle_pairs(state, settings),
     ]
@@ -123,6 +127,8 @@ def is_free(agent: Agent, state: CenterState, settings: Settings, kind: str = VO
     """Whether an offer of that kind could be made to the agent now."""
     config = settings.agents.get(agent.id)
     if config is None or agent.presence is not Presence.READY or agent.phone is None or agent.leaves or agent.next_reason:
+        return False
+    if agent.reserved is not None:
         return False
     if _room(agent, settings, kind) < 1 or max(agent.spared_until_s, agent.rests_until_s) > state.moment.mono_s:
         return False
@@ -198,7 +204,7 @@ def _interactions(state: CenterState) -> Iterator[str]:
             elif it.kind == CONSULT:
                 if leg.interaction != it.parent or leg.role not in (Role.AGENT, Role.HEADSET):
                     yield f"{name}: its leg {it.leg.uniqueid} is no agent's of interaction {it.parent}"
-            elif leg.interaction != it.id or leg.role is not Role.CALLER:
+            elif leg.interaction != it.id or leg.role is not (Role.CALLEE if _is_sought(it) else Role.CALLER):
                 yield f"{name}: its leg {it.leg.uniqueid} is the {leg.role.value} of interaction {leg.interaction}"
         for ringing in (state.legs.get(offer.leg) for offer in it.offers if offer.leg is not None):
             # A headset's line does not ring: an offer on it ends when the line is parked again.
@@ -422,8 +428,9 @@ def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:
     An upgraded snapshot has none yet."""
     if not (state.lamps and state.clockwork.is_linked and state.clockwork.is_observed):
         return
-    visited = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
-    called_back = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind in HAVE_TIME)
+    waiting = [it for it in state.interactions.values() if it.visit is not None and not _is_sought(it)]
+    visited = Counter(it.visit.queue for it in waiting if it.visit is not None)
+    called_back = Counter(it.visit.queue for it in waiting if it.visit is not None and it.kind in HAVE_TIME)
     off = {f"queue-{queue}": not visited[queue] for queue in state.queues if not called_back[queue]}
     for agent in state.agents.values():
         is_working = any(work.phase is not Phase.RELEASING or work.released_from for work in agent.work)
@@ -432,6 +439,11 @@ def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:
         shown = state.lamps.get(lamp)
         if shown is None or (shown is LampState.OFF) is not is_off:
             yield f"lamp {lamp} is {shown.value if shown is not None else 'not set'}"
+
+
+def _is_sought(it: Interaction) -> bool:
+    """Nobody waits yet: an agent is looked for, to call somebody."""
+    return it.outbound is not None and not it.outbound.is_reached
 
 
 def _own_calls(state: CenterState) -> Iterator[str]:
@@ -596,6 +608,12 @@ def _deadlines(state: CenterState, settings: Settings) -> Iterator[str]:
         elif kind in WATCH_DEADLINES:
             if WatchId(int(name)) not in state.watches:
                 yield f"the deadline {kind.value} is for supervision {name}, which is over"
+        elif kind in CAMPAIGN_DEADLINES:
+            if CampaignId(name) not in state.campaigns:
+                yield f"the deadline {kind.value} is for campaign {name}, which is not known"
+        elif kind in ATTEMPT_DEADLINES:
+            if AttemptId(name) not in state.attempts:
+                yield f"the deadline {kind.value} is for attempt {name}, which is over"
         elif InteractionId(int(name)) not in state.interactions:
             yield f"the deadline {kind.value} is for interaction {name}, which is over"
 
@@ -609,7 +627,7 @@ def _is_awaited_elsewhere(state: CenterState, it: Interaction, offer: Offer) -> 
 
 def _totals(state: CenterState) -> Iterator[str]:
     """Each visit to a queue ends in exactly one way, or has not ended."""
-    open_visits = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None)
+    open_visits = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and not _is_sought(it))
     messages = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == MESSAGE)
     for queue, counters in state.queues.items():
         ended = sum(counters.outcomes.values())

@@ -16,7 +16,7 @@ from ccserver.core.commands import LampState, SetLamp
 from ccserver.core.ids import AgentId, QueueId
 from ccserver.core.records import ShownState
 from ccserver.core.settings import QueueSettings
-from ccserver.core.state import HAVE_TIME, Agent, DeadlineKind
+from ccserver.core.state import Agent, DeadlineKind
 from ccserver.core.step import Step
 
 AGAIN_S = 2.0
@@ -113,6 +113,6 @@ class Lamps:
         return LampState.BLINKING if is_long else LampState.LIT
 
     def _longest_since(self, queue: QueueId) -> float:
-        visits = (i.visit for i in self.step.interactions.values() if i.visit is not None and i.kind not in HAVE_TIME)
+        visits = (i.visit for i in self.step.interactions.values() if i.visit is not None and i.holds_the_line())
         since = (visit.waiting_since_s for visit in visits if visit.queue == queue)
         return min(since, default=self.step.now.mono_s)

@@ -5,6 +5,7 @@ Each fact is told once, when it is over; nothing here decides what happens next.
 
 from ccserver.core import expected_wait, stats
 from ccserver.core.change import replace
+from ccserver.core.facts import OutboundOver
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
@@ -26,7 +27,7 @@ from ccserver.core.records import (
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.state import HAVE_TIME, MESSAGE, AfterKind, DeadlineKind, Interaction, Offer, QueueCounters, Talk
+from ccserver.core.state import HAVE_TIME, MESSAGE, AfterKind, DeadlineKind, Interaction, Offer, Outbound, QueueCounters, Talk
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
 
@@ -218,6 +219,11 @@ class Ledger:
         step, now, visit = self.step, self.step.now, interaction.visit
         if visit is None:
             return interaction
+        if interaction.outbound is not None and not interaction.outbound.is_reached:
+            # Nobody has waited there: an agent was looked for, to call somebody.
+            for kind in VISIT_DEADLINES:
+                step.deadlines.clear(kind, interaction.id)
+            return self.put(replace(interaction, visit=None))
         config = step.queue_settings(visit.queue, interaction)
         wait_s = now.mono_s - visit.entered.mono_s
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
@@ -274,10 +280,26 @@ class Ledger:
                 parent=interaction.parent,
             )
         )
+        if interaction.outbound is not None:
+            step.tell(_outbound_over(interaction, interaction.outbound, ended))
         step.interactions.drop(interaction_id)
         step.touched_interactions[interaction_id] = None
         for kind in (DeadlineKind.RING_GUARD, DeadlineKind.RING_MORE, DeadlineKind.JOIN):
             step.deadlines.clear(kind, interaction_id)
+
+
+def _outbound_over(interaction: Interaction, outbound: Outbound, ended: Moment) -> OutboundOver:
+    return OutboundOver(
+        interaction=interaction.id,
+        attempt=outbound.attempt,
+        number=interaction.caller_number or "",
+        agent=interaction.agent,
+        disposition=interaction.disposition,
+        talk_s=interaction.talk_s,
+        ended_s=ended.mono_s,
+        callback_utc_s=outbound.callback_utc_s,
+        is_own=outbound.is_own_callback,
+    )
 
 
 def _of_message(interaction: Interaction) -> dict[str, str]:

@@ -7,7 +7,7 @@ send the caller elsewhere; the rules are looked at again when the offer is over.
 from collections.abc import Callable, Iterable
 
 from ccserver.core import announcements, expected_wait, requirements, stats
-from ccserver.core.callers import Callers
+from ccserver.core.callers import COMFORT, Callers
 from ccserver.core.change import replace
 from ccserver.core.commands import WaitUntil
 from ccserver.core.doors import Doors, WayOut
@@ -32,6 +32,7 @@ from ccserver.core.state import (
     CALLBACK,
     CONSULT,
     MESSAGE,
+    OUTBOUND,
     VOICE,
     After,
     AfterKind,
@@ -104,10 +105,8 @@ class Queueing:
                 hops=interaction.hops + 1,
             )
         )
-        counters = expected_wait.arrived(step.queues.get(queue) or QueueCounters(), now.utc_s)
-        if interaction.kind == MESSAGE:
-            counters = replace(counters, messages=counters.messages + 1)
-        step.put_queue(queue, stats.began(counters))
+        if interaction.outbound is None or interaction.outbound.is_reached:
+            self._begins(interaction, queue)
         way = self.doors.entrance(interaction, visit, is_back=is_back)
         if way is not None:
             self._leave_by(interaction, way)
@@ -122,6 +121,17 @@ class Queueing:
         self._look_again(interaction, visit)
         self.ledger.notice(interaction, NoticeKind.QUEUED)
         step.to_entertain[interaction.id] = None
+
+    def _begins(self, interaction: Interaction, queue: QueueId) -> None:
+        counters = expected_wait.arrived(self.step.queues.get(queue) or QueueCounters(), self.step.now.utc_s)
+        if interaction.kind == MESSAGE:
+            counters = replace(counters, messages=counters.messages + 1)
+        self.step.put_queue(queue, stats.began(counters))
+
+    def counts_from_now(self, interaction: Interaction) -> None:
+        """Somebody for whom an agent was looked for has answered: from now on they wait there."""
+        if interaction.visit is not None:
+            self._begins(interaction, interaction.visit.queue)
 
     def refusal(self, interaction: Interaction, queue: QueueId, *, only: AgentId | None = None) -> VisitOutcome | None:
         """How `queue` would refuse the interaction at its door now; None: it would take it. Nothing is changed."""
@@ -207,6 +217,10 @@ class Queueing:
         if session is None or visit is None:
             return
         config, now_s = self.step.queue_settings(visit.queue, interaction), self.step.now.mono_s
+        if interaction.kind == OUTBOUND and interaction.agent is None:
+            # Whoever was called hears that the line is there, and no music.
+            self.step.speak(WaitUntil(session=session, music=COMFORT))
+            return
         is_reached = interaction.kind == CALLBACK
         timeout_s = None if is_reached else announcements.next_s(config, visit, now_s)
         # An agent who waits for a colleague may begin a key: the customer is waiting for the agent.
@@ -216,7 +230,7 @@ class Queueing:
         self.step.speak(WaitUntil(session=session, music=config.music, timeout_s=timeout_s, stop_digits=key))
 
     def _told(self, interaction: Interaction, visit: Visit, config: QueueSettings) -> announcements.Told:
-        if interaction.kind == CALLBACK:
+        if interaction.kind in (CALLBACK, OUTBOUND):
             return announcements.Told((), False, "")
         needs_position = config.announce_position_every_s is not None
         return announcements.due(

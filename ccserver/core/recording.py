@@ -9,7 +9,7 @@ from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PromptId
 from ccserver.core.records import ConsentKind
 from ccserver.core.settings import QueueSettings, RecordingMode, RecordingPolicy, Settings
-from ccserver.core.state import CALLBACK, CONSULT, MESSAGE, Interaction
+from ccserver.core.state import CALLBACK, CONSULT, MESSAGE, OUTBOUND, Interaction
 
 NOT_AT_ALL = RecordingPolicy(mode=RecordingMode.NEVER)
 AGREED = (ConsentKind.ANNOUNCED, ConsentKind.GRANTED)
@@ -23,7 +23,7 @@ def policy(settings: Settings, interaction: Interaction, queue: QueueSettings, a
     if interaction.kind == CONSULT:
         return RecordingPolicy() if settings.recording.consultations else NOT_AT_ALL
     config, did = settings.agents.get(agent), settings.did(interaction.did)
-    direction = settings.recording.outbound if interaction.kind == CALLBACK else settings.recording.inbound
+    direction = settings.recording.outbound if interaction.kind in (CALLBACK, OUTBOUND) else settings.recording.inbound
     given = [config.record if config else None, did.record if did else None, direction, queue.record]
     several = [each for each in given if each is not None]
     needs_consent = any(each.needs_consent for each in several)

@@ -42,6 +42,7 @@ class Outcome(Enum):
     CALLED_BACK = "called_back"  # asked to be called back; the callback is an interaction of its own
     LEFT_MESSAGE = "left_message"  # was asked for a message; the message's own record says that one was left
     SERVED = "served"  # by the flow alone, which says so
+    NOT_REACHED = "not_reached"  # a campaign called, with an agent there, and did not reach anybody
     BLOCKED = "blocked"  # the number is on the block list, or withheld where that is refused
     LOST = "lost"  # the PBX or a fault ended it
 
@@ -767,7 +768,8 @@ class DoNotCallRecord:
 
 
 Record = (
-    InteractionRecord
+    DoNotCallRecord
+    | InteractionRecord
     | SegmentRecord
     | VisitRecord
     | OfferRecord

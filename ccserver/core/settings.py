@@ -996,6 +996,7 @@ class FeatureCodes:
     listen_queue: str = "65"
     recordings: str = "66"
     conference: str = "60"
+    next_lead: str = "45"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,10 @@ class Dialogue(Enum):
     WATCH_ASKED = "watch_asked"  # the session is being put on record
     WATCH = "watch"  # a supervisor at the desk is told something
     TAPE = "tape"  # a supervisor hears recordings
+    BEEP = "beep"  # an answering machine is waited for
+    MACHINE = "machine"  # an answering machine is spoken to
+    PREVIEW = "preview"  # an agent hears who is to be called
+    APPOINTMENT = "appointment"  # an agent enters when somebody wants to be called again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +268,15 @@ class Tape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment:
+    """An agent enters a time. `code` is that of the disposition which means it; `at_utc_s` what was typed, until it is confirmed."""
+
+    code: str
+    at_utc_s: float | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """Somebody is at the door of a conference."""
 
@@ -292,6 +305,7 @@ class Session:
     wish: Wish | None = None
     tape: Tape | None = None
     door: "Door | None" = None
+    appointment: Appointment | None = None
 
 
 SILENCES_MAX = 3
@@ -308,6 +322,7 @@ class AfterKind(Enum):
     CONFERENCE = "conference"  # go into the conference
     CALLBACK = "callback"  # the caller is asked for the number to be called back at
     MESSAGE = "message"  # the caller leaves a message
+    OPT_OUT = "opt_out"  # who was called and found no agent hears who called; `target` is the key against further calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -523,6 +538,12 @@ class Outbound:
     """The callee has answered: from now on it is like any other call."""
     is_over: bool = False
     """Nobody is to be dialled any more; it is over when no leg is left."""
+    callback_utc_s: float | None = None
+    """When the callee wants to be called again, as the agent entered it."""
+    is_own_callback: bool = False
+    """By this agent alone."""
+    is_accepted: bool = False
+    """The agent has heard who it is, and wants to call."""
 
 
 class MessageStage(Enum):
@@ -727,6 +748,8 @@ class Interaction:
         """Whether an agent may be rung for it now."""
         is_resting = self.callback is not None and self.callback.is_resting
         is_resting = is_resting or (self.message is not None and self.message.is_resting)
+        if self.outbound is not None and not self.outbound.is_reached:
+            is_resting = self.outbound.is_over or self.outbound.attempt is not None
         return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing and not is_resting
 
 
@@ -812,6 +835,8 @@ class Agent:
     own_call: LegId | None = None
     reserved: CampaignId | None = None
     """For a call of this campaign that is on its way: no other is offered, and a break waits."""
+    promising: str = ""
+    """The code of a disposition for which a time is to be entered, while the headset's line is on its way to the desk."""
     outside_calls: tuple[float, ...] = ()
     """Monotonic times of the outside calls and transfers of the last hour, where the class of service limits them."""
     last_caller: str | None = None
@@ -994,8 +1019,6 @@ class Awaited(Enum):
     AUDIT = "audit"
     RECORDING = "recording"
     FACTS = "facts"  # of a number that is to be dialled
-    CLAIM = "claim"
-    ATTEMPT = "attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1035,6 +1058,8 @@ class QueueCounters:
     arrivals: float = 0.0
     arrived_utc_s: float = 0.0
     """Lately, as of the last arrival; see `expected_wait`."""
+    level: Mean = Mean()
+    """Lately: the share (0 to 1) of visits that were answered in time, short abandons not counted."""
     messages: int = 0
     """Of those who wait: what callers have left. Nobody waits on a line for them."""
 

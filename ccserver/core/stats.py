@@ -7,7 +7,10 @@ begins and once when it ends; `invariants` checks it after every step.
 from ccserver.core.change import replace
 from ccserver.core.ids import AgentId
 from ccserver.core.records import VisitOutcome
-from ccserver.core.state import QueueCounters
+from ccserver.core.state import Mean, QueueCounters
+
+KEEP = 0.96
+"""Of the service level of late: half of the weight lies on the last 17 visits."""
 
 
 def began(counters: QueueCounters) -> QueueCounters:
@@ -22,6 +25,10 @@ def ended(
     outcomes = dict(counters.outcomes)
     outcomes[outcome] = outcomes.get(outcome, 0) + 1
     is_answer = outcome is VisitOutcome.ANSWERED
+    if outcome is not VisitOutcome.SHORT_ABANDONED:
+        kept = counters.level.weight * KEEP
+        level = (counters.level.value_s * kept + is_within) / (kept + 1.0)
+        counters = replace(counters, level=Mean(value_s=level, weight=kept + 1.0))
     return replace(
         counters,
         outcomes=outcomes,

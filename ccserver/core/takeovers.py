@@ -14,6 +14,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.settings import PhoneKind, RecordingMode, WatchMode, WorkMode
 from ccserver.core.state import (
     CALLBACK,
+    OUTBOUND,
     VOICE,
     Interaction,
     Leg,
@@ -54,7 +55,7 @@ class Takeovers:
         if talk is None:
             return Refusal.NO_CALL
         interaction, leg = talk
-        is_plain = interaction.state is InteractionState.TALKING and interaction.kind in (VOICE, CALLBACK)
+        is_plain = interaction.state is InteractionState.TALKING and interaction.kind in (VOICE, CALLBACK, OUTBOUND)
         is_plain = is_plain and not interaction.others and interaction.guest is None and interaction.handover is None
         is_plain = is_plain and interaction.joining is None and not interaction.room
         is_plain = is_plain and interaction.talk is not None and interaction.talk.leg == leg.id

@@ -58,6 +58,10 @@ class Campaign:
     """Monotonic; the calls per second allow the next one then."""
     day_from_utc_s: float = 0.0
     """When the pacer's day began."""
+    horizon_s: float = 28_800.0
+    """How long that day is to last."""
+    carried: float = 0.0
+    """Calls that may be lost in it because earlier days lost fewer; below 0: they lost too many."""
     totals: Totals = field(default_factory=Totals)
     """Of that day."""
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -68,9 +72,22 @@ class Campaign:
     """Attempts since it was started."""
     asked: int = 0
     """Calls that the pacer asked for at its last look."""
-    looked: Moment | None = None
+    owed: int = 0
+    """Those of them that were not placed yet, since the calls per second did not allow it."""
+    looked_s: float = 0.0
+    """Monotonic; the pacer's last look."""
     held_by: str = ""
     """Why fewer were placed than asked for, at its last look."""
+    evidence_s: float = 0.0
+    """Monotonic; when the account's evidence is looked at next."""
+    amd_checked: int = 0
+    """Calls that were taken for a machine and given to an agent all the same."""
+    amd_wrong: int = 0
+    """Of them, those in which a person was there."""
+    amd_machines: int = 0
+    """Calls that were taken for a machine."""
+    amd_owed: float = 0.0
+    """Part of a person, of those that were hung up on by mistake as far as can be estimated, that is not in the account yet."""
 
 
 class AttemptStage(Enum):
@@ -118,6 +135,8 @@ class Attempt:
     tried: tuple[TrunkId, ...] = ()
     """Trunks that did not take it."""
     caller_id: str = ""
+    version: str
+    """`content_hash` of the settings it was begun with."""
     since: Moment
     storing: CommandId | None = None
     dialled: Moment | None = None
@@ -129,7 +148,7 @@ class Attempt:
     is_counted: bool = False
     """In the account."""
     is_told: bool = False
-    """Who answered heard who called."""
+    """Who answered found no agent, and heard who called."""
     talk_s: float = 0.0
     wrap_up_s: float = 0.0
 
@@ -141,12 +160,18 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkState:
-    """How a trunk does. `down_until_s`: monotonic; it is taken for dead until then."""
+    """How a trunk does. Times are monotonic."""
 
     failed_in_row: int = 0
+    """Calls that it did not take."""
+    silent_in_row: int = 0
+    """Calls that ended before anything rang."""
     down_until_s: float = 0.0
+    """It is taken for dead until then."""
+    is_down: bool = False
     why: str = ""
     next_dial_s: float = 0.0
+    """The calls per second allow the next one then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,89 @@
+"""The agents of a campaign: who may serve it, who is idle, and who is kept for its calls.
+
+Where calls are placed before it is known who answers, idle agents are *reserved* for the campaign, one for each call on its way as far as
+there are any. A reserved agent is offered nothing else, and a break or a log-out waits; so calls without an agent never become more because
+somebody else took one. Which of them takes a call is decided when somebody answers. Who is not needed any more is let go.
+"""
+
+from ccserver.core import requirements
+from ccserver.core.agents import Agents
+from ccserver.core.availability import hindrance
+from ccserver.core.change import replace
+from ccserver.core.dialer.settings import CampaignSettings
+from ccserver.core.dialer.staff import may_serve
+from ccserver.core.dialer.terms import Mode
+from ccserver.core.ids import AgentId, CampaignId, QueueId
+from ccserver.core.pairing import Pairing
+from ccserver.core.settings import EVERYBODY, Requirement
+from ccserver.core.state import VOICE, Agent
+from ccserver.core.step import Step
+
+SURE = 3.0
+"""A queue's level of late says something from so many visits on."""
+
+
+class Crews:
+    """`pairing` knows who can do what."""
+
+    def __init__(self, step: Step, agents: Agents, pairing: Pairing) -> None:
+        self._step = step
+        self._agents = agents
+        self._pairing = pairing
+
+    # --- who ----------------------------------------------------------------------------------------------------------
+    def of(self, config: CampaignSettings, mode: Mode) -> list[Agent]:
+        """Those who are logged in and may be given the campaign's calls, whatever they are at."""
+        queue = config.queue
+        if queue is None or queue not in self._step.settings.queues:
+            return []
+        there = (self._step.agents[each] for each in self._pairing.there(queue, self.requires(config, queue)))
+        return [agent for agent in there if self.may_serve(agent, mode)]
+
+    def may_serve(self, agent: Agent, mode: Mode) -> bool:
+        phone = self._step.settings.phones.get(agent.phone) if agent.phone is not None else None
+        return phone is not None and may_serve(mode, agent.mode, phone)
+
+    def lent(self, config: CampaignSettings, mode: Mode) -> list[Agent]:
+        """Those of them who may be given a call now: nobody who is needed where callers were not answered in time of late."""
+        crew = self.of(config, mode)
+        if config.inbound_level is None:
+            return crew
+        needed = {
+            agent
+            for queue, counters in self._step.queues.items()
+            if queue != config.queue and queue in self._step.settings.queues
+            if counters.level.weight >= SURE and counters.level.value_s < config.inbound_level
+            for agent in self._pairing.there(queue, self._requires_alone(queue))
+        }
+        return [agent for agent in crew if agent.id not in needed]
+
+    def _requires_alone(self, queue: QueueId) -> Requirement:
+        return requirements.together(self._step.settings.queues[queue], (), EVERYBODY)
+
+    def requires(self, config: CampaignSettings, queue: QueueId) -> Requirement:
+        return requirements.together(self._step.settings.queues[queue], config.skills, EVERYBODY)
+
+    def is_idle(self, agent: Agent) -> bool:
+        """Whether a call could be offered now, were the agent not reserved."""
+        step = self._step
+        free = replace(agent, reserved=None, next_reason=None, leaves=False) if agent.reserved is not None else agent
+        return hindrance(free, VOICE, step.settings, self._agents.phone_state(agent), step.now.mono_s) is None
+
+    def reserved(self, campaign: CampaignId) -> list[Agent]:
+        """Those who are kept for it, and could take a call; the longest idle first."""
+        kept = [agent for agent in self._step.agents.values() if agent.reserved == campaign and self.is_idle(agent)]
+        return sorted(kept, key=lambda agent: (agent.idle_since_s, agent.id))
+
+    # --- reservations -------------------------------------------------------------------------------------------------
+    def reserve(self, agent_id: AgentId, campaign: CampaignId) -> None:
+        self._step.put_agent(replace(self._step.agents[agent_id], reserved=campaign))
+
+    def let_go(self, agent_id: AgentId) -> None:
+        """The break or the log-out that waited for it begins."""
+        agent = self._step.agents[agent_id]
+        if agent.reserved is not None:
+            self._step.put_agent(replace(agent, reserved=None))
+            self._agents.settle(agent_id)
+
+    def wants_to_go(self, agent: Agent) -> bool:
+        return agent.leaves or agent.next_reason is not None
