@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import parse_qsl
 
+from ccserver.agi.attestation import attestation
 from ccserver.agi.numbers import Numbering, dialled, outside
 from ccserver.agi.wire import Request
 from ccserver.core.events import CallArrived, DeskOpened, FeatureDialled, Heard, OwnCallDialled, TransferAsked, WrapUpOpened
@@ -104,6 +105,7 @@ def call_arrived(opening: Opening, session: SessionId, normalise: Callable[[str]
         number_as_given="" if is_withheld else given,
         caller_name=name,
         heard=_HEARD.get(opening.query.get("heard", ""), Heard.UNSURE),
+        attestation=attestation(*(opening.query.get(name, "") for name in ("attest", "asserted", "from"))),
     )
 
 

@@ -15,6 +15,7 @@ from ccserver.core.commands import CollectSecret, RecordMessage
 from ccserver.core.events import LookUpEnd, VerbEnd
 from ccserver.core.expressions import Value
 from ccserver.core.ids import AgentId, FlowId, Language, PromptId
+from ccserver.core.records import Attestation
 from ccserver.core.settings import Settings, Spoken, SpokenKind
 from ccserver.sim.flow_test_runs import Outcome, run_tests
 from ccserver.sim.flow_tests import read_tests
@@ -71,6 +72,12 @@ def spoken(configuration: Configuration) -> Say:
 @click.argument("start", metavar="FLOW|NUMBER")
 @click.option("--at", help="The site's local time: 2026-12-24T10:00; without it now.")
 @click.option("--caller", help="The caller's number; without it withheld.")
+@click.option(
+    "--attestation",
+    type=click.Choice([each.value for each in Attestation]),
+    default=Attestation.NONE.value,
+    help="What the carrier says of the number.",
+)
 @click.option("--language", help="Of the caller, where START is a flow; without it the default.")
 @click.option("--staffed", help="Agents who are logged in: all, or 101,102; without it nobody.")
 @click.option(
@@ -94,6 +101,7 @@ def walk(
     start: str,
     at: str | None,
     caller: str | None,
+    attestation: str,
     language: str | None,
     staffed: str | None,
     look_ups: tuple[str, ...],
@@ -116,6 +124,7 @@ def walk(
         flow=FlowId(start) if is_flow else None,
         language=language_named(configuration, language) if language else None,
         caller=caller,
+        attestation=Attestation(attestation),
         staffed=_staff(staffed, settings),
         is_reached_outside=not nobody_outside,
     )

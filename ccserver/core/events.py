@@ -31,7 +31,7 @@ from ccserver.core.ids import (
     TrunkId,
     WatchId,
 )
-from ccserver.core.records import KeptRecording, PhoneState, Stream
+from ccserver.core.records import Attestation, KeptRecording, PhoneState, Stream
 from ccserver.core.settings import ConferenceSettings, NumberKind, NumberMark, Requirement, Settings, WatchMode
 
 
@@ -325,6 +325,7 @@ class CallArrived:
     number_as_given: str
     caller_name: str
     heard: Heard = Heard.NOTHING
+    attestation: Attestation = Attestation.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,7 @@ _OF_CALL: dict[str, Callable[[Interaction], Value]] = {
     "caller.name": lambda i: i.caller_name,
     "caller.is_withheld": lambda i: i.caller_number is None,
     "caller.is_vip": lambda i: i.is_vip,
+    "caller.attestation": lambda i: i.attestation.value,
     "call.did": lambda i: i.did,
     "call.language": lambda i: str(i.language),
     "call.number": lambda i: float(i.id),

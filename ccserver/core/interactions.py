@@ -113,6 +113,7 @@ class Interactions:
             did=event.did,
             caller_number=event.caller_number,
             caller_name=event.caller_name,
+            attestation=event.attestation,
             language=did.language if did else settings.default_language,
             version=settings.content_hash,
             arrived=step.now,

@@ -6,6 +6,7 @@
 | `caller.name`                 | text   |                                                                       |
 | `caller.is_withheld`          | truth  |                                                                       |
 | `caller.is_vip`               | truth  |                                                                       |
+| `caller.attestation`          | text   | `A`, `B`, `C`, `failed`; `none`: the carrier says nothing             |
 | `call.did`                    | text   | the number that was called                                            |
 | `call.language`               | text   |                                                                       |
 | `call.number`                 | number | the interaction's                                                     |
@@ -37,6 +38,7 @@ NAMES: Mapping[str, ValueType] = {
     "caller.name": _T,
     "caller.is_withheld": _B,
     "caller.is_vip": _B,
+    "caller.attestation": _T,
     "call.did": _T,
     "call.language": _T,
     "call.number": _N,

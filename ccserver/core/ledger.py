@@ -9,6 +9,7 @@ from ccserver.core.facts import OutboundOver
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
+    Attestation,
     CallbackOutcome,
     CallbackRecord,
     EndedBy,
@@ -85,6 +86,7 @@ class Ledger:
             priority=call.priority,
             owner=call.owner,
             is_vip=call.is_vip,
+            attestation=call.attestation,
             parent=call.id,
             data=call.data,
             is_answered=True,
@@ -114,7 +116,7 @@ class Ledger:
                 queue=interaction.queue,
                 agent=agent,
                 phone=phone,
-                data={**interaction.data, **_of_message(interaction), **data},
+                data={**interaction.data, **_of_message(interaction), **_attested(interaction), **data},
             )
         )
         return self.put(replace(interaction, notices=interaction.notices + 1))
@@ -300,6 +302,11 @@ def _outbound_over(interaction: Interaction, outbound: Outbound, ended: Moment) 
         callback_utc_s=outbound.callback_utc_s,
         is_own=outbound.is_own_callback,
     )
+
+
+def _attested(interaction: Interaction) -> dict[str, str]:
+    """What the carrier says of the number, where it says something."""
+    return {} if interaction.attestation is Attestation.NONE else {"attestation": interaction.attestation.value}
 
 
 def _of_message(interaction: Interaction) -> dict[str, str]:

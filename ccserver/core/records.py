@@ -47,6 +47,16 @@ class Outcome(Enum):
     LOST = "lost"  # the PBX or a fault ended it
 
 
+class Attestation(Enum):
+    """How surely a caller's number is theirs, as the carrier says (STIR/SHAKEN)."""
+
+    NONE = "none"  # nothing is said
+    FULL = "A"  # the carrier knows its customer, and that the number is theirs
+    PARTIAL = "B"  # it knows the customer only
+    GATEWAY = "C"  # it only took the call in
+    FAILED = "failed"  # the signature is wrong
+
+
 class VisitOutcome(Enum):
     """How a visit to a queue ended. Each visit ends in exactly one, so that totals reconcile."""
 

@@ -38,6 +38,7 @@ from ccserver.core.ids import (
 )
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
+    Attestation,
     CallbackOutcome,
     ConsentKind,
     EndedBy,
@@ -634,6 +635,7 @@ class Interaction:
     """None: that of the queue."""
     owner: AgentId | None = None
     is_vip: bool = False
+    attestation: Attestation = Attestation.NONE
     parent: InteractionId | None = None
     subject: str = ""
     data: Mapping[str, str] = field(default_factory=dict)

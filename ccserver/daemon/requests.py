@@ -231,6 +231,7 @@ def live_call(interaction: Interaction, now: Moment) -> dict[str, object]:
         "state": interaction.state.value,
         "caller": interaction.caller_number,
         "caller_name": interaction.caller_name,
+        "attestation": interaction.attestation.value,
         "did": interaction.did,
         "language": interaction.language,
         "queue": interaction.visit.queue if interaction.visit else interaction.queue,

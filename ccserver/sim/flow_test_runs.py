@@ -70,6 +70,7 @@ def call_of(test: FlowTest, settings: Settings) -> Call:
         flow=FlowId(test.flow) if test.flow else None,
         language=Language(test.language) if test.language else None,
         caller=test.caller,
+        attestation=test.attestation,
         name=test.caller_name,
         staffed=everybody if isinstance(test.staffed, bool) else tuple(map(AgentId, test.staffed)),
         is_reached_outside=test.outside,

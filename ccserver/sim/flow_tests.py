@@ -5,6 +5,7 @@
         dial: "+34910000001"            # or flow: main, with language: es
         at: 2026-11-27T22:00            # local time of the site
         caller: "+34600111222"          # nothing: withheld
+        attestation: A                  # A, B, C, failed; nothing: the carrier says nothing of the number
         staffed: [101, 102]             # or true: all agents; nothing: nobody
         look_ups:
           orders: {found: {status: sent, amount: 12.5}}      # or missing, failed, {slow: {…}}
@@ -30,9 +31,10 @@ from enum import Enum
 from pathlib import Path
 
 from ccserver.config.positions import Node, PathInFile, Problem, Scalar, Table, Unreadable, file_name, parse
-from ccserver.config.schema import Field, Flag, Group, ListOf, MapOf, Number, OneOf, Reader, Text, got, hinted, nearest
+from ccserver.config.schema import Choice, Field, Flag, Group, ListOf, MapOf, Number, OneOf, Reader, Text, got, hinted, nearest
 from ccserver.core.events import LookUpEnd, VerbEnd
 from ccserver.core.expressions import Value
+from ccserver.core.records import Attestation
 from ccserver.core.settings import Settings
 from ccserver.sim.outside import LookUpAnswer, ScriptAnswer
 
@@ -68,6 +70,7 @@ class FlowTest:
     at: datetime = field(default_factory=lambda: datetime.fromisoformat(USUAL_TIME))
     caller: str | None = None
     caller_name: str = ""
+    attestation: Attestation = Attestation.NONE
     staffed: tuple[str, ...] | bool = False
     look_ups: Mapping[str, LookUpAnswer] = field(default_factory=dict)
     scripts: Mapping[str, ScriptAnswer] = field(default_factory=dict)
@@ -218,6 +221,7 @@ _TEST = Group(
             datetime.fromisoformat(USUAL_TIME),
         ),
         Field("caller", Text("a number", str, r"\S+", 40, '"+34600111222"'), "Who calls.", None),
+        Field("attestation", Choice(Attestation), "What the carrier says of the number.", Attestation.NONE),
         Field("caller_name", _NAME, "The name that comes with the call.", ""),
         Field("staffed", _Staffed(), "Who is logged in.", False),
         Field("look_ups", MapOf(_NAME, _LookUpAnswers(), "look-ups", 100), "What they answer.", {}),

@@ -26,7 +26,16 @@ from ccserver.core.ids import (
     SessionId,
 )
 from ccserver.core.moment import Moment
-from ccserver.core.records import DoNotCallRecord, FlowRecord, FlowStep, MessageRecord, PhoneState, StepHow, SurveyRecord
+from ccserver.core.records import (
+    Attestation,
+    DoNotCallRecord,
+    FlowRecord,
+    FlowStep,
+    MessageRecord,
+    PhoneState,
+    StepHow,
+    SurveyRecord,
+)
 from ccserver.core.settings import DidSettings, PhoneSettings, Settings, Spoken, SpokenKind
 from ccserver.core.state import CALLBACK, Interaction
 from ccserver.core.transitions import InteractionState
@@ -70,6 +79,7 @@ class Call:
     language: Language | None = None
     """With `flow`; None: the default."""
     caller: str | None = None
+    attestation: Attestation = Attestation.NONE
     """None: withheld."""
     name: str = ""
     staffed: Collection[AgentId] = ()
@@ -160,6 +170,7 @@ class Walker:
             caller_number=self._call.caller,
             number_as_given=self._call.caller or "",
             caller_name=self._call.name,
+            attestation=self._call.attestation,
         )
         self._step(arrived)
         self._run()

@@ -28,8 +28,25 @@ TONES = {
     "winter-called": 1450,
     "nobody-called": 1570,
     "press-nine": 1690,
+    "surely-yours": 2030,
+    "not-yours": 2150,
     "cc-not-called": 1830,
     "cc-unavailable": 1990,
+}
+ATTESTED = {
+    "start": "surely",
+    "nodes": {
+        "surely": {
+            "branch": [
+                {"when": "caller.attestation == 'A'", "then": "yours"},
+                {"when": "caller.attestation == 'failed'", "then": "not_yours"},
+            ],
+            "otherwise": "to_sales",
+        },
+        "yours": {"say": "surely-yours", "next": "to_sales"},
+        "not_yours": {"hang_up": True, "say": "not-yours"},
+        "to_sales": {"enqueue": "sales"},
+    },
 }
 RETURNED = {
     "start": "which",
@@ -92,8 +109,8 @@ def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
     made.more = {
         "agents": plain["agents"],
         "classes_of_service": {"house": {"allows": ["internal", "local", "mobile"]}},
-        "dids": {**plain["dids"], OURS: {"flow": "returned", "language": "en"}},
-        "flows": {**plain["flows"], "returned": RETURNED},
+        "dids": {**plain["dids"], "950": {"flow": "attested", "language": "en"}, OURS: {"flow": "returned", "language": "en"}},
+        "flows": {**plain["flows"], "returned": RETURNED, "attested": ATTESTED},
         "look_ups": {"returned": {"records": "returned_call"}},
         "prompts": {**plain["prompts"], **{name: {"en": "a tone", "es": "un tono"} for name in TONES if name[:3] != "cc-"}},
         "dialing": ANY_TIME,
@@ -265,3 +282,42 @@ async def test_who_calls_back_hears_who_called_and_is_not_called_any_more(
     answer = await here(center, "do-not-call", "find", called)
     assert "keypad" in answer.out and f"call {first['interaction']}" in answer.out, answer
     store.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("headers", "hears", "shown"),
+    [
+        ({"P-Attestation-Indicator": "A"}, "surely-yours", "A"),
+        ({"P-Asserted-Identity": "<sip:+34911222333;verstat=TN-Validation-Passed-A@carrier>"}, "surely-yours", "A"),
+        (
+            {
+                "P-Attestation-Indicator": "A",
+                "P-Asserted-Identity": '"Ann, of Example" <sip:+34911222333;verstat=TN-Validation-Failed@carrier>',
+            },
+            "not-yours",
+            "failed",
+        ),
+        ({"P-Attestation-Indicator": "A&x=${CHANNEL},,;B", "P-Asserted-Identity": "<sip:1@x;verstat=&attest=A>"}, "", "none"),
+        ({}, "", "none"),
+    ],
+    ids=["indicator", "verstat", "failed", "hostile", "without"],
+)
+async def test_what_the_carrier_says_of_the_number_decides_the_way(  # noqa: PLR0917
+    center: Center, books: Ledger, phones: PhoneProcess, tmp_path: Path, headers: dict[str, str], hears: str, shown: str
+) -> None:
+    ear = tmp_path / "ear.wav"
+    caller = await center.caller(phones, "attested", CALLER, record=str(ear))
+    await caller.call("sip:950@127.0.0.1", headers=headers)
+    await caller.wait("up")
+    if hears:
+        await heard(ear, TONES[hears], 200)
+    if shown == "failed":
+        await caller.wait("ended", 8)
+    else:
+        await center.waiting("sales", 1)
+        (live,) = await center.ask("calls")
+        assert live["attestation"] == shown
+        await caller.hangup()
+    await center.quiet()
+    told = center.rows("SELECT data FROM notices WHERE kind = 'arrived' ORDER BY at DESC LIMIT 1")[0]["data"]
+    assert told == ("{}" if shown == "none" else f'{{"attestation": "{shown}"}}')

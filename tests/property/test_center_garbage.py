@@ -27,7 +27,7 @@ from ccserver.core.ids import (
 )
 from ccserver.core.invariants import check
 from ccserver.core.moment import Moment
-from ccserver.core.records import KeptRecording, PhoneState, Stream
+from ccserver.core.records import Attestation, KeptRecording, PhoneState, Stream
 from ccserver.core.settings import (
     EVERYBODY,
     ConferenceSettings,
@@ -126,6 +126,7 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
     "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
     "act": st.sampled_from(ev.RecordingAct),
+    "attestation": st.sampled_from(Attestation),
     "heard": st.sampled_from(ev.Heard),
     "rooms": st.lists(ROOM_VIEWS, max_size=2).map(tuple),
     "room": ROOMS,

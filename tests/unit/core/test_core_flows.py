@@ -14,11 +14,15 @@ from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.settings import CampaignSettings, DialingSettings
 from ccserver.core.dialer.terms import Mode
 from ccserver.core.expressions import Apply, Arithmetic, Both, Compare, Comparison, Compute, Expression, Function, Literal, Name
+from ccserver.core.ids import LegId
 from ccserver.core.records import (
+    Attestation,
     DoNotCallRecord,
     DoNotCallSource,
     FlowEnd,
     InteractionRecord,
+    NoticeKind,
+    NoticeRecord,
     Outcome,
     ShownState,
     SurveyRecord,
@@ -830,3 +834,27 @@ def test_a_caller_whose_number_is_not_known_goes_to_a_person(number: str | None)
     desk = not_called()
     desk.dial(number)
     assert not desk.kept(DoNotCallRecord) and desk.state(1) in ("waiting", "offered")
+
+
+# --- what the carrier says of the number -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("said", Attestation)
+def test_a_flow_knows_how_surely_the_number_is_the_callers(said: Attestation) -> None:
+    surely = equals("caller.attestation", "A")
+    desk = FlowDesk(a_flow(start=BranchNode(cases=(Case(surely, "people"),), otherwise="bye")))
+    desk.tell(
+        ev.CallArrived(
+            session="s-1",
+            leg=LegId("pbx", "1.7"),
+            channel="x",
+            did="800",
+            caller_number="+34911222333",
+            number_as_given="",
+            caller_name="",
+            attestation=said,
+        )
+    )
+    assert bool(desk.told(c.RingAgent)) is (said is Attestation.FULL)
+    told = {} if said is Attestation.NONE else {"attestation": said.value}
+    assert {notice.kind: notice.data for notice in desk.kept(NoticeRecord)}[NoticeKind.ARRIVED] == told
+    interaction = desk.center.snapshot().interactions[1]
+    assert live_call(interaction, desk.moment())["attestation"] == said.value

@@ -7,6 +7,7 @@ import pytest
 from ccserver.cli.walks import spoken
 from ccserver.config import Configuration, look_over
 from ccserver.config.shipped import examples
+from ccserver.core.records import Attestation
 from ccserver.sim.flow_test_runs import Outcome, run_tests
 from ccserver.sim.flow_tests import read_tests
 
@@ -206,3 +207,12 @@ def test_the_transcripts_of_the_examples_hold(file: Path) -> None:
     assert tests is not None, problems
     outcomes = list(run_tests(tests, center.settings, spoken(center)))
     assert outcomes and [str(outcome.problem) for outcome in outcomes if outcome.problem] == []
+
+
+def test_what_the_carrier_says_of_the_number_can_be_told(tmp_path: Path) -> None:
+    told = GOOD.replace('    caller: "+34600111222"\n', '    caller: "+34600111222"\n    attestation: failed\n', 1)
+    file = tmp_path / "t.yaml"
+    file.write_text(told)
+    tests, problems = read_tests(file, CENTER.settings)
+    assert tests is not None and tests.tests[0].attestation is Attestation.FAILED, problems
+    assert any("expected one of none, A, B, C, failed" in each for each in read(tmp_path, told.replace("failed", "D")))
