@@ -11,6 +11,8 @@ from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
 from ccserver.core.ids import (
     AgentId,
+    AttemptId,
+    CampaignId,
     CommandId,
     HoursId,
     InteractionId,
@@ -23,6 +25,7 @@ from ccserver.core.ids import (
     RoomId,
     SessionId,
     SkillId,
+    TrunkId,
     WatchId,
 )
 from ccserver.core.invariants import check
@@ -126,6 +129,10 @@ KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "values": st.dictionaries(TEXT, TEXT | st.booleans() | st.floats(-1e9, 1e9), max_size=3),
     "hours": st.sampled_from([*SETTINGS.hours, HoursId("none")]),
     "act": st.sampled_from(ev.RecordingAct),
+    "campaign": st.sampled_from([CampaignId("winter"), CampaignId("none")]),
+    "list": TEXT,
+    "trunk": st.sampled_from([TrunkId("first"), TrunkId("none")]),
+    "attempt": st.sampled_from([AttemptId("a-1"), AttemptId("none")]),
     "attestation": st.sampled_from(Attestation),
     "heard": st.sampled_from(ev.Heard),
     "rooms": st.lists(ROOM_VIEWS, max_size=2).map(tuple),
@@ -143,6 +150,12 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RingEnded": {"is_ok": st.booleans(), "reason": st.integers(0, 8)},
     "CommandFailed": {"reason": TEXT},
     "LookedUp": {"end": st.sampled_from(ev.LookUpEnd)},
+    "LeadsClaimed": {
+        "leads": st.just(()),
+        "ready": st.integers(0, 5),
+        "next_utc_s": st.none() | st.floats(1_767_600_000.0, 1_767_700_000.0),
+    },
+    "AttemptStored": {"sheet": st.none() | any_sheet, "why": TEXT, "end": st.sampled_from(ev.StoreEnd)},
     "FactsRead": {"sheet": st.none() | any_sheet},
     "PromptKept": {"is_ok": st.booleans()},
     "RecordingOpened": {
