@@ -228,6 +228,7 @@ class AgiServer:
         opening = read_opening(request, secret=self._secret, pbx=self._pbx)
         session_id = SessionId(f"{self._incarnation}-{self._opened + 1}")
         event = self._event_for(opening, session_id)
+        is_timed = "heard" in opening.query
         self._opened += 1
         self.counters.opened += 1
         session = Session(
@@ -239,6 +240,7 @@ class AgiServer:
             finish=connection.finish,
             drop=connection.drop,
             environment=environment(request.variables),
+            arrival=event if is_timed else None,
         )
         session.conversation.typed.is_ami_listening = self._is_ami_listening
         if self._is_ami_listening:
@@ -246,7 +248,8 @@ class AgiServer:
         self._sessions[session_id] = connection
         self._by_leg[opening.leg] = session
         connection.session, connection.script = session, opening.script
-        self._sink(event)
+        if not is_timed:
+            self._sink(event)
         session.start()
         return session, opening.script
 

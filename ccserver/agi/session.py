@@ -131,7 +131,9 @@ class Surroundings:
 
 
 class Session:
-    """One channel in the AGI loop. `finish` says that nothing more will be written; `drop(reason)` ends it, counted as not in order."""
+    """One channel in the AGI loop. `arrival` is that of a channel which the dialplan takes away from a daemon that says nothing: it is told
+    once that time-out is off, so that no talk can begin under it. `finish` says that nothing more will be written; `drop(reason)` ends
+    it, counted as not in order."""
 
     def __init__(
         self,
@@ -144,6 +146,7 @@ class Session:
         finish: Callable[[], None],
         drop: Callable[[str], None],
         environment: Mapping[str, str] | None = None,
+        arrival: Event | None = None,
     ) -> None:
         self.id = session
         self.leg = leg
@@ -151,6 +154,7 @@ class Session:
         self._at = surroundings
         self._finish = finish
         self._drop = drop
+        self._arrival = arrival
         self._environment = environment or {}  # what scripts see of the opening block
         self._language: Language | None = language  # of the channel, for digits and numbers; None: not known
         self._music: str | None = None  # what the channel hears for sure; every prompt ends it
@@ -176,7 +180,8 @@ class Session:
         for command, verb in self._verbs:
             if isinstance(verb, AnswerCall):
                 self._emit(CommandFailed(command=command, reason="the session closed first"))
-        self._emit(SessionClosed(session=self.id))
+        if self._arrival is None:
+            self._emit(SessionClosed(session=self.id))
         self._is_closed = True
         self._verbs.clear()
         self.conversation.end()
@@ -187,6 +192,10 @@ class Session:
 
     async def _run(self) -> None:
         try:
+            if self._arrival is not None:
+                await self.conversation.ask(wire.command("SET VARIABLE", "TIMEOUT(absolute)", "0"))
+                arrival, self._arrival = self._arrival, None
+                self._emit(arrival)
             while True:
                 while not self._verbs:
                     await self.conversation.change()

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from ccserver.agi.request import Script
 from ccserver.agi.server import OpenSession
-from ccserver.core.events import CallArrived, FeatureDialled, Heard, SessionClosed, WrapUpOpened
+from ccserver.core.events import CallArrived, FeatureDialled, Heard, PromptEnded, SessionClosed, VerbEnd, WrapUpOpened
 from ccserver.core.ids import LegId, PhoneId, SessionId
 
 
@@ -51,10 +51,32 @@ def test_a_call_arrives(desk: Desk) -> None:
     ],
 )
 def test_what_was_heard_of_a_callee_is_one_of_few_words(desk: Desk, query: str, heard: Heard) -> None:
-    desk.connect().send(header(f"inbound{query}"))
+    peer = desk.connect()
+    peer.send(header(f"inbound{query}"))
+    if query:
+        peer.reply(1)
     (event,) = desk.take_events()
     assert isinstance(event, CallArrived)
     assert event.heard is heard
+
+
+def test_a_callees_session_shows_at_once_that_somebody_is_there(desk: Desk) -> None:
+    peer = desk.connect()
+    peer.send(header("inbound?heard="))
+    assert not desk.take_events(), "no talk can begin before the time-out is off"
+    peer.answer('SET VARIABLE "TIMEOUT(absolute)" "0"', result=1)
+    (arrived,) = desk.take_events()
+    assert isinstance(arrived, CallArrived)
+    command = peer.say("welcome")
+    peer.reply()
+    assert desk.take_events() == [PromptEnded(session=peer.session, command=command, end=VerbEnd.DONE)]
+
+
+def test_a_callee_who_is_gone_before_anybody_spoke_was_never_there(desk: Desk) -> None:
+    peer = desk.connect()
+    peer.send(header("inbound?heard=HUMAN"))
+    peer.hang_up()
+    assert not desk.take_events() and not desk.server.open_sessions()
 
 
 def test_the_did_is_the_first_argument_or_the_dnid_or_nothing(desk: Desk) -> None:
