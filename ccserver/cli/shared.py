@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -188,13 +189,10 @@ def socket_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def at_a_place(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a command that talks to the daemon; it gets them as one `Place`."""
 
+    @wraps(command)  # with the options given to it by decorators below this one
     def made(config: Path, socket: Path | None, is_json: bool, **rest: Any) -> Any:
         return command(place=Place(config=config, socket=socket, is_json=is_json), **rest)
 
-    made.__name__ = command.__name__
-    made.__doc__ = command.__doc__
-    # options given to the command by decorators below this one
-    made.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     return config_option(socket_option(json_option(made)))
 
 

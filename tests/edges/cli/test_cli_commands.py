@@ -1,6 +1,9 @@
 """The commands against the daemon's real request handlers on a real socket."""
 
+import importlib
+import inspect
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +13,10 @@ import pytest
 from cli_desk import Desk, a_configuration
 from click.testing import CliRunner
 
+import ccserver.cli
 from ccserver.agi.secrets import check_pin
 from ccserver.cli import root
+from ccserver.cli.root import MODULES
 from ccserver.core.commands import Store
 from ccserver.core.events import LegEnded
 from ccserver.core.ids import CommandId, LegId
@@ -219,11 +224,27 @@ def test_the_files_for_asterisk_are_rendered(tmp_path: Path) -> None:
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+def test_a_command_is_found_in_the_modules_that_make_it() -> None:
+    """Each is imported when it is named: a module that nobody names would be missing from the command line."""
+    made = {name: set[str]() for name in MODULES}
+    for module in pkgutil.iter_modules(ccserver.cli.__path__):
+        importlib.import_module(f"ccserver.cli.{module.name}")
+    for path, command in commands(root):
+        assert command.callback is not None
+        made[path[0]].add(inspect.unwrap(command.callback).__module__.rpartition(".")[2])
+    assert set(root.commands) == set(MODULES)
+    named = {name: set(modules) for name, modules in MODULES.items()}
+    assert {name: modules - {"keys"} for name, modules in made.items()} == named
 
 
 def test_every_command_has_help_and_can_answer_in_json() -> None:
