@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ccserver.cli.shared import NOT_DONE, Place, fail
+from ccserver.cli.shared import NOT_DONE, Place, fail, safe
 from ccserver.config import Configuration
+from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, NoAnswer, NotDone
+from ccserver.control.protocol import ProtocolError
 from ccserver.store.database import SchemaMismatch, Store
 from ccserver.store.do_not_call import BadEntry
 from ccserver.store.lead_book import NoList
@@ -72,6 +75,17 @@ def dialling(place: Place, country: str | None = None) -> Iterator[Dialling]:
         fail(str(error), NOT_DONE)
     finally:
         store.close()
+
+
+def tell_of_leads(place: Place, list_name: str) -> None:
+    """Have the daemon, if one runs, look at a list now. The leads are in it already, so what goes wrong is said and ends nothing."""
+    try:
+        with ControlClient(place.control_socket()) as daemon:
+            daemon.ask("leads.added", list=list_name)
+    except DaemonNotRunning:
+        return  # the next one reads the list anyway
+    except (MayNotAsk, NoAnswer, NotDone, ProtocolError) as error:
+        click.echo(f"campaigns find the leads later, since the daemon could not be told: {safe(str(error))}", err=True)
 
 
 def shown_at(moment: datetime | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from ccserver.cli.dialling import Dialling, dialling, shown_at
+from ccserver.cli.dialling import Dialling, dialling, shown_at, tell_of_leads
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
 from ccserver.cli.shelves import who
@@ -129,6 +129,8 @@ def import_file(
             kept = rejects or file.with_name(file.name + REJECTS)
             done = reader(desk.store, kept, None).run(_progress())
             sample = []
+            if done.added or done.updated:
+                tell_of_leads(place, list_name)
         says = {what: name for what, name in zip(reading.columns, csv_file.columns, strict=True) if what is not None}
         place.show(
             {
@@ -455,6 +457,7 @@ def push(place: Place, numbers: tuple[str, ...], list_name: str, fields: tuple[s
         custom = _pairs(fields, "--field")
         new: NewLead = lead_of({**custom, **told, **dict(zip(NUMBERS, numbers, strict=False))}, country=desk.country)
         pushed, is_new = lead_book.push(desk.store.engine, list_name, new, who())
+    tell_of_leads(place, list_name)
     place.show(
         {"ok": True, "lead": pushed, "is_new": is_new},
         lambda: f"lead {pushed} of {list_name} is hot" + (", a new one" if is_new else ""),

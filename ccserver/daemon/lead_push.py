@@ -1,4 +1,4 @@
-"""Leads that other systems push over HTTP, on their way into the database."""
+"""Leads that other systems push over HTTP, on their way into the database; the center hears of each that is in it."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from ccserver.core.events import LeadsAdded
 from ccserver.store import lead_book
 from ccserver.store.database import Store
 from ccserver.store.lead_rows import KNOWN, NUMBERS, BadLead, lead_of
@@ -23,17 +24,24 @@ class Threads(Protocol):
 
 
 class LeadPush:
-    """`country`: whose numbers are written without a country code, at the time it is asked."""
+    """`country`: whose numbers are written without a country code, at the time it is asked. `post`: the inbox of the core."""
 
-    def __init__(self, store: Store, threads: Threads, country: Callable[[], str]) -> None:
+    def __init__(self, store: Store, threads: Threads, country: Callable[[], str], post: Callable[[LeadsAdded], None]) -> None:
         self._store = store
         self._threads = threads
         self._country = country
+        self._post = post
 
     def push(self, asked: PushedLead) -> "Deferred[Answer]":
         """Never fails."""
         country = self._country()
-        return self._threads.on_thread(lambda: self._put(asked, country)).addErrback(_not_put)
+        answered = self._threads.on_thread(lambda: self._put(asked, country)).addErrback(_not_put)
+        return answered.addCallback(self._told, asked.list)
+
+    def _told(self, answer: Answer, of_list: str) -> Answer:
+        if answer.code == 200:
+            self._post(LeadsAdded(list=of_list))
+        return answer
 
     def _put(self, asked: PushedLead, country: str) -> Answer:
         """On a thread."""

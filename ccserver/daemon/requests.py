@@ -17,9 +17,7 @@ from ccserver.control.protocol import Why
 from ccserver.control.server import Handler, NotDone
 from ccserver.core import codec
 from ccserver.core.commands import Reply
-from ccserver.core.events import (
-    Event,
-)
+from ccserver.core.events import Event, LeadsAdded
 from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
 from ccserver.core.hours import is_holiday, is_open, next_change
 from ccserver.core.ids import HoursId, RequestId, RoomId
@@ -29,7 +27,7 @@ from ccserver.core.state import CenterState, ClosedHours, Interaction
 from ccserver.core.transitions import InteractionState
 from ccserver.core.views import Overview, WatchView, overview
 from ccserver.daemon.conference_acts import ConferenceActs
-from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of
+from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of, text_of
 from ccserver.web.calls import Answer
 
 REQUESTS_PER_RUN = 10**9
@@ -84,6 +82,7 @@ class Requests:
             "numbers": lambda _: self.numbers(),
             "hours": lambda _: self.hours(),
             "watches": lambda _: codec.encode(self.read().watches, tuple[WatchView, ...]),
+            "leads.added": self.leads_added,
             "reload": lambda _: self._desk.reload(),
             "history.written": lambda _: self._desk.written(),
         }
@@ -172,6 +171,12 @@ class Requests:
             opening_hours(name, hours, state.closed_hours.get(name), now_utc_s)
             for name, hours in self._desk.settings.hours.items()
         ]
+
+    def leads_added(self, given: Given) -> object:
+        """Somebody else put leads into the database. A list of no campaign concerns nobody."""
+        of_list = text_of(given, "list")
+        self._desk.post(LeadsAdded(list=of_list))
+        return {"text": f"the campaigns of {of_list} look at it"}
 
     def ask(self, do: str, given: Given) -> "Deferred[Answer]":
         """One of the acts, asked for over HTTP: never fails."""

@@ -124,7 +124,7 @@ class Service:
         vault = Vault.of(edges.privacy)
         with self._store.engine.connect() as connection:
             require_keys(connection, vault)
-        self._lead_push = LeadPush(self._store, loop, lambda: self._configuration.settings.country)
+        self._lead_push = LeadPush(self._store, loop, lambda: self._configuration.settings.country, self.post)
         self._notices = Notices(self._store, loop, edges.api, edges.webhooks, Opener(vault))
         self._writer = Writer(
             self._store.engine,

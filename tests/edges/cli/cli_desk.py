@@ -71,6 +71,7 @@ class Desk:
             clock=Clock(), handlers=self.requests.handlers(), follows=self.requests.follows(), report=self._report
         )
         self.faults: list[str] = []
+        self.posted: list[Event] = []
         self.is_behind = False
         self._lock = threading.Lock()
         phones = dict.fromkeys(self.settings.phones, PhoneState.IDLE)
@@ -88,6 +89,7 @@ class Desk:
         return self.center.settings
 
     def post(self, event: Event) -> None:
+        self.posted.append(event)
         commands = self.center.handle(event, self.now())
         seq = self.center.seq
         for place, command in enumerate(commands):

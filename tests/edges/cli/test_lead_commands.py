@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_desk import a_configuration
+from cli_desk import Desk, a_configuration
 from click.testing import CliRunner, Result
+from twisted.internet.task import Clock
 
 from ccserver.cli import root
 from ccserver.config import load
+from ccserver.control.client import ControlClient, NotDone
+from ccserver.control.server import ControlServer
+from ccserver.core.events import LeadsAdded
 from ccserver.store.database import Store
 from ccserver.store.history import audit_log
 from ccserver.store.lead_csv import plain_cell, safe_cell
@@ -130,6 +134,46 @@ def test_leads_are_looked_at_pushed_and_deleted(office: Office) -> None:
     assert office.json("lead", "purge", "--list", "spring", "--all")["deleted"] == 3
     assert office.json("lead", "lists") == {"lists": [], "imports": []}
     assert "lead_purge" in {each.act for each in audit_log(office.store)}
+
+
+def test_the_daemon_hears_of_leads_that_came(office: Office) -> None:
+    desk = Desk(office.file)
+
+    def told() -> list[str]:
+        return [event.list for event in desk.posted if isinstance(event, LeadsAdded)]
+
+    file = office.write("leads.csv", LEADS)
+    with desk.serve():
+        office.json("lead", "import", file, *READ, "--dry-run")
+        assert told() == [], "nothing came"
+        office.json("lead", "import", file, *READ)
+        assert told() == ["spring"]
+        office.json("lead", "import", office.write("none.csv", "Tel;key;Full name;secret\nnobody;c9;Ben;x\n"), *READ)
+        assert told() == ["spring"], "a file of which nothing was taken"
+        office.json("lead", "push", "600111333", "--list", "winter")
+        assert told() == ["spring", "winter"]
+        assert office.json("lead", "push", "600111333", "--list", "winter")["ok"]
+        office.refused("lead", "push", "12", "--list", "winter")
+    assert told() == ["spring", "winter", "winter"] and desk.faults == []
+    assert office.json("lead", "push", "600111444", "--list", "winter")["is_new"], "no daemon, and nothing is said of it"
+
+
+def test_a_daemon_that_does_not_take_it_is_told_and_the_lead_is_there(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(office.file)
+    monkeypatch.setattr(desk.requests, "leads_added", lambda _: 1 / 0)
+    desk.server = ControlServer(clock=Clock(), handlers=desk.requests.handlers(), follows={}, report=lambda *_: None)
+    with desk.serve():
+        result = office.run("lead", "push", "600111333", "--list", "winter")
+    assert result.exit_code == 0 and "lead 1 of winter is hot" in result.stdout
+    assert "campaigns find the leads later" in result.stderr
+
+
+@pytest.mark.parametrize("given", [{}, {"list": ""}, {"list": 7}, {"list": "x" * 101}, {"list": "a\x1b[2J"}])
+def test_what_names_no_list_is_refused(office: Office, given: dict[str, object]) -> None:
+    desk = Desk(office.file)
+    with desk.serve(), ControlClient(desk.configuration.edges.control_socket) as daemon, pytest.raises(NotDone, match="list"):
+        daemon.ask("leads.added", **given)
+    assert not any(isinstance(event, LeadsAdded) for event in desk.posted)
 
 
 def test_a_number_that_is_not_called(office: Office) -> None:

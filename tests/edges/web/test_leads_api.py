@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from ccserver.core.events import LeadsAdded
 from ccserver.daemon.lead_push import LeadPush
 from ccserver.store import lead_book
 from ccserver.store.database import Store
@@ -32,7 +33,8 @@ class Api:
         self.clock = Clock()
         self.store = Store(f"sqlite:///{folder}/history.db")
         self.store.upgrade()
-        push = LeadPush(self.store, AtOnce(), lambda: "ES").push
+        self.posted: list[LeadsAdded] = []
+        push = LeadPush(self.store, AtOnce(), lambda: "ES", self.posted.append).push
         nobody: Any = None
         self.site = api_site(
             EventStream(nobody, TOKEN, nobody),
@@ -91,8 +93,10 @@ def test_a_lead_is_pushed_and_pushed_again(api: Api) -> None:
         Urgency.HOT,
     )
     assert (lead.consent_kind, lead.fields) == ("calls", {"from": "web"})
+    assert api.posted == [LeadsAdded(list="spring")]
     code, told = api.ask(list="spring", numbers=["600111222"])
     assert (code, told["lead"], told["is_new"]) == (200, 1, False)
+    assert api.posted == [LeadsAdded(list="spring")] * 2, "one that was there is dialled next all the same"
 
 
 @pytest.mark.parametrize("token", ["", "another"])
@@ -137,7 +141,7 @@ GOOD: dict[str, object] = {"list": "spring", "numbers": ["600111222"]}
 def test_what_is_no_lead_is_refused_with_the_reason(api: Api, told: dict[str, object]) -> None:
     code, why = api.ask(**told)
     assert code == 400, why
-    assert "\x1b" not in str(why) and api.leads() == []
+    assert "\x1b" not in str(why) and api.leads() == [] and api.posted == []
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"[]", b"null", b"[" * 4000, b'{"list": "spring"', b"\xff\xfe"])
@@ -159,3 +163,4 @@ def test_a_database_that_is_away_is_told(api: Api) -> None:
         connection.exec_driver_sql("drop table lead_numbers")
     code, told = api.ask(**GOOD)
     assert (code, told["ok"]) == (503, False) and "send it again" in told["text"]
+    assert api.posted == []
