@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ccserver.lab.phones import NotSeen, Phone
 from ccserver.store import lead_book
 from ccserver.store.database import Store
 from ccserver.store.lead_rows import NUMBERS, lead_of
@@ -96,3 +97,18 @@ async def settled(center: Center, campaign: str, count: int = 1, deadline_s: flo
     found = await until(look, deadline_s, what=f"{count} attempts of {campaign} that are over; {attempts(center, campaign)}")
     assert found is not None
     return found
+
+
+async def called(center: Center, agent: Phone, campaign: str, deadline_s: float = 15.0) -> None:
+    """The agent's phone rings for a call to make; else it is told why none is made."""
+    try:
+        await agent.wait("incoming", deadline_s)
+    except NotSeen as missed:
+        why = await center.ask("campaign.explain", campaign=campaign)
+        raise AssertionError(f"{missed}\n{why}\n{center.daemon.tail()}") from None
+
+
+async def hang_up_all(center: Center) -> None:
+    """Every call that is there."""
+    for each in (await center.overview())["calls"]:
+        await center.ask("call.hangup", interaction=each["number"])
