@@ -142,7 +142,7 @@ class Attempts:
             )
         )
         attempt = replace(attempt, storing=command)
-        step.attempts.put(attempt.id, attempt)
+        step.put_attempt(attempt)
         step.deadlines.set(DeadlineKind.DIAL_GUARD, attempt.id, step.now.mono_s + STORE_S)
         return attempt
 
@@ -641,6 +641,7 @@ class Attempts:
         for kind in (DeadlineKind.DIAL_GUARD, DeadlineKind.CONNECT):
             step.deadlines.clear(kind, attempt.id)
         step.attempts.drop(attempt.id)
+        step.touched_campaigns[attempt.campaign] = None
         self.book.settled(attempt, outcome)
         if talk is None:
             step.tell(AttemptOver(attempt.id, attempt.interaction, is_reached=False))
@@ -720,7 +721,7 @@ class Attempts:
         return self.step.attempts.get(interaction.outbound.attempt) if interaction.outbound is not None else None
 
     def _put(self, attempt: Attempt) -> Attempt:
-        self.step.attempts.put(attempt.id, attempt)
+        self.step.put_attempt(attempt)
         return attempt
 
 

@@ -43,19 +43,22 @@ def has_room(agent: Agent, kind: str, settings: Settings) -> bool:
     return sum(counted_as(work.kind) == counted for work in agent.work) < capacity(agent, settings).get(counted, 0)
 
 
-def hindrance(agent: Agent, kind: str, settings: Settings, phone: PhoneState, now_s: float) -> Hindrance | None:
-    """What keeps the agent from being offered an interaction of `kind`; None: nothing does."""
+def hindrance(
+    agent: Agent, kind: str, settings: Settings, phone: PhoneState, now_s: float, *, is_kept: bool = False
+) -> Hindrance | None:
+    """What keeps the agent from being offered an interaction of `kind`; None: nothing does. `is_kept`: it is one that the agent is kept
+    for, so that neither that nor a break that waits for it is in the way."""
     if agent.id not in settings.agents:
         return Hindrance.REMOVED
     if agent.presence is Presence.LOGGED_OUT or agent.phone is None:
         return Hindrance.LOGGED_OUT
     if agent.presence is Presence.NOT_READY:
         return Hindrance.NOT_READY
-    if agent.leaves or agent.next_reason is not None:
+    if (agent.leaves or agent.next_reason is not None) and not is_kept:
         return Hindrance.LEAVING
     if not has_room(agent, kind, settings):
         return Hindrance.BUSY
-    if agent.reserved is not None:
+    if agent.reserved is not None and not is_kept:
         return Hindrance.RESERVED
     if counted_as(kind) == VOICE and (found := _of_the_phone(agent, phone)) is not None:
         return found

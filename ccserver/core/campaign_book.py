@@ -27,6 +27,8 @@ DAY_S = 8 * 3600.0
 LEAST_DAY_S = 900.0
 DOUBT_WRONG, DOUBT_CHECKED = 1.0, 50.0
 """Before agents have confirmed anything, one of fifty machines is thought to be a person."""
+SURELY = frozenset({AttemptStage.PERSON, AttemptStage.MESSAGE})
+"""Stages in which it is to be looked whether an agent is still needed."""
 COUNTS = {
     What.DIALED: "dials",
     What.HUMAN: "humans",
@@ -152,7 +154,11 @@ class CampaignBook:
         return attempt.stage is AttemptStage.PERSON and interaction is not None and not interaction.offers
 
     def in_flight(self, campaign: CampaignId) -> int:
-        return sum(each.campaign == campaign and self.is_on_its_way(each) for each in self.step.attempts.values())
+        count = 0
+        for each in self.step.attempts.values():
+            if each.campaign == campaign and each.agent is None and (each.stage not in SURELY or self.is_on_its_way(each)):
+                count += each.mode is not Mode.AGENTLESS
+        return count
 
     def unbacked(self, campaign: CampaignId) -> int:
         """Calls on their way for which nobody is kept; below 0: more are kept than are needed."""

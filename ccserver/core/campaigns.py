@@ -8,8 +8,9 @@ In power and predictive an idle agent is kept for each call on its way, as far a
 campaign's account could bear the loss of them all.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ccserver.core.attempts import Attempts
 from ccserver.core.campaign_book import CampaignBook
@@ -65,6 +66,16 @@ LEAD_IS_DONE = frozenset(
     }
 )
 """What no time and no setting of the campaign mends."""
+
+
+@dataclass(slots=True)
+class Stand:
+    """How a campaign stands while calls are placed: who is idle and not kept (the longest first), calls on their way for which nobody is
+    kept (below 0: more are kept than needed), and calls that may be lost."""
+
+    idle: deque[Agent]
+    unbacked: int
+    room: int
 
 
 class Campaigns:
@@ -403,9 +414,12 @@ class Campaigns:
             known = step.campaigns[known.id]
             known = replace(known, asked=owed, looked_s=now_s, held_by="")
         step.campaigns.put(known.id, replace(known, owed=owed))
+        if owed <= 0:
+            return
+        stand = self._stand(known.id, config, mode)
         while owed > 0:
             known = step.campaigns[known.id]
-            held_by = self._place_one(known, config, mode)
+            held_by = self._place_one(known, config, mode, stand)
             if held_by:
                 known = step.campaigns[known.id]
                 is_short = known.next_dial_s > now_s or held_by.endswith("are used up")
@@ -467,24 +481,31 @@ class Campaigns:
         )
 
     def _may_be_given(self, agent: Agent, campaign: CampaignId) -> bool:
-        return agent.reserved in (None, campaign) and self.crews.is_idle(agent)
+        return self.crews.is_free(agent) or self.crews.is_kept(agent, campaign)
 
     # --- one call -----------------------------------------------------------------------------------------------------------
-    def _place_one(self, known: Campaign, config: CampaignSettings, mode: Mode) -> str:
+    def _stand(self, campaign: CampaignId, config: CampaignSettings, mode: Mode) -> Stand:
+        if mode is Mode.AGENTLESS:
+            return Stand(deque(), 0, 0)
+        idle = [agent for agent in self.crews.lent(config, mode) if self.crews.is_free(agent)]
+        idle.sort(key=lambda agent: (agent.idle_since_s, agent.id))
+        return Stand(deque(idle), self.book.unbacked(campaign), self.book.room(campaign))
+
+    def _place_one(self, known: Campaign, config: CampaignSettings, mode: Mode, stand: Stand) -> str:
         """Place the call to the next lead that may be called. Returns why none can be placed, or an empty text."""
         while known.buffer:
             if known.next_dial_s > self.step.now.mono_s:
                 return "the calls per second of the campaign are used up"
             candidate, rest = known.buffer[0], known.buffer[1:]
-            sheet, why, agent = self._sheet_now(known, config, mode, candidate)
+            sheet, why = self._sheet_now(known, config, mode, candidate, stand)
             verdict = judge(sheet, config.rules, self.step.now.utc_s)
             if not isinstance(verdict, Refused):
-                self._place(known, config, mode, sheet, agent)
+                self._place(known, config, mode, sheet, stand)
                 return ""
             if verdict.reason is Refusal.STALE_FACTS:
                 self._give_back(known.id, [candidate.lead])
-            elif verdict.reason is Refusal.AGENT_NOT_RESERVED and mode in UNBACKED and agent is not None:
-                self._place_with(known, config, agent)
+            elif verdict.reason is Refusal.AGENT_NOT_RESERVED and mode in UNBACKED and stand.idle:
+                self._place_with(known, config, stand.idle.popleft().id)
                 return ""
             elif verdict.reason in self.book.OF_THE_CAMPAIGN:
                 self.book.refused(known.id, {}, verdict.says)
@@ -496,33 +517,26 @@ class Campaigns:
         return "no lead is claimed that may be called now"
 
     def _sheet_now(
-        self, known: Campaign, config: CampaignSettings, mode: Mode, candidate: Candidate
-    ) -> tuple[FactSheet, str, AgentId | None]:
-        """The facts of this instant, why something of ours is missing in them, and the idle agent who would be kept."""
+        self, known: Campaign, config: CampaignSettings, mode: Mode, candidate: Candidate, stand: Stand
+    ) -> tuple[FactSheet, str]:
+        """The facts of this instant, and why something of ours is missing in them."""
         number = candidate.sheet.number
         trunk, why = self.trunking.choose(number, config)
         shown, no_number = self.trunking.caller_id(number, config)
         sheet = self.book.sheet(known.id, config, mode, candidate.sheet, candidate.lead.callback_utc_s)
         sheet = replace(sheet, caller_id=shown, trunk=trunk)
         if mode is Mode.AGENTLESS:
-            return sheet, why or no_number, None
-        agent = self._own_agent(known, config, mode)
+            return sheet, why or no_number
         if mode not in UNBACKED:
-            return replace(sheet, is_agent_reserved=agent is not None), why or no_number, agent
-        unbacked = self.book.unbacked(known.id)
-        is_covered = agent is not None or unbacked < 0
+            return replace(sheet, is_agent_reserved=bool(stand.idle)), why or no_number
+        is_covered = bool(stand.idle) or stand.unbacked < 0
         needs_own = sheet.last_abandon_utc_s is not None
-        room = max(self.book.room(known.id) - max(unbacked, 0), 0)
-        sheet = replace(sheet, is_agent_reserved=is_covered and not needs_own, abandon_room=room)
-        return sheet, why or no_number, agent
+        room = max(stand.room - max(stand.unbacked, 0), 0)
+        return replace(sheet, is_agent_reserved=is_covered and not needs_own, abandon_room=room), why or no_number
 
-    def _own_agent(self, known: Campaign, config: CampaignSettings, mode: Mode) -> AgentId | None:
-        """The agent who has been idle longest and is not kept for anything."""
-        idle = [agent for agent in self.crews.lent(config, mode) if agent.reserved is None and self.crews.is_idle(agent)]
-        return min(idle, key=lambda agent: (agent.idle_since_s, agent.id)).id if idle else None
-
-    def _place(self, known: Campaign, config: CampaignSettings, mode: Mode, sheet: FactSheet, agent: AgentId | None) -> None:
+    def _place(self, known: Campaign, config: CampaignSettings, mode: Mode, sheet: FactSheet, stand: Stand) -> None:
         """The first lead of the buffer: by an agent who is there first, or ahead."""
+        agent = stand.idle.popleft().id if stand.idle else None
         if agent is not None and mode not in UNBACKED:
             self._place_with(known, config, agent)
             return
@@ -531,6 +545,8 @@ class Campaigns:
         self._take_turn(known.id, config)
         if agent is not None:
             self.crews.reserve(agent, known.id)
+        else:
+            stand.unbacked += 1
         self.attempts.start(config, mode, candidate, sheet)
 
     def _place_with(self, known: Campaign, config: CampaignSettings, agent: AgentId) -> None:
@@ -548,32 +564,43 @@ class Campaigns:
     # --- at the end of each step --------------------------------------------------------------------------------------------
     def let_go(self) -> None:
         """Before whoever waits is paired with who is free: those who are kept and not needed, or cannot take a call any more."""
-        kept: dict[CampaignId, list[Agent]] = {}
-        for agent in self.step.agents.values():
-            if agent.reserved is not None:
-                kept.setdefault(agent.reserved, []).append(agent)
-        for campaign, agents in kept.items():
-            self._let_go(campaign, agents)
+        step = self.step
+        touched = {agent.reserved for each in step.touched_agents if (agent := step.agents.get(each)) is not None}
+        for campaign in [*step.touched_campaigns, *(each for each in touched if each not in step.touched_campaigns)]:
+            kept = [agent for agent in step.agents.values() if agent.reserved == campaign] if campaign is not None else []
+            if campaign is not None and kept:
+                self._let_go(campaign, kept)
 
     def _let_go(self, campaign: CampaignId, kept: list[Agent]) -> None:
         known, config = self.step.campaigns.get(campaign), self.book.settings(campaign)
         mode = self.book.mode(known, config) if known is not None and config is not None else None
-        able = [agent for agent in kept if mode in UNBACKED and self.crews.is_idle(agent)]
+        able = []
         for agent in kept:
-            if agent not in able:
+            if mode in UNBACKED and self.crews.is_kept(agent, campaign):
+                able.append(agent)
+            else:
                 self.crews.let_go(agent.id)
-        flight, room = self.book.in_flight(campaign), self.book.room(campaign)
+        flight, count = self.book.in_flight(campaign), len(able)
+        leaving = [agent for agent in able if self.crews.wants_to_go(agent)]
+        if count > flight:
+            staying = [agent for agent in able if not self.crews.wants_to_go(agent)]
+            spare = [*leaving, *sorted(staying, key=lambda each: (-each.idle_since_s, each.id))][: count - flight]
+            for agent in spare:
+                self.crews.let_go(agent.id)
+            count, leaving = flight, leaving[len(spare) :]
         # Who wants to go may, as soon as the account could bear the loss of one more call.
-        for agent in sorted(able, key=lambda each: (not self.crews.wants_to_go(each), -each.idle_since_s, each.id)):
-            is_spare = len(able) > flight
-            may_go = self.crews.wants_to_go(agent) and flight - (len(able) - 1) <= room
-            if is_spare or may_go:
-                able.remove(agent)
+        room = self.book.room(campaign) if leaving else 0
+        for agent in leaving:
+            if flight - (count - 1) <= room:
+                count -= 1
                 self.crews.let_go(agent.id)
 
     def follow(self) -> None:
         """After it: idle agents are kept for calls that have none; and a campaign with an agent more is looked at."""
         step = self.step
+        has_idle = any(self._has_become_idle(each) for each in step.touched_agents) if step.campaigns else False
+        if not has_idle and not step.touched_campaigns:
+            return
         for known in step.campaigns.values():
             config = self.book.settings(known.id)
             if config is None or config.queue is None:
@@ -582,25 +609,25 @@ class Campaigns:
             if mode in UNBACKED:
                 self._keep(known.id, config, mode)
             is_waiting = known.run in DIALS and mode not in (Mode.MANUAL, Mode.AGENTLESS) and known.buffer
-            if is_waiting and any(self._has_become_idle(each) for each in step.touched_agents):
+            if is_waiting and has_idle:
                 self._look_at(known.id, step.now.mono_s)
 
     def _keep(self, campaign: CampaignId, config: CampaignSettings, mode: Mode) -> None:
         flight = self.book.in_flight(campaign)
-        if not flight:
+        missing = flight - len(self.crews.reserved(campaign)) if flight else 0
+        if missing <= 0:
             return
-        missing = flight - len(self.crews.reserved(campaign))
         for agent in sorted(self.crews.lent(config, mode), key=lambda each: (each.idle_since_s, each.id)):
             if missing <= 0:
                 return
-            if agent.reserved is None and self.crews.is_idle(agent):
+            if self.crews.is_free(agent):
                 self.crews.reserve(agent.id, campaign)
                 missing -= 1
 
     def _has_become_idle(self, agent_id: AgentId) -> bool:
         """Whether the agent has nothing to do, and is not kept."""
         agent = self.step.agents.get(agent_id)
-        return agent is not None and agent.reserved is None and not agent.work and self.crews.is_idle(agent)
+        return agent is not None and not agent.work and self.crews.is_free(agent)
 
     # --- what agents do -------------------------------------------------------------------------------------------------------
     def talked(self, campaign: CampaignId, lasted_s: float) -> None:

@@ -386,7 +386,11 @@ class CallCenter:
         return leg.role in LISTENED_TO or self._rooms.is_moderator_in(leg_id)
 
     def snapshot(self) -> CenterState:
-        """The state as a value; shallow, since the records never change."""
+        """The state as a value; shallow, since the records never change. With what the pacers have learned."""
+        return replace(self.look(), pacers=self._book.learned())
+
+    def look(self) -> CenterState:
+        """The same for whoever only looks: without what the pacers have learned, which takes a while to tell."""
         step = self._step
         return CenterState(
             format=FORMAT,
@@ -418,7 +422,6 @@ class CallCenter:
             attempts=step.attempts.copy(),
             trunks=step.trunks.copy(),
             shown=step.shown.copy(),
-            pacers=self._book.learned(),
             versions=step.versions.copy(),
             version=step.settings.content_hash,
         )

@@ -65,13 +65,25 @@ class Crews:
 
     def is_idle(self, agent: Agent) -> bool:
         """Whether a call could be offered now, were the agent not reserved."""
-        step = self._step
-        free = replace(agent, reserved=None, next_reason=None, leaves=False) if agent.reserved is not None else agent
-        return hindrance(free, VOICE, step.settings, self._agents.phone_state(agent), step.now.mono_s) is None
+        step, phone, is_kept = self._step, self._agents.phone_state(agent), agent.reserved is not None
+        return hindrance(agent, VOICE, step.settings, phone, step.now.mono_s, is_kept=is_kept) is None
+
+    def is_free(self, agent: Agent) -> bool:
+        """Whether the agent is idle and not kept. The index knows of all who were not touched in this step."""
+        if agent.reserved is not None:
+            return False
+        if agent.id in self._step.touched_agents:
+            return self.is_idle(agent)
+        matcher = self._pairing.matcher
+        return bool(matcher.free_mask(VOICE) & matcher.roster.bit(agent.id))
+
+    def is_kept(self, agent: Agent, campaign: CampaignId) -> bool:
+        """Whether the agent is kept for it, and could take a call. Whoever was not touched since is as they were when they were kept."""
+        return agent.reserved == campaign and (agent.id not in self._step.touched_agents or self.is_idle(agent))
 
     def reserved(self, campaign: CampaignId) -> list[Agent]:
         """Those who are kept for it, and could take a call; the longest idle first."""
-        kept = [agent for agent in self._step.agents.values() if agent.reserved == campaign and self.is_idle(agent)]
+        kept = [agent for agent in self._step.agents.values() if agent.reserved == campaign and self.is_kept(agent, campaign)]
         return sorted(kept, key=lambda agent: (agent.idle_since_s, agent.id))
 
     # --- reservations -------------------------------------------------------------------------------------------------

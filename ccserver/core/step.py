@@ -126,6 +126,7 @@ class Step:
         self.touched_interactions: dict[InteractionId, None] = {}
         self.touched_queues: dict[QueueId, None] = {}
         self.to_entertain: dict[InteractionId, None] = {}
+        self.touched_campaigns: dict[CampaignId, None] = {}
         self.agent_at: Table[PhoneId, AgentId] = Table(
             undo, {a.phone: a.id for a in self.agents.values() if a.phone is not None}
         )
@@ -142,6 +143,7 @@ class Step:
         self.touched_interactions = {}
         self.touched_queues = {}
         self.to_entertain = {}
+        self.touched_campaigns = {}
 
     def roll_back(self) -> None:
         while self.undo:
@@ -253,6 +255,14 @@ class Step:
             self.agent_at.put(agent.phone, agent.id)
         self.agents.put(agent.id, agent)
         self.touched_agents[agent.id] = None
+
+    def put_campaign(self, campaign: Campaign) -> None:
+        self.campaigns.put(campaign.id, campaign)
+        self.touched_campaigns[campaign.id] = None
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self.attempts.put(attempt.id, attempt)
+        self.touched_campaigns[attempt.campaign] = None
 
     def put_interaction(self, interaction: Interaction) -> None:
         self.interactions.put(interaction.id, interaction)

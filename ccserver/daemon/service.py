@@ -373,7 +373,7 @@ class Service:
         return self._configuration.edges.room_pins.get(room) or self._room_pins.of(room) or {}
 
     def keep_room_pins(self, room: RoomId, pins: Mapping[str, str]) -> None:
-        self._room_pins.keep(room, pins, self._center.snapshot().rooms)
+        self._room_pins.keep(room, pins, self._center.look().rooms)
 
     def dialled(self, given: str) -> Dialled:
         """What a number means here that an operator gave."""
@@ -384,7 +384,7 @@ class Service:
         """Returns when everything is under way; ready comes when the PBX has been read. Raises for a port or socket that is
         taken."""
         edges = self._configuration.edges
-        self._lead_desk.start(_known_calls(self._center.snapshot()))  # of the center as it was, and first of all
+        self._lead_desk.start(_known_calls(self._center.look()))  # of the center as it was, and first of all
         self._driver.post(CenterStarted(incarnation=self._journal.incarnation, first_interaction=self._first_interaction))
         self._driver.post(SettingsLoaded(settings=self._configuration.settings))
         self._driver.settle()
@@ -424,7 +424,7 @@ class Service:
         await self._ami.stop()
         for stop_listening in self._stop_listening:
             await stop_listening()
-        state = self._center.snapshot()
+        state = self._center.look()
         await self._loop.on_thread(lambda: self._put_away(state))
         self._directory.release()
         log.info("daemon.stopped")
@@ -496,7 +496,7 @@ class Service:
 
     def step_done(self, event: Event, commands: list[Command], duration_s: float) -> None:
         self._metrics.step_took(duration_s)
-        narrator.tell_event(event, lambda: interaction_of(event, self._center.snapshot()))
+        narrator.tell_event(event, lambda: interaction_of(event, self._center.look()))
         for command in commands:
             narrator.tell_command(command)
         if isinstance(event, PbxObserved) and not self._is_agi_open and not self._is_stopping:
@@ -518,7 +518,7 @@ class Service:
     def _fault_of(self, error: BaseException, event: Event) -> InteractionId | None:
         if isinstance(error, StepFailed) and error.interaction is not None:
             return error.interaction
-        return interaction_of(event, self._center.snapshot())
+        return interaction_of(event, self._center.look())
 
     def _keep_again(self, run: str, command_id: CommandId, record: Record) -> None:
         """At the start, of inputs that an earlier run journalled; told and counted then, written once."""
@@ -575,7 +575,7 @@ class Service:
         return self._configuration.edges.prompts
 
     def snapshot(self) -> CenterState:
-        return self._center.snapshot()
+        return self._center.look()
 
     def now(self) -> Moment:
         return self._clock.now()

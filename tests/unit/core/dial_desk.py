@@ -70,7 +70,7 @@ class DialDesk(Desk):
         super().__init__(agents, **queues)
 
     def adapted(self, settings: Settings) -> Settings:
-        trunk = TrunkSettings(endpoint="carrier", lines=30, calls_per_second=100.0)
+        trunk = TrunkSettings(endpoint="carrier", lines=2000, calls_per_second=100.0)
         return replace(
             settings,
             content_hash=settings.content_hash + "dials",
