@@ -11,7 +11,7 @@ from pathlib import Path
 from ccserver.config.checks import check_document
 from ccserver.config.customers import Known, read_customers
 from ccserver.config.dialing_build import Written, dialing_settings
-from ccserver.config.dialing_checks import check_dialing
+from ccserver.config.dialing_checks import Beside, check_dialing
 from ccserver.config.edges import ApiEdge, AsteriskEdge, DatabaseEdge, EdgeSettings, PromptLibrary, WebhookEdge
 from ccserver.config.exits import all_queues
 from ccserver.config.key_files import MasterKey, NoKey, read_key
@@ -319,7 +319,8 @@ def _dialing(document: Document, reader: Reader) -> DialingSettings | None:
     )
     settings = dialing_settings(written, reader)
     if settings is not None:
-        check_dialing(settings, document.dids, reader)
+        beside = Beside(dids=document.dids, queues=document.queues, dispositions=document.dispositions)
+        check_dialing(settings, beside, reader)
     return settings
 
 

@@ -93,6 +93,7 @@ def campaign_settings(section: CampaignSection, rules: Rules) -> CampaignSetting
         skills=section.skills,
         rules=rules,
         hours=section.hours,
+        lists=section.lists,
         trunks=section.trunks,
         caller_ids=section.caller_ids,
         lines=section.lines,
@@ -102,9 +103,14 @@ def campaign_settings(section: CampaignSection, rules: Rules) -> CampaignSetting
         amd=section.amd,
         safe_harbour=section.safe_harbour,
         opt_out_key=section.opt_out_key,
+        voicemail=section.voicemail,
+        whisper=section.whisper,
+        preview_s=section.preview_s,
+        inbound_level=None if section.inbound_level_percent is None else section.inbound_level_percent / 100.0,
         retry=section.retry,
         dispositions=section.dispositions,
         wrap_up_s=section.wrap_up_s,
+        record=section.record,
         costs=section.costs,
     )
 

@@ -1,17 +1,32 @@
 """What no single key of outbound calls can know: campaigns that the rules do not allow, numbers that nobody answers, missing ways."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ccserver.config.positions import PathInFile, quoted
 from ccserver.config.schema import Reader, hinted, nearest
 from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.settings import AmdUse, CallerIdSettings, CampaignSettings, DialingSettings, Outcome
 from ccserver.core.dialer.terms import UNBACKED, LineType, Mode, Purpose
-from ccserver.core.settings import AnswerPolicy, DidSettings
+from ccserver.core.ids import DispositionId, QueueId
+from ccserver.core.settings import AnswerPolicy, DidSettings, DispositionMeaning, DispositionSettings, QueueSettings
+
+_NO_FIELDS = frozenset({"number", "key", "time_zone", "priority", "consent", "consent_date", "consent_until"})
+"""Columns of an imported file that are no fields of a lead."""
 
 
-def check_dialing(settings: DialingSettings, dids: Mapping[str, DidSettings], reader: Reader) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Other sections that campaigns use."""
+
+    dids: Mapping[str, DidSettings]
+    queues: Mapping[QueueId, QueueSettings]
+    dispositions: Mapping[DispositionId, DispositionSettings]
+
+
+def check_dialing(settings: DialingSettings, beside: Beside, reader: Reader) -> None:
     """Tell the reader what is wrong with the campaigns and what they use."""
+    dids = beside.dids
     for number, caller_id in settings.caller_ids.items():
         _caller_id(("caller_ids", number), number, caller_id, dids, reader)
     for name, campaign in settings.campaigns.items():
@@ -22,6 +37,8 @@ def check_dialing(settings: DialingSettings, dids: Mapping[str, DidSettings], re
         _abandoned(path, campaign, reader)
         _numbers(path, campaign, settings.caller_ids, reader)
         _ways(path, campaign, settings, reader)
+        _leads(path, campaign, reader)
+        _what_agents_enter(path, campaign, beside, reader)
 
 
 # --- numbers of ours ------------------------------------------------------------------------------------------------------------
@@ -82,6 +99,9 @@ def _ring_and_machines(path: PathInFile, campaign: CampaignSettings, reader: Rea
     if campaign.amd.use is not AmdUse.OFF and not rules.amd_allowed:
         message = f"expected amd: off under the rules {rules.preset}, got {campaign.amd.use.value}"
         reader.tell((*path, "amd"), hinted(message, "people who are taken for machines get silent calls"))
+    if campaign.voicemail is not None and campaign.amd.use is not AmdUse.ON and campaign.mode is not Mode.AGENTLESS:
+        message = f"expected amd: on with voicemail, or the mode agentless, got amd: {campaign.amd.use.value} and {campaign.mode.value}"
+        reader.tell((*path, "voicemail"), hinted(message, "else nobody knows a machine by itself"))
 
 
 def _abandoned(path: PathInFile, campaign: CampaignSettings, reader: Reader) -> None:
@@ -129,3 +149,35 @@ def _ways(path: PathInFile, campaign: CampaignSettings, settings: DialingSetting
     if known and campaign.calls_per_second > per_second:
         message = f"expected at most the {per_second:g} calls a second of the trunks, got {campaign.calls_per_second:g}"
         reader.warn((*path, "calls_per_second"), message)
+
+
+# --- leads, and what agents say of them -----------------------------------------------------------------------------------------
+def _leads(path: PathInFile, campaign: CampaignSettings, reader: Reader) -> None:
+    for key, names in (("lists", campaign.lists), ("whisper", campaign.whisper)):
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                reader.tell((*path, key), hinted(f"expected each name once, got {quoted(name)} again", "remove it"))
+    for name in campaign.whisper:
+        if name in _NO_FIELDS:
+            message = f"expected name or a field of the lead, got {quoted(name)}, which is read for the center alone"
+            reader.tell((*path, "whisper"), hinted(message, "import it a second time under another head"))
+
+
+def _what_agents_enter(path: PathInFile, campaign: CampaignSettings, beside: Beside, reader: Reader) -> None:
+    if campaign.mode is Mode.AGENTLESS:
+        if campaign.dispositions:
+            message = "expected no dispositions with agentless, got some"
+            reader.tell((*path, "dispositions"), hinted(message, "nobody enters them: remove them"))
+        return
+    queue = beside.queues.get(campaign.queue) if campaign.queue is not None else None
+    names = campaign.dispositions or (queue.dispositions if queue is not None else ())
+    known = [beside.dispositions[each] for each in names if each in beside.dispositions]
+    meant = {each.means for each in known}
+    if campaign.amd.use is AmdUse.CONFIRM and not meant & {DispositionMeaning.MACHINE, DispositionMeaning.PERSON}:
+        message = "expected a disposition that means machine, or person, with amd: confirm, got none"
+        reader.tell((*path, "amd"), hinted(message, "an agent must be able to say it: set means under dispositions"))
+    if known and DispositionMeaning.SUCCESS not in meant:
+        reader.warn((*path, "dispositions"), "expected a disposition that means success, got none: conversion cannot be told")
+    if Outcome.MACHINE in campaign.retry and campaign.amd.use is AmdUse.OFF and DispositionMeaning.MACHINE not in meant:
+        message = "expected amd, or a disposition that means machine, got neither: nobody tells a machine from a person"
+        reader.warn((*path, "retry", Outcome.MACHINE.value), message)

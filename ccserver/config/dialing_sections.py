@@ -7,11 +7,13 @@ from ccserver.config import kinds
 from ccserver.config.dialing_rules import GivenRules, Override, overrides, prefix, rules
 from ccserver.config.kinds import NAME_PATTERN, duration, shown_name, whole
 from ccserver.config.positions import Node, PathInFile, Scalar
+from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.schema import Choice, Field, Flag, Group, ListOf, MapOf, Number, Reader, Reference, Text
 from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.settings import AmdSettings, AmdUse, CostFigures, Outcome, RetryRule, TrunkSettings
 from ccserver.core.dialer.terms import Mode, Purpose
 from ccserver.core.ids import CampaignId, DispositionId, FlowId, HoursId, PromptId, QueueId, SkillId, TrunkId
+from ccserver.core.recording_policy import RecordingPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class CampaignSection:
     flow: FlowId | None = None
     skills: tuple[SkillId, ...] = ()
     hours: HoursId | None = None
+    lists: tuple[str, ...] = ()
     trunks: tuple[TrunkId, ...]
     caller_ids: tuple[str, ...]
     lines: int = 30
@@ -57,9 +60,14 @@ class CampaignSection:
     amd: AmdSettings = field(default_factory=AmdSettings)
     safe_harbour: PromptId | None = None
     opt_out_key: str = "9"
+    voicemail: PromptId | None = None
+    whisper: tuple[str, ...] = ()
+    preview_s: float = 60.0
+    inbound_level_percent: float | None = None
     retry: Mapping[Outcome, RetryRule] = field(default_factory=dict)
     dispositions: tuple[DispositionId, ...] = ()
     wrap_up_s: float | None = None
+    record: RecordingPolicy | None = None
     costs: CostFigures = field(default_factory=CostFigures)
 
 
@@ -85,6 +93,14 @@ _disposition = Reference("a disposition", ("dispositions",), DispositionId)
 _milliseconds = whole(0, 60_000, "2500")
 _rate = Number(float, 0.1, 500, "5", "calls a second")
 _minor = whole(0, 10_000_000, "1800")
+_list_name = Text(
+    "the name of a list of leads",
+    str,
+    r"[a-z0-9][a-z0-9_.-]{0,59}",
+    60,
+    hint="lower-case letters, digits, _ . and -, as it was imported",
+)
+_lead_field = Text("a field of the lead", str, r"\S(.*\S)?", 200, hint="name, or the head of a column of the imported file")
 e164 = Text("a telephone number with + and country code", str, r"\+[1-9][0-9]{6,14}", 16, '"+34910000001"')
 
 dialing = Group(
@@ -233,6 +249,11 @@ campaign = Group(
         Field("flow", kinds.flow, "What the callees of an agentless campaign go through."),
         Field("skills", ListOf(_skill, 50), "Required of the agent, beside what the queue requires."),
         Field("hours", kinds.hours_name, "When it runs, by the site's clock; without it whenever people may be called."),
+        Field(
+            "lists",
+            ListOf(_list_name, 50),
+            "The lists of its leads (`ccserver leads`), by name, in this order; without it the one that is named as the campaign is.",
+        ),
         Field("trunks", ListOf(_trunk, 20), "The trunks, in this order.", hint="define them under trunks"),
         Field(
             "caller_ids",
@@ -257,6 +278,29 @@ campaign = Group(
         ),
         Field("opt_out_key", Text("one of 0-9 * #", str, r"[0-9*#]", 1, '"9"'), "The key against further calls."),
         Field(
+            "voicemail",
+            kinds.prompt,
+            "What is left on an answering machine, after its beep; without it machines are hung up on. With agentless, or amd: on. It "
+            "is an automatic call: it needs consent to those.",
+        ),
+        Field(
+            "whisper",
+            ListOf(_lead_field, 5),
+            "What an agent hears of a lead before it is dialled, with preview and progressive: `name`, or fields of the lead, each read "
+            "out; without it nothing.",
+        ),
+        Field(
+            "preview_s",
+            duration(5, 3600, "60"),
+            "With preview: how long the agent may think before the lead is dialled; then it is skipped.",
+        ),
+        Field(
+            "inbound_level_percent",
+            Number(float, 1, 100, "80", "percent"),
+            "Agents who serve other queues too are lent to the campaign while so much of those queues' recent calls was answered in time; "
+            "without it whenever no caller waits.",
+        ),
+        Field(
             "retry",
             MapOf(Text("an outcome", _outcome, r"[a-z_]{1,20}", 20, "busy"), retry, "outcomes", 20),
             "When it is tried again, by what came of it: busy, no_answer, rejected, congestion, cancelled, machine, abandoned, unknown. "
@@ -264,6 +308,11 @@ campaign = Group(
         ),
         Field("dispositions", ListOf(_disposition, 500), "What agents may enter; without it what the queue says."),
         Field("wrap_up_s", duration(0, 3600, "30"), "Wrap-up; without it as in the queue."),
+        Field(
+            "record",
+            recording_policy,
+            "Which talks are recorded, if there is a section `recording`; it goes before what the number, the direction and the queue say.",
+        ),
         Field("costs", costs, "What things cost, for key figures."),
     ],
     wrong={
@@ -271,6 +320,9 @@ campaign = Group(
         "max_abandon_percent": "it stands under rules",
         "calls_a_day": "it stands under rules",
         "cps": "it is written as calls_per_second",
+        "list": "it is written as lists",
+        "recording": "it is written as record",
+        "inbound_level": "it is written in percent: inbound_level_percent",
     },
 )
 campaigns = MapOf(Text("a name for a campaign", CampaignId, NAME_PATTERN, 40, "winter"), campaign, "campaigns", 500)

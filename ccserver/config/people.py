@@ -11,6 +11,7 @@ from ccserver.config.positions import Node, PathInFile, Scalar
 from ccserver.config.recording_policy import policy as recording_policy
 from ccserver.config.schema import Choice, Field, Flag, Group, ListOf, MapOf, Reader, Reference, SetOf, Text, hinted
 from ccserver.core.ids import ClassOfServiceId, HoursId, Language, ReasonId, RoleId, SkillId, TeamId
+from ccserver.core.recording_policy import RecordingPolicy
 from ccserver.core.settings import (
     AgentRules,
     CallerRules,
@@ -27,7 +28,6 @@ from ccserver.core.settings import (
     PhoneKind,
     Reach,
     ReasonSettings,
-    RecordingPolicy,
     RoleSettings,
     SupervisionNotice,
     WatchMode,

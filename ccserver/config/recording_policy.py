@@ -3,7 +3,7 @@
 from ccserver.config.kinds import duration
 from ccserver.config.positions import Node, PathInFile, Scalar, Table
 from ccserver.config.schema import Choice, Field, Flag, Group, Reader, got, hinted, nearest
-from ccserver.core.settings import RecordingMode, RecordingPolicy
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 
 _WORDS = {
     "true": RecordingMode.ALWAYS,

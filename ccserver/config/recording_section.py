@@ -11,7 +11,8 @@ from ccserver.config.kinds import whole
 from ccserver.config.recording_policy import policy
 from ccserver.config.schema import Choice, Field, FilePath, Flag, Group, ListOf, MapOf
 from ccserver.core.ids import QueueId
-from ccserver.core.settings import RecordingPolicy, RecordingRules
+from ccserver.core.recording_policy import RecordingPolicy
+from ccserver.core.settings import RecordingRules
 
 DAYS_MAX = 36_500
 

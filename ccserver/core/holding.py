@@ -15,6 +15,7 @@ from ccserver.core.facts import TalkHeld
 from ccserver.core.ids import AgentId, Language, LegId, PromptId, SessionId
 from ccserver.core.ledger import Ledger
 from ccserver.core.recorder import Recorder
+from ccserver.core.recording_policy import RecordingMode
 from ccserver.core.records import (
     EndedBy,
     NoticeKind,
@@ -25,7 +26,7 @@ from ccserver.core.records import (
     TransferOutcome,
     TransferRecord,
 )
-from ccserver.core.settings import QueueSettings, RecordingMode, Spoken, SpokenKind
+from ccserver.core.settings import QueueSettings, Spoken, SpokenKind
 from ccserver.core.state import (
     SILENCES_MAX,
     DeadlineKind,

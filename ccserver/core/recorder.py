@@ -12,8 +12,8 @@ from ccserver.core.commands import ControlRecording, RecordingStep, Reply
 from ccserver.core.events import RecordingAct, RecordingRequested
 from ccserver.core.ids import AgentId
 from ccserver.core.ledger import Ledger
+from ccserver.core.recording_policy import RecordingMode
 from ccserver.core.records import AuditRecord, MarkRecord, NoticeKind, ObjectionRecord
-from ccserver.core.settings import RecordingMode
 from ccserver.core.state import Interaction, Talk
 from ccserver.core.step import Step
 from ccserver.core.talks import Talks, paused_until

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from ccserver.core.change import replace
 from ccserver.core.ids import AgentId, InteractionId, Language, LegId, PromptId
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.records import ConsentKind
-from ccserver.core.settings import QueueSettings, RecordingMode, RecordingPolicy, Settings
+from ccserver.core.settings import QueueSettings, Settings
 from ccserver.core.state import CALLBACK, CONSULT, MESSAGE, OUTBOUND, Interaction
 
 NOT_AT_ALL = RecordingPolicy(mode=RecordingMode.NEVER)
@@ -23,14 +24,28 @@ def policy(settings: Settings, interaction: Interaction, queue: QueueSettings, a
     if interaction.kind == CONSULT:
         return RecordingPolicy() if settings.recording.consultations else NOT_AT_ALL
     config, did = settings.agents.get(agent), settings.did(interaction.did)
-    direction = settings.recording.outbound if interaction.kind in (CALLBACK, OUTBOUND) else settings.recording.inbound
-    given = [config.record if config else None, did.record if did else None, direction, queue.record]
+    is_ours = interaction.kind in (CALLBACK, OUTBOUND)
+    direction = settings.recording.outbound if is_ours else settings.recording.inbound
+    given = [
+        config.record if config else None,
+        _of_campaign(settings, interaction),
+        did.record if did else None,
+        direction,
+        queue.record,
+    ]
     several = [each for each in given if each is not None]
     needs_consent = any(each.needs_consent for each in several)
     is_never = any(each.mode is RecordingMode.NEVER for each in several)
     if is_never or (needs_consent and interaction.consent not in AGREED):
         return NOT_AT_ALL
     return replace(several[0], needs_consent=needs_consent)
+
+
+def _of_campaign(settings: Settings, interaction: Interaction) -> RecordingPolicy | None:
+    if interaction.outbound is None or settings.dialing is None:
+        return None
+    campaign = settings.dialing.campaigns.get(interaction.outbound.campaign)
+    return campaign.record if campaign else None
 
 
 def begins(holds: RecordingPolicy, interaction: Interaction) -> bool:

@@ -29,6 +29,7 @@ from ccserver.core.ids import (
     SkillId,
     TeamId,
 )
+from ccserver.core.recording_policy import AS_IT_COMES, RecordingPolicy
 
 
 # --- what can be said to a caller ------------------------------------------------------------------------------------
@@ -144,27 +145,6 @@ class OpeningHours:
 
 
 # --- recording --------------------------------------------------------------------------------------------------------
-class RecordingMode(Enum):
-    ALWAYS = "always"
-    SHARE = "share"  # `percent` of the interactions
-    ON_DEMAND = "on_demand"  # when the agent or a supervisor asks for it
-    NEVER = "never"  # not even then
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingPolicy:
-    """Which talks are recorded. Where several hold for one talk, `NEVER` of any of them wins; else that of the agent, the called number,
-    the direction, the queue, in this order; and consent is needed if one of them needs it."""
-
-    mode: RecordingMode = RecordingMode.ALWAYS
-    percent: float = 100.0
-    """0 to 100, for SHARE."""
-    keeps_start: bool = False
-    """For ON_DEMAND: recorded from the start, and thrown away after the call unless somebody asked for it."""
-    needs_consent: bool = False
-    """Only of customers who were told, or have agreed, before."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRules:
     """The site's own. An agent's talk with a colleague about a customer is a consultation. Not recorded in any case: calls that phones
@@ -172,7 +152,7 @@ class RecordingRules:
 
     inbound: RecordingPolicy | None = None
     outbound: RecordingPolicy | None = None
-    """Of customers who are called: callbacks."""
+    """Of customers who are called: callbacks, and calls of campaigns."""
     consultations: bool = False
 
 
@@ -783,7 +763,7 @@ class QueueSettings:
     on_deserted: Exit | None = None
     """For callers who wait when the last of the staff is gone. None: they wait on."""
     stays_while: StaffRules = StaffRules()
-    record: RecordingPolicy = RecordingPolicy()
+    record: RecordingPolicy = AS_IT_COMES
     dispositions: tuple[DispositionId, ...] = ()
     """Those an agent may enter; none: wrap-up ends by time or code only."""
     headset_notice: HeadsetNotice = HeadsetNotice.BEEP

@@ -11,7 +11,8 @@ from ccserver.core.change import replace
 from ccserver.core.facts import Joined, JoinFailed
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.core.joins import Joins
-from ccserver.core.settings import PhoneKind, RecordingMode, WatchMode, WorkMode
+from ccserver.core.recording_policy import RecordingMode
+from ccserver.core.settings import PhoneKind, WatchMode, WorkMode
 from ccserver.core.state import (
     CALLBACK,
     OUTBOUND,

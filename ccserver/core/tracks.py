@@ -13,8 +13,8 @@ from ccserver.core.commands import ControlRecording, RecordingStep
 from ccserver.core.ids import AgentId, LegId, QueueId
 from ccserver.core.ledger import Ledger
 from ccserver.core.moment import Moment
+from ccserver.core.recording_policy import RecordingMode
 from ccserver.core.records import RecordingKind, RecordingRecord, RecordingSide
-from ccserver.core.settings import RecordingMode
 from ccserver.core.state import Interaction, Talk, Track
 from ccserver.core.step import Step
 

@@ -12,8 +12,9 @@ replayed by the core that wrote them, or not at all.
 from collections.abc import Callable, Mapping
 
 from ccserver.core.codec import CodecError, Json, decode, encode, parse
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.requirements import all_of
-from ccserver.core.settings import HasSkill, RecordingMode, RecordingPolicy, Requirement
+from ccserver.core.settings import HasSkill, Requirement
 from ccserver.core.state import FORMAT, CenterState
 
 Fields = dict[str, Json]

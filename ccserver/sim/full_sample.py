@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ccserver.core.ids import ClassOfServiceId, FlowId, NodeId, PhoneId, PromptId, QueueId, SkillId
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.settings import (
     DIRECT,
     EVERYBODY,
@@ -28,8 +29,6 @@ from ccserver.core.settings import (
     PhoneSettings,
     Preference,
     QueueSettings,
-    RecordingMode,
-    RecordingPolicy,
     Relaxation,
     ReturnNode,
     Spoken,

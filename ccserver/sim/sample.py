@@ -15,6 +15,7 @@ from ccserver.core.ids import (
     ReasonId,
     SkillId,
 )
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.settings import (
     AgentSettings,
     DidSettings,
@@ -33,8 +34,6 @@ from ccserver.core.settings import (
     PhoneSettings,
     QueueSettings,
     ReasonSettings,
-    RecordingMode,
-    RecordingPolicy,
     SayNode,
     Settings,
     Spoken,

@@ -7,6 +7,7 @@ from enum import Enum
 from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.terms import LineType, Mode, Purpose
 from ccserver.core.ids import CampaignId, DispositionId, FlowId, HoursId, PromptId, QueueId, SkillId, TrunkId
+from ccserver.core.recording_policy import RecordingPolicy
 
 
 class Outcome(Enum):
@@ -108,6 +109,8 @@ class CampaignSettings:
     """None: those of the queue."""
     wrap_up_s: float | None = None
     """None: as in the queue."""
+    record: RecordingPolicy | None = None
+    """None: as the number, the direction and the queue say."""
     costs: CostFigures = CostFigures()
 
 

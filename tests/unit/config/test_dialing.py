@@ -16,7 +16,8 @@ from ccserver.core.dialer.settings import AmdUse, CampaignSettings, DialingSetti
 from ccserver.core.dialer.terms import DAY_S, LineType, Mode, Purpose
 from ccserver.core.dialer.verdict import Refusal
 from ccserver.core.expressions import Expression, Literal, Name
-from ccserver.core.settings import DoNotCallNode, Settings
+from ccserver.core.settings import DispositionMeaning, DoNotCallNode, Settings
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 
 CENTER = Path(__file__).parent / "center.yaml"
 FIXED, MOBILE, FREE = "+34915550100", "+34600111222", "+34900100100"
@@ -103,12 +104,18 @@ def test_everything_a_campaign_can_say() -> None:
     lines: 20
     calls_per_second: 2.5
     ring_s: 25
-    amd: {use: confirm, max_words: 4}
+    amd: {use: on, max_words: 4}
     safe_harbour: who
     opt_out_key: "8"
     retry: {busy: {after_s: 300, tries: 3}, abandoned: {after_s: 86400, tries: 1}}
     dispositions: sold
     wrap_up_s: 15
+    lists: [winter, autumn-2025]
+    whisper: [name, "Last order"]
+    preview_s: 90
+    inbound_level_percent: 80
+    voicemail: who
+    record: {mode: share, percent: 20}
     costs: {currency: EUR, agent_hour_minor: 1800}
     rules:
       max_abandon_percent: 1
@@ -118,11 +125,14 @@ def test_everything_a_campaign_can_say() -> None:
 """
     )
     assert (campaign.mode, campaign.queue, campaign.hours, campaign.lines) == (Mode.PROGRESSIVE, "sales", "office", 20)
-    assert (campaign.amd.use, campaign.amd.max_words, campaign.amd.greeting_ms) == (AmdUse.CONFIRM, 4, 1500)
+    assert (campaign.amd.use, campaign.amd.max_words, campaign.amd.greeting_ms) == (AmdUse.ON, 4, 1500)
     assert campaign.retry[Outcome.BUSY] == RetryRule(after_s=300, tries=3)
     assert (campaign.rules.max_abandon, campaign.rules.calls_a_day) == (0.01, 2)
     assert campaign.rules.week[0] == ((600, 780), (960, 1200)) and campaign.rules.week[5] == ()
     assert campaign.rules.blocked_prefixes == {"+3490"} and campaign.costs.agent_hour_minor == 1800
+    assert (campaign.lists, campaign.whisper) == (("winter", "autumn-2025"), ("name", "Last order"))
+    assert (campaign.preview_s, campaign.inbound_level, campaign.voicemail) == (90, 0.8, "who")
+    assert campaign.record == RecordingPolicy(mode=RecordingMode.SHARE, percent=20)
 
 
 def test_numbers_of_ours_have_the_type_that_the_plan_gives_them() -> None:
@@ -186,6 +196,21 @@ def test_the_settings_go_through_the_journal_and_a_change_is_told() -> None:
         ("    amd: maybe\n", "amd: expected one of off, on, confirm"),
         ("    calls_per_second: 0\n", "expected calls a second from 0.1 to 500, got 0"),
         ("    cps: 3\n", "it is written as calls_per_second"),
+        ("    lists: [Winter]\n", 'lists[0]: expected the name of a list of leads, got "Winter" (lower-case letters'),
+        ("    lists: [winter, spring, winter]\n", 'lists: expected each name once, got "winter" again (remove it)'),
+        ("    list: winter\n", "it is written as lists"),
+        ("    whisper: [name, name]\n", 'whisper: expected each name once, got "name" again'),
+        ("    whisper: [number]\n", 'whisper: expected name or a field of the lead, got "number"'),
+        ("    preview_s: 2\n", "preview_s: expected seconds from 5 to 3600, got 2"),
+        ("    inbound_level_percent: 0.8\n", "inbound_level_percent: expected percent from 1 to 100, got 0.8"),
+        ("    inbound_level: 80\n", "it is written in percent: inbound_level_percent"),
+        (
+            "    voicemail: who\n",
+            "voicemail: expected amd: on with voicemail, or the mode agentless, got amd: off and progressive",
+        ),
+        ("    amd: confirm\n", "amd: expected a disposition that means machine, or person, with amd: confirm, got none"),
+        ("    record: sometimes\n", "record: expected true, false, always"),
+        ("    recording: true\n", "it is written as record"),
     ],
 )
 def test_what_is_wrong_in_a_campaign(more: str, says: str) -> None:
@@ -268,6 +293,29 @@ def test_a_mobile_number_is_not_shown_in_spain_and_one_must_answer() -> None:
 def test_what_is_wrong_with_the_sites_rules(site: str, says: str) -> None:
     found = told(OURS, site, CAMPAIGN)
     assert any(says in each for each in found), found
+
+
+def test_what_a_disposition_means_for_a_lead() -> None:
+    means = "dispositions: {sold: {means: success}, robot: {code: '8', name: Robot, means: machine}}\n"
+    found = loaded(OURS, DIALING, CAMPAIGN, "    amd: confirm\n    dispositions: [sold, robot]\n", means)
+    assert [each.means for each in found.settings.dispositions.values()][:1] == [DispositionMeaning.SUCCESS]
+    assert not any("campaigns" in each for each in warned())
+    assert any(
+        "dispositions.robot.means: expected one of nothing, success" in each and "did you mean machine?" in each
+        for each in told(OURS, DIALING, CAMPAIGN, means.replace("machine", "machin"))
+    )
+    agentless = CAMPAIGN.replace("mode: progressive\n    queue: sales", "mode: agentless\n    flow: gone")
+    assert any(
+        "dispositions: expected no dispositions with agentless, got some" in each
+        for each in told(OURS, DIALING, agentless, "    dispositions: [sold]\n")
+    )
+
+
+def test_what_nobody_can_tell_is_warned_of() -> None:
+    loaded(OURS, DIALING, CAMPAIGN, "    dispositions: [sold]\n    retry: {machine: {after_s: 60, tries: 2}}\n")
+    found = warned()
+    for says in ("expected a disposition that means success, got none", "retry.machine: expected amd, or a disposition"):
+        assert any(says in each for each in found), found
 
 
 def test_what_works_and_is_hardly_meant() -> None:

@@ -10,6 +10,7 @@ from rules import obey_for
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import InteractionId, LegId, RequestId
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.records import (
     EndedBy,
     InteractionRecord,
@@ -21,7 +22,6 @@ from ccserver.core.records import (
     TransferOutcome,
     TransferRecord,
 )
-from ccserver.core.settings import RecordingMode, RecordingPolicy
 
 
 def begun(**queues: object) -> tuple[HandoverDesk, LegId, LegId, LegId]:

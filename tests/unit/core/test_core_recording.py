@@ -10,6 +10,12 @@ from rules import obey
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
+from ccserver.core import recording
+from ccserver.core.dialer.presets import PRESETS
+from ccserver.core.dialer.settings import CampaignSettings, DialingSettings
+from ccserver.core.dialer.terms import Mode
+from ccserver.core.ids import AgentId, CampaignId
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.records import (
     AuditRecord,
     ConsentKind,
@@ -20,7 +26,8 @@ from ccserver.core.records import (
     ObjectionRecord,
     RecordingRecord,
 )
-from ccserver.core.settings import ConsentNode, DidSettings, RecordingMode, RecordingPolicy, RecordingRules
+from ccserver.core.settings import ConsentNode, DidSettings, RecordingRules, Settings
+from ccserver.core.state import OUTBOUND, Outbound
 
 ALWAYS, NEVER = RecordingPolicy(), RecordingPolicy(mode=RecordingMode.NEVER)
 ON_DEMAND = RecordingPolicy(mode=RecordingMode.ON_DEMAND)
@@ -63,6 +70,35 @@ def test_never_wins_and_then_the_agent_before_the_number_before_the_direction_be
         obey(other, dids={"901": replace(did, record=ON_DEMAND)})
         obey(other, **changes)
         assert is_recorded(other) is expected, changes
+
+
+def test_a_campaign_says_what_is_recorded_before_its_queue_and_after_the_agent() -> None:
+    desk = Desk(agents=1, sales=a_queue(record=ON_DEMAND))
+    agent = desk.settings.agents["101"]
+    desk.call()
+    (interaction,) = desk.center.snapshot().interactions.values()
+    called = replace(interaction, kind=OUTBOUND, outbound=Outbound(campaign=CampaignId("winter"), is_reached=True))
+
+    def holds(campaign: RecordingPolicy | None, **changes: object) -> RecordingPolicy:
+        settings = replace(a_campaign(desk.settings, record=campaign), **changes)
+        return recording.policy(settings, called, desk.settings.queues["sales"], AgentId("101"))
+
+    assert holds(None) == ON_DEMAND and holds(ALWAYS) == ALWAYS
+    assert holds(None, recording=RecordingRules(outbound=ALWAYS)) == ALWAYS
+    assert holds(FROM_THE_START, recording=RecordingRules(outbound=ALWAYS)) == FROM_THE_START
+    assert holds(ALWAYS, agents={"101": replace(agent, record=ON_DEMAND)}) == ON_DEMAND
+    assert holds(NEVER, agents={"101": replace(agent, record=ALWAYS)}) == NEVER
+    elsewhere = replace(called, outbound=Outbound(campaign=CampaignId("spring"), is_reached=True))
+    assert (
+        recording.policy(a_campaign(desk.settings, record=NEVER), elsewhere, desk.settings.queues["sales"], AgentId("101"))
+        == ON_DEMAND
+    )
+
+
+def a_campaign(settings: Settings, *, record: RecordingPolicy | None) -> Settings:
+    rules = PRESETS["es"].rules
+    winter = CampaignSettings(name="Winter", mode=Mode.PROGRESSIVE, rules=rules, trunks=(), caller_ids=(), record=record)
+    return replace(settings, dialing=DialingSettings(country="ES", rules=rules, campaigns={CampaignId("winter"): winter}))
 
 
 def test_what_is_kept_from_the_start_is_provisional_until_somebody_asks() -> None:

@@ -7,6 +7,7 @@ from handover_desk import HandoverDesk
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import LegId, PhoneId, SessionId
+from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
 from ccserver.core.records import (
     EndedBy,
     InteractionRecord,
@@ -23,7 +24,7 @@ from ccserver.core.records import (
     TransferRecord,
     VisitRecord,
 )
-from ccserver.core.settings import HeadsetNotice, NumberKind, RecordingMode, RecordingPolicy
+from ccserver.core.settings import HeadsetNotice, NumberKind
 
 
 def outcomes(desk: HandoverDesk) -> list[tuple[TransferKind, str, TransferOutcome]]:
