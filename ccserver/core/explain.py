@@ -13,7 +13,7 @@ from ccserver.core.ids import AgentId, InteractionId, QueueId
 from ccserver.core.pairing import class_of
 from ccserver.core.records import PhoneState
 from ccserver.core.settings import QueueSettings, Requirement, Settings, Strategy
-from ccserver.core.state import Agent, CenterState, DeadlineKind, Interaction, Visit, Work, seen_phone
+from ccserver.core.state import VOICE, Agent, CenterState, DeadlineKind, Interaction, Visit, Work, seen_phone
 from ccserver.core.transitions import InteractionState, Phase
 
 NAMED = 10
@@ -76,6 +76,13 @@ def explain_queue(state: CenterState, settings: Settings, now_s: float, queue: Q
 def explain_agent(state: CenterState, settings: Settings, now_s: float, agent: AgentId) -> AgentExplained | None:
     """Why the agent gets nothing, and what becomes of those who wait. None: the settings have no such agent."""
     return _Reading(state, settings, now_s).agent(agent) if agent in settings.agents else None
+
+
+def what_hinders(state: CenterState, settings: Settings, now_s: float, agent: Agent) -> tuple[Hindrance, str] | None:
+    """What keeps an agent of the settings from a call, with words for it; None: nothing does."""
+    reading = _Reading(state, settings, now_s)
+    found = reading.hindrance(agent, VOICE)
+    return None if found is None else (found, reading.hindered(agent, found, None))
 
 
 class _Reading:
@@ -152,8 +159,8 @@ class _Reading:
     def _answer(self, agent_id: AgentId, it: Interaction, visit: Visit) -> AgentAnswer:
         unable = self._unable(agent_id, it, visit)
         agent = self._agent(agent_id)
-        hindered = self._hindrance(agent, it.kind)
-        reasons = [*unable, *([self._hindered(agent, hindered, it)] if hindered is not None else [])]
+        hindered = self.hindrance(agent, it.kind)
+        reasons = [*unable, *([self.hindered(agent, hindered, it)] if hindered is not None else [])]
         return AgentAnswer(
             agent=agent_id,
             name=self._settings.agents[agent_id].name,
@@ -169,7 +176,7 @@ class _Reading:
         able = [a.agent for a in answers if a.is_able]
         kinds: dict[Hindrance, list[str]] = {}
         for agent in able:
-            found = self._hindrance(self._agent(agent), it.kind)
+            found = self.hindrance(self._agent(agent), it.kind)
             if found is not None:
                 kinds.setdefault(found, []).append(agent)
         text = [] if able else ["no agent of the settings may take it as things are"]
@@ -206,9 +213,9 @@ class _Reading:
         text = self._about_center()
         kinds = {}
         for kind in self._settings.agents[agent_id].capacity or self._settings.capacity:
-            kinds[kind] = self._hindrance(agent, kind)
+            kinds[kind] = self.hindrance(agent, kind)
             found = kinds[kind]
-            said = self._hindered(agent, found, None) if found is not None else f"free, idle for {self._idle_s(agent):.0f} s"
+            said = self.hindered(agent, found, None) if found is not None else f"free, idle for {self._idle_s(agent):.0f} s"
             text.append(f"{kind}: {said}")
         waiting = tuple(
             WaitingAnswer(interaction=it.id, urgency_s=self._urgency(it), text="; ".join(self._unable(agent_id, it, it.visit)))
@@ -254,10 +261,10 @@ class _Reading:
                 reasons.append(f"tier {mine[0] + 1} opens in {left_s:.0f} s")
         return reasons
 
-    def _hindrance(self, agent: Agent, kind: str) -> Hindrance | None:
+    def hindrance(self, agent: Agent, kind: str) -> Hindrance | None:
         return hindrance(agent, kind, self._settings, self._phone(agent), self._now_s)
 
-    def _hindered(self, agent: Agent, found: Hindrance, it: Interaction | None) -> str:
+    def hindered(self, agent: Agent, found: Hindrance, it: Interaction | None) -> str:
         match found:
             case Hindrance.NOT_READY:
                 reason = self._settings.reasons.get(agent.reason) if agent.reason is not None else None

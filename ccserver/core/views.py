@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccserver.core import figures
+from ccserver.core import campaign_views, figures
 from ccserver.core.acd.urgency import Place, place
 from ccserver.core.agents import shown_state
+from ccserver.core.campaign_views import CampaignView, TrunkView
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, LegId, PhoneId, QueueId, ReasonId, WatchId
 from ccserver.core.moment import Moment
 from ccserver.core.records import ShownState, VisitOutcome
@@ -117,6 +118,8 @@ class Overview:
     repairs: int
     faults: int
     watches: tuple[WatchView, ...] = ()
+    campaigns: tuple[CampaignView, ...] = ()
+    trunks: tuple[TrunkView, ...] = ()
 
 
 def overview(state: CenterState, settings: Settings, now: Moment) -> Overview:
@@ -132,6 +135,8 @@ def overview(state: CenterState, settings: Settings, now: Moment) -> Overview:
         repairs=state.clockwork.repairs,
         faults=state.clockwork.faults,
         watches=tuple(_watch(watch, now) for _, watch in sorted(state.watches.items())),
+        campaigns=campaign_views.campaigns(state, settings, now),
+        trunks=campaign_views.trunks(state, settings, now.mono_s),
     )
 
 

@@ -9,6 +9,7 @@ The account is a value: it goes through the codec, and a center that was restart
 """
 
 import bisect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -183,6 +184,14 @@ def _sum(tally: Tally, one: Tally) -> Tally:
     )
 
 
+def total(tallies: Iterable[Tally]) -> Tally:
+    """All of them together."""
+    made = Tally()
+    for each in tallies:
+        made = _sum(made, each)
+    return made
+
+
 # --- asking -----------------------------------------------------------------------------------------------------------------
 def share(account: Account, rules: Rules, now_utc_s: float) -> float:
     """The abandoned share (0 to 1, above 1 where more were abandoned than put through, of which Italy takes the share), never too small."""
@@ -243,18 +252,26 @@ def settled(account: Account, rules: Rules, now_utc_s: float) -> tuple[Account, 
         is_over = each.from_utc_s + width_s + GRACE_S <= now_utc_s
         buckets.append(replace(each, is_settled=True) if is_over else each)
         if is_over and not each.is_settled:
-            rows.append(
-                Evidence(
-                    campaign=account.campaign,
-                    from_utc_s=each.from_utc_s,
-                    until_utc_s=each.from_utc_s + width_s,
-                    tally=each.tally,
-                    preset=rules.preset,
-                    max_abandon=rules.max_abandon,
-                    share_of=rules.share_of,
-                    abandon_window=rules.abandon_window,
-                    counts_amd_errors=rules.counts_amd_errors,
-                    share=window_share,
-                )
-            )
+            rows.append(_evidence(account.campaign, each, rules, window_share))
     return (replace(account, months=tuple(buckets)) if rows else account), tuple(rows)
+
+
+def unsettled(account: Account, rules: Rules, now_utc_s: float) -> tuple[Evidence, ...]:
+    """What is in no evidence that was given out, in the same form."""
+    window_share = share(account, rules, now_utc_s)
+    return tuple(_evidence(account.campaign, each, rules, window_share) for each in account.months if not each.is_settled)
+
+
+def _evidence(campaign: CampaignId, bucket: Bucket, rules: Rules, window_share: float) -> Evidence:
+    return Evidence(
+        campaign=campaign,
+        from_utc_s=bucket.from_utc_s,
+        until_utc_s=bucket.from_utc_s + WIDTH_S[AbandonWindow.MONTH],
+        tally=bucket.tally,
+        preset=rules.preset,
+        max_abandon=rules.max_abandon,
+        share_of=rules.share_of,
+        abandon_window=rules.abandon_window,
+        counts_amd_errors=rules.counts_amd_errors,
+        share=window_share,
+    )
