@@ -1,6 +1,8 @@
 """The live board of `ccserver top` and of the demo: an Overview as lines of text. Pure; the caller owns the terminal."""
 
 from ccserver.cli.shared import safe, shown_time
+from ccserver.core.campaign_views import CampaignView, TrunkView
+from ccserver.core.dialer.campaign_state import ON_THE_WAY, AttemptStage, RunState
 from ccserver.core.records import ShownState, VisitOutcome
 from ccserver.core.views import AgentView, Overview, QueueView, WatchView
 
@@ -35,6 +37,7 @@ def board(overview: Overview, *, width: int = 100, height: int | None = None, ti
     if away:
         agents.append(f"  and {away} logged out")
     agents += _watches(overview)
+    agents += _campaigns(overview)
     waiting = _waiting(overview)
     fixed = len(head) + len(queues) + len(agents)
     if height is not None:
@@ -93,6 +96,32 @@ def _agent(agent: AgentView) -> str:
         f"{STATE_MARKS[agent.state]} {safe(agent.id):<5} {safe(agent.name)[:18]:<18}   {state[:18]:<18} "
         f"{shown_time(agent.since_s):>6}  {call}"
     ).rstrip()
+
+
+def _campaigns(overview: Overview) -> list[str]:
+    """Those that are not stopped, or have calls still; nothing when there are none. Beside them trunks that are taken for dead."""
+    shown = [one for one in overview.campaigns if one.run is not RunState.STOPPED or any(one.calls.values())]
+    dead = [_trunk(one) for one in overview.trunks if one.why]
+    if not shown and not dead:
+        return []
+    head = "CAMPAIGN            state     mode         dialled people  idle/in  in use  today  abandoned"
+    return ["", head, *map(_campaign, shown), *dead]
+
+
+def _campaign(one: CampaignView) -> str:
+    used = one.crew.utilisation
+    on_the_way = sum(one.calls[stage] for stage in ON_THE_WAY)
+    people = one.calls[AttemptStage.PERSON] + one.calls[AttemptStage.MESSAGE]
+    state = one.run.value if one.is_open else "closed"
+    return (
+        f"{safe(one.name)[:19]:<19} {state:<9} {one.mode.value[:12]:<12} {on_the_way:>7} {people:>6} "
+        f"{f'{one.crew.idle}/{one.crew.logged_in}':>8} {'-' if used is None else f'{used:.0%}':>7} {one.today.dials:>6} "
+        f"{one.account.share:>10.2%}"
+    )
+
+
+def _trunk(one: TrunkView) -> str:
+    return f"! trunk {safe(one.id)} is taken for dead for {shown_time(one.down_left_s)} more: {safe(one.why)}"
 
 
 def _watches(overview: Overview) -> list[str]:

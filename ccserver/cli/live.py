@@ -10,6 +10,7 @@ from ccserver.cli.board import board
 from ccserver.cli.root import root
 from ccserver.cli.shared import Place, at_a_place, safe, shown_time
 from ccserver.core import codec
+from ccserver.core.dialer.campaign_state import DIALS
 from ccserver.core.views import Overview
 
 CLEAR_AND_HOME = "\x1b[H\x1b[2J"
@@ -40,6 +41,7 @@ def _status_text(facts: dict[str, Any]) -> str:
         f"calls          {len(shown.calls)} live, {waiting} waiting, {facts['agi_sessions']} FastAGI sessions",
         f"agents         {sum(1 for a in shown.agents if a.state.value != 'logged_out')} of {len(shown.agents)} logged in",
         f"supervision    {len(shown.watches)} sessions, {sum(w.interaction is not None for w in shown.watches)} of them hear a call",
+        *_dialling(shown),
         f"history        {database['backlog']} records behind" + (f": {safe(database['error'])}" if database["error"] else ""),
         f"mended         {shown.repairs} differences from the PBX, {shown.faults} faults",
         f"metrics        {facts['metrics']}",
@@ -51,6 +53,17 @@ def _status_text(facts: dict[str, Any]) -> str:
     if facts["trouble"] is not None:
         lines.append(f"TROUBLE        {safe(facts['trouble'])}")
     return "\n".join(lines)
+
+
+def _dialling(shown: Overview) -> list[str]:
+    """Campaigns and trunks in a line, if the settings have any."""
+    if not shown.campaigns:
+        return []
+    running = sum(one.run in DIALS for one in shown.campaigns)
+    calls = sum(sum(one.calls.values()) for one in shown.campaigns)
+    dead = [safe(one.id) for one in shown.trunks if one.why]
+    trunks = f"; DEAD trunks: {', '.join(dead)}" if dead else ""
+    return [f"campaigns      {running} of {len(shown.campaigns)} running, {calls} calls{trunks}"]
 
 
 @root.command()

@@ -19,6 +19,7 @@ from ccserver.core import codec
 from ccserver.core.commands import Reply
 from ccserver.core.events import Event, LeadsAdded
 from ccserver.core.explain import AgentExplained, InteractionExplained, explain_agent, explain_interaction, explain_queue
+from ccserver.core.explain_campaign import CampaignExplained, explain_campaign
 from ccserver.core.hours import is_holiday, is_open, next_change
 from ccserver.core.ids import HoursId, RequestId, RoomId
 from ccserver.core.moment import Moment
@@ -26,6 +27,7 @@ from ccserver.core.settings import OpeningHours, Settings
 from ccserver.core.state import CenterState, ClosedHours, Interaction
 from ccserver.core.transitions import InteractionState
 from ccserver.core.views import Overview, WatchView, overview
+from ccserver.daemon.campaign_acts import CampaignActs
 from ccserver.daemon.conference_acts import ConferenceActs
 from ccserver.daemon.live_acts import Given, LiveActs, Made, interaction_of, text_of
 from ccserver.web.calls import Answer
@@ -62,6 +64,7 @@ class Requests:
         self._numbers = itertools.count(incarnation * REQUESTS_PER_RUN)
         self._waiting: dict[RequestId, Deferred[object]] = {}
         self._acts = LiveActs(lambda: desk.settings, desk.snapshot, lambda: desk.prompts)
+        self._campaigns = CampaignActs(lambda: desk.settings, desk.snapshot)
         self._conferences = ConferenceActs(
             lambda: desk.settings, desk.snapshot, lambda: desk.prompts, desk.keep_room_pins, desk.dialled
         )
@@ -77,6 +80,12 @@ class Requests:
             "agent.explain": self.explain_agent,
             **{do: self._act(read) for do, read in self._acts.table().items()},
             **{do: self._act(read) for do, read in self._conferences.table().items()},
+            **{do: self._act(read) for do, read in self._campaigns.table().items()},
+            "campaigns": lambda _: self._campaigns.list(self._desk.now()),
+            "campaign.show": lambda given: self._campaigns.show(given, self._desk.now()),
+            "campaign.explain": self.explain_campaign,
+            "campaign.evidence": lambda given: self._campaigns.evidence(given, self._desk.now()),
+            "trunks": lambda _: self._campaigns.trunks(self._desk.now()),
             "conferences": lambda _: self._conferences.list(self._desk.now()),
             "conference.show": lambda given: self._conferences.show(given, self._desk.now()),
             "numbers": lambda _: self.numbers(),
@@ -125,7 +134,7 @@ class Requests:
         number = interaction_of(given)
         return self._explain(
             InteractionExplained,
-            lambda state, settings, now_s: explain_interaction(state, settings, now_s, number),
+            lambda state, settings, now: explain_interaction(state, settings, now.mono_s, number),
             f"no call {number} is live",
         )
 
@@ -134,7 +143,7 @@ class Requests:
         queue = self._acts.queue(given)
         return self._explain(
             tuple[InteractionExplained, ...],
-            lambda state, settings, now_s: explain_queue(state, settings, now_s, queue),
+            lambda state, settings, now: explain_queue(state, settings, now.mono_s, queue),
             f"no queue {queue!r}",
         )
 
@@ -143,14 +152,24 @@ class Requests:
         agent = self._acts.agent(given)
         missing = f"agent {agent!r} is no longer in the configuration"
         return self._explain(
-            AgentExplained, lambda state, settings, now_s: explain_agent(state, settings, now_s, agent), missing
+            AgentExplained, lambda state, settings, now: explain_agent(state, settings, now.mono_s, agent), missing
         )
 
-    def _explain(self, type_: Any, explain: Callable[[CenterState, Settings, float], object], missing: str) -> Deferred[object]:
-        state, settings, now_s = self._desk.snapshot(), self._desk.settings, self._desk.now().mono_s
+    def explain_campaign(self, given: Given) -> Deferred[object]:
+        """Why a campaign dials nobody: a `CampaignExplained`."""
+        campaign = self._campaigns.campaign(given)
+        missing = f"campaign {campaign!r} is no longer in the configuration"
+        return self._explain(
+            CampaignExplained, lambda state, settings, now: explain_campaign(state, settings, now, campaign), missing
+        )
+
+    def _explain(
+        self, type_: Any, explain: Callable[[CenterState, Settings, Moment], object], missing: str
+    ) -> Deferred[object]:
+        state, settings, now = self._desk.snapshot(), self._desk.settings, self._desk.now()
 
         def work() -> object:
-            found = explain(state, settings, now_s)
+            found = explain(state, settings, now)
             if found is None:
                 raise NotDone(Why.NOT_FOUND, missing)
             return codec.encode(found, type_)
