@@ -8,9 +8,10 @@ from ccserver.cli.root import root
 from ccserver.cli.shared import Place, act, at_a_place, safe, shown_time, table
 from ccserver.core import codec
 from ccserver.core.campaign_views import CampaignView, TrunkView
+from ccserver.core.campaign_words import account_text
 from ccserver.core.dialer.campaign_state import ON_THE_WAY, AttemptStage
 from ccserver.core.dialer.terms import Mode
-from ccserver.core.explain_campaign import CampaignExplained, account_text
+from ccserver.core.explain_campaign import CampaignExplained
 
 Views = tuple[CampaignView, ...]
 Trunks = tuple[TrunkView, ...]
@@ -86,7 +87,7 @@ def _show_text(one: CampaignView) -> str:
         f"agents     {crew.logged_in} logged in: {crew.idle} idle ({crew.reserved} kept), {crew.talking} in a call, "
         f"{crew.wrapping} in wrap-up, {crew.away} away; utilisation {_percent(crew.utilisation)}",
         f"leads      {one.buffered} claimed, {one.ready} ready" + _next(one.next_lead_utc_s),
-        f"account    {account_text(one)}",
+        f"account    {account_text(one.account)}",
         f"refused    {refused or 'none'}" + (f"; last: {safe(one.last_refusal)}" if one.last_refusal else ""),
         f"pacing     {one.asked} calls asked for at the last look" + (f"; held: {safe(one.held_by)}" if one.held_by else ""),
         f"today      {today.dials} dialled: {today.humans} people ({today.connects} put through, {today.abandoned} abandoned), "

@@ -33,7 +33,7 @@ class AccountView:
     preset: str
     max_abandon: float
     share_of: ShareOf
-    window: AbandonWindow
+    abandon_window: AbandonWindow
     counts_amd_errors: bool
     connect_s: float
     share: float
@@ -168,7 +168,7 @@ def account_view(book: Account, rules: Rules, now_utc_s: float) -> AccountView:
         preset=rules.preset,
         max_abandon=rules.max_abandon,
         share_of=rules.share_of,
-        window=rules.abandon_window,
+        abandon_window=rules.abandon_window,
         counts_amd_errors=rules.counts_amd_errors,
         connect_s=rules.connect_s,
         share=account.share(book, rules, now_utc_s),

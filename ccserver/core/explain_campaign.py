@@ -12,14 +12,14 @@ from enum import Enum
 
 from ccserver.core import campaign_views, hours, requirements
 from ccserver.core.campaign_views import CampaignView, TrunkView
+from ccserver.core.campaign_words import account_text
 from ccserver.core.change import replace
 from ccserver.core.dialer import callerid
 from ccserver.core.dialer.campaign_state import ON_THE_WAY, AttemptStage, Candidate, RunState
 from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.dialer.gate import all_refusals
-from ccserver.core.dialer.rules import Rules
 from ccserver.core.dialer.settings import AmdUse, CampaignSettings, DialingSettings
-from ccserver.core.dialer.terms import DAY_S, UNBACKED, AbandonWindow, Mode, Purpose, ShareOf
+from ccserver.core.dialer.terms import DAY_S, UNBACKED, Mode, Purpose
 from ccserver.core.dialer.verdict import Refusal, Refused
 from ccserver.core.explain import NAMED, AgentAnswer, what_hinders
 from ccserver.core.ids import CampaignId, TrunkId
@@ -141,7 +141,7 @@ class _Reading:
                 f"their way), {crew.talking} in a call, {crew.wrapping} in wrap-up, {crew.away} away"
             )
         if self._mode in UNBACKED:
-            yield f"abandoned: {account_text(view)}"
+            yield f"abandoned: {account_text(view.account)}"
         if view.run is RunState.RUNNING and view.asked:
             yield f"its pacer asked for {view.asked} calls at its last look" + (f"; {view.held_by}" if view.held_by else "")
         if view.last_refusal:
@@ -279,7 +279,7 @@ class _Reading:
         view = self._view
         if self._mode not in UNBACKED or view.account.room > 0 or any(each.is_able and each.is_free for each in agents):
             return
-        text = f"no further call may be abandoned, so none is placed without an idle agent: {account_text(view)}"
+        text = f"no further call may be abandoned, so none is placed without an idle agent: {account_text(view.account)}"
         yield Obstacle(cause=Cause.ACCOUNT, text=text, mend=MENDS[Refusal.BUDGET_SPENT])
 
     def _of_lines(self) -> Iterator[Obstacle]:
@@ -382,30 +382,6 @@ class _Reading:
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
-def account_text(view: CampaignView) -> str:
-    """The account of abandoned calls in one line."""
-    book = view.account
-    tally = book.tally
-    lost = tally.abandoned + (tally.amd_errors if book.counts_amd_errors else 0)
-    window = "24 hours" if book.window is AbandonWindow.DAY else "30 days"
-    of = "put through" if book.share_of is ShareOf.CONNECTED else "answered by people"
-    count = tally.connected if book.share_of is ShareOf.CONNECTED else tally.connected + lost
-    return (
-        f"{lost} of {count} {of} in {window}, {book.share:.2%} by the account (at most {book.max_abandon:.2%}, rules {book.preset}); "
-        f"{book.room} more may be"
-    )
-
-
-def rule_text(rules: Rules) -> str:
-    """How the share of abandoned calls is counted."""
-    lost = "abandoned + people taken for machines" if rules.counts_amd_errors else "abandoned"
-    of = "connected" if rules.share_of is ShareOf.CONNECTED else f"(connected + {lost})"
-    window = (
-        "any 24 hours" if rules.abandon_window is AbandonWindow.DAY else "any 30 days and each 30 days since the campaign began"
-    )
-    return f"share = ({lost}) / {of} <= {rules.max_abandon:.2%} in {window}; abandoned: no agent within {rules.connect_s:g} s"
-
-
 def _trunk_fault(view: TrunkView | None) -> str:
     if view is None:
         return "it is not in the settings"

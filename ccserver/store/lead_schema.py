@@ -23,6 +23,8 @@ lead_lists = Table(
 )
 """`fields`: the names of the custom fields that its leads may have, a JSON list in the order in which they came."""
 
+_IS_PROMISED = text("callback_at IS NOT NULL")
+
 leads = Table(
     "leads",
     METADATA,
@@ -53,6 +55,7 @@ leads = Table(
     # the order of claims: whoever claims reads the beginning of it and no more
     Index("ix_leads_turn", "list", "state", "urgency", "precedence", "tries", "last_attempt_at", "id"),
     Index(None, "list", "state", "wake_at"),
+    Index("ix_leads_callbacks", "list", "callback_at", sqlite_where=_IS_PROMISED, postgresql_where=_IS_PROMISED),
     sqlite_autoincrement=True,  # an attempt names its lead for ever: no number is given twice
 )
 """`urgency` and `precedence`: smaller is dialled sooner (`precedence` is the priority with its sign turned, so that one ascending index

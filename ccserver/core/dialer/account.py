@@ -184,6 +184,13 @@ def _sum(tally: Tally, one: Tally) -> Tally:
     )
 
 
+def share_of(tally: Tally, counted: Evidence) -> float:
+    """The abandoned share of that many calls, counted as that evidence is."""
+    lost = tally.abandoned + (tally.amd_errors if counted.counts_amd_errors else 0)
+    of = tally.connected if counted.share_of is ShareOf.CONNECTED else tally.connected + lost
+    return lost / of if of else float(lost)
+
+
 def total(tallies: Iterable[Tally]) -> Tally:
     """All of them together."""
     made = Tally()

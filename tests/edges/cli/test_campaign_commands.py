@@ -1,15 +1,19 @@
 """`ccserver campaign` on a real control socket. What a campaign would have done is put into the state that the requests read."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_desk import Desk, a_configuration
+from sqlalchemy import insert, update
 from twisted.internet.defer import Deferred, execute
 
+from ccserver.config import check
 from ccserver.core.commands import Reply
 from ccserver.core.dialer import account
 from ccserver.core.dialer.account import Counted
@@ -19,6 +23,11 @@ from ccserver.core.dialer.view import Totals
 from ccserver.core.events import CampaignAct, CampaignRequested, Event, RedialRequested
 from ccserver.core.ids import CampaignId, TrunkId
 from ccserver.core.state import CenterState
+from ccserver.store import lead_book
+from ccserver.store.database import Store
+from ccserver.store.lead_phones import Phone
+from ccserver.store.lead_rows import NewLead
+from ccserver.store.lead_schema import abandonment_evidence, attempts, leads
 
 WINTER, FIRST = CampaignId("winter"), TrunkId("first")
 
@@ -160,3 +169,152 @@ def test_status_and_top_show_campaigns_and_dead_trunks(desk: CampaignDesk) -> No
     board = desk.run("top", "--once").output
     assert "CAMPAIGN" in board and "Winter offer" in board
     assert "! trunk first is taken for dead for 1:01 more: 503" in board
+
+
+# --- out of the database --------------------------------------------------------------------------------------------------------
+def a_history(desk: CampaignDesk) -> Store:
+    store = Store(str(desk.configuration.edges.database.url))
+    store.upgrade()
+    return store
+
+
+def an_attempt(store: Store, name: str, outcome: str, **told: Any) -> None:
+    at = datetime(2026, 11, 27, 10, tzinfo=UTC)
+    values = {
+        "id": name,
+        "lead": 1,
+        "number": f"+3460011122{name}",
+        "campaign": "winter",
+        "purpose": "marketing",
+        "asked_by": "campaign",
+        "caller_id": "+34910000001",
+        "trunk": "first",
+        "state": "settled",
+        "stored_at": at,
+        "ended_at": at,
+        "outcome": outcome,
+        **told,
+    }
+    with store.engine.begin() as connection:
+        connection.execute(insert(attempts).values(values))
+
+
+PERIOD = ("--since", "2026-11-27", "--until", "2026-11-28")
+
+
+def test_key_figures_of_one_campaign_and_of_all(desk: CampaignDesk) -> None:
+    with contextlib.closing(a_history(desk)) as store:
+        for name in "123":
+            an_attempt(store, name, "no_answer")
+        answered_at, ended_at = datetime(2026, 11, 27, 10, tzinfo=UTC), datetime(2026, 11, 27, 10, 3, tzinfo=UTC)
+        talked = {"answered_at": answered_at, "ended_at": ended_at, "talk_s": 170.0, "wrap_up_s": 10.0, "is_success": True}
+        an_attempt(store, "4", "answered", **talked)
+        an_attempt(store, "5", "answered", campaign="autumn")
+    text = desk.run("campaign", "figures", "winter", *PERIOD).output
+    for said in (
+        "winter: 2026-11-27 00:00 to 2026-11-28 00:00 UTC",
+        "placed                4, to 1 leads (3 no_answer, 1 answered)",
+        "answered by people    1, 25.0 % of those placed",
+        "handled               1; AHT 3:00; 4.0 attempts each",
+        "successes             1, 25.0 % of those placed, 100.0 % of those handled; 0 do not want it",
+        "costs                 1.00 EUR; 0.25 EUR a call, 1.00 EUR a success",
+    ):
+        assert said in text, text
+    shown = desk.json("campaign", "figures", "winter", *PERIOD)
+    assert (shown["placed"], shown["aht_s"], shown["costs"]["total_minor"]) == (4, 180.0, 100.0)
+    both = desk.json("campaign", "figures", "--all", *PERIOD)
+    assert [(each["campaign"], each["placed"]) for each in both] == [("autumn", 1), ("winter", 4)]
+    assert both[0]["costs"] is None
+    assert desk.run("campaign", "figures", "--all", *PERIOD).output.splitlines()[2].split()[:2] == ["autumn", "1"]
+
+
+def test_evidence_is_what_was_written_and_what_the_daemon_knows(desk: CampaignDesk) -> None:
+    desk.runs()
+    assert desk.known is not None
+    (present,) = desk.known.account.months
+    begins = datetime.fromtimestamp(present.from_utc_s, UTC)
+    row = {
+        "connected": 1,
+        "abandoned": 1,
+        "amd_errors": 0,
+        "machines": 3,
+        "left_before": 0,
+        "told": 1,
+        "preset": "es",
+        "max_abandon": 0.03,
+        "share_of": "live",
+        "abandon_window": "day",
+        "counts_amd_errors": False,
+        "share": 0.02,
+    }
+    with contextlib.closing(a_history(desk)) as store, store.engine.begin() as connection:
+        for at in (begins - timedelta(days=1), begins):
+            times = {"campaign": "winter", "from_at": at, "until_at": at + timedelta(hours=4)}
+            connection.execute(insert(abandonment_evidence).values({**row, **times}))
+    period = ("--from", f"{begins - timedelta(days=2):%Y-%m-%d}", "--until", f"{begins + timedelta(days=1):%Y-%m-%d}")
+    shown = desk.json("campaign", "evidence", "winter", *period)
+    assert [(each["connected"], each["abandoned"]) for each in shown["parts"]] == [(1, 1), (199, 1)]
+    text = desk.run("campaign", "evidence", "winter", *period).output
+    assert "rules es: share = " in text and "at most 3.00% in any 24 hours" in text and "at most 1.00%" in text
+    assert text.splitlines()[-2].split()[:3] == ["all", "200", "2"]
+    lines = desk.run("campaign", "evidence", "winter", *period, "--csv").output.splitlines()
+    assert lines[0].startswith("campaign,from,until,connected,abandoned,amd_errors,machines,left,told,share,")
+    assert len(lines) == 3 and lines[2].split(",")[3:5] == ["199", "1"]
+    assert desk.run("campaign", "evidence", "winter", "--csv", "--json").exit_code == 2
+
+
+def test_evidence_without_the_daemon_says_what_is_missing(tmp_path: Path) -> None:
+    stopped = CampaignDesk(a_configuration(tmp_path))
+    a_history(stopped).close()
+    result = stopped.run("campaign", "evidence", "winter")
+    assert result.exit_code == 0 and "nobody has answered" in result.stdout
+    assert "what it has not written yet is not shown" in result.stderr
+    assert stopped.run("campaign", "evidence", "spring").exit_code == 1
+
+
+def test_short_calls_are_told_where_the_rule_counts_them(desk: CampaignDesk) -> None:
+    text = desk.file.read_text()
+    desk.file.write_text(
+        f"{text}campaigns: {{winter: {{preset: br}}}}\ndialing: {{rules: {{countries: [ES]}}, overrides: []}}\n"
+    )
+    configuration = check(desk.file)[0]
+    assert [each for each in configuration if each.path.startswith("campaigns.winter.mode")] == []
+    with contextlib.closing(a_history(desk)) as store:
+        an_attempt(store, "1", "no_answer")
+        an_attempt(store, "2", "busy")
+    shown = desk.json("campaign", "evidence", "winter", "--from", "2026-11-27", "--until", "2026-11-28")
+    assert shown["short_calls"] == [
+        {"number": "+34910000001", "day": "2026-11-27", "calls": 2, "short": 2, "share": 1.0, "is_over": False}
+    ]
+    text = desk.run("campaign", "evidence", "winter", "--from", "2026-11-27", "--until", "2026-11-28").output
+    assert "calls of at most 6 s, by the number that was shown:" in text
+
+
+def test_callbacks_that_are_overdue(desk: CampaignDesk) -> None:
+    with contextlib.closing(a_history(desk)) as store:
+        phone = Phone("+34600111222", "mobile", "ES", ("Europe/Madrid",))
+        with store.engine.begin() as connection:
+            of = lead_book.open_list(connection, "winter", (), "dora").id
+            lead_book.add(connection, of, [NewLead(phones=(phone,), name="Eva\x1b")])
+            promised = {"state": "waiting", "callback_at": datetime(2026, 1, 1, tzinfo=UTC), "only_agent": "101"}
+            connection.execute(update(leads).values(promised))
+    (one,) = desk.json("campaign", "overdue")
+    assert (one["list"], one["only"], one["due_at"]) == ("winter", "101", "2026-01-01T00:00:00+00:00")
+    text = desk.run("campaign", "overdue", "winter").output
+    assert "Eva?" in text and "2026-01-01 00:00" in text
+    assert desk.run("campaign", "overdue", "spring").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("figures",), 2, "say which: NAME, or --all"),
+        (("figures", "winter", "--all"), 2, "say which: NAME, or --all"),
+        (("figures", "spring"), 1, "there is no campaign 'spring'; there are: winter"),
+        (("figures", "winter", "--since", "2026-11-28", "--until", "2026-11-27"), 2, "the period ends before it begins"),
+    ],
+)
+def test_reports_that_nobody_can_make(desk: CampaignDesk, arguments: tuple[str, ...], code: int, said: str) -> None:
+    a_history(desk).close()
+    result = desk.run("campaign", *arguments)
+    assert result.exit_code == code and said in result.stderr

@@ -9,11 +9,12 @@ from desk import Desk, a_queue
 
 from ccserver.core import codec
 from ccserver.core.campaign_views import CampaignView, TrunkView, campaign, campaigns, trunks
+from ccserver.core.campaign_words import rule_text
 from ccserver.core.dialer.campaign_state import Attempt, AttemptStage, RunState, TrunkState
 from ccserver.core.dialer.facts import AttemptsMade
-from ccserver.core.dialer.terms import Mode, Purpose
+from ccserver.core.dialer.terms import AbandonWindow, Mode, Purpose, ShareOf
 from ccserver.core.dialer.verdict import Refusal
-from ccserver.core.explain_campaign import CampaignExplained, Cause, explain_campaign, rule_text
+from ccserver.core.explain_campaign import CampaignExplained, Cause, explain_campaign
 from ccserver.core.ids import AttemptId, CampaignId
 from ccserver.core.moment import Moment
 from ccserver.core.refusal_mends import MENDS
@@ -230,8 +231,13 @@ def test_the_account_has_no_room_and_nobody_is_idle() -> None:
 
 
 def test_the_rule_is_told_as_a_formula() -> None:
-    italian = a_campaign().rules
-    assert rule_text(italian).startswith("share = (abandoned")
+    book = campaign(MadeUp().state, MadeUp().settings, WINTER, NOW).account
+    british = replace(book, preset="uk", max_abandon=0.01, counts_amd_errors=False)
+    assert rule_text(british) == "rules uk: share = abandoned / (connected + abandoned), at most 1.00% in any 24 hours"
+    italian = replace(book, preset="it", share_of=ShareOf.CONNECTED, abandon_window=AbandonWindow.MONTH, counts_amd_errors=True)
+    assert rule_text(italian).startswith(
+        "rules it: share = (abandoned + people taken for machines) / connected, at most 3.00% in any 30"
+    )
 
 
 def test_a_rest_is_told_with_its_reason() -> None:
