@@ -675,6 +675,8 @@ class Service:
                 for queue in shown.queues
             ),
             agents=Tally(agent.state for agent in shown.agents),
+            campaigns=shown.campaigns,
+            trunks=shown.trunks,
             gauges={
                 "ccserver_ami_link_up": ("1 while the manager link is up.", float(self._ami.is_up)),
                 "ccserver_ami_outstanding_actions": ("Actions that wait for Asterisk's answer.", self._ami.outstanding),

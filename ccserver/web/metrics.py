@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ccserver.core.campaign_views import CampaignView, TrunkView
 from ccserver.core.records import (
     AgentStateRecord,
     AttemptRecord,
@@ -49,6 +50,7 @@ from ccserver.core.records import (
     VisitRecord,
     WatchRecord,
 )
+from ccserver.web import campaign_metrics
 
 WAIT_BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
 FORECAST_BUCKETS_S = (10, 30, 60, 120, 300, 600)
@@ -74,6 +76,8 @@ class Reading:
     agents: Tally[ShownState]
     gauges: dict[str, tuple[str, float]] = field(default_factory=dict)
     counters: dict[str, tuple[str, float]] = field(default_factory=dict)
+    campaigns: tuple[CampaignView, ...] = ()
+    trunks: tuple[TrunkView, ...] = ()
 
 
 class _Gauges(Collector):
@@ -103,6 +107,7 @@ class _Gauges(Collector):
         for state in ShownState:
             agents.add_metric([state.value], reading.agents[state])
         yield agents
+        yield from campaign_metrics.families(reading.campaigns, reading.trunks)
         for name, (text, value) in reading.gauges.items():
             yield GaugeMetricFamily(name, text, value=value)
         for name, (text, value) in reading.counters.items():
