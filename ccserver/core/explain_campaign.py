@@ -199,8 +199,10 @@ class _Reading:
             allowed = ", ".join(each.value for each in Mode if each in rules.modes)
             yield Obstacle(cause=Cause.MODE, text=text, mend=f"ccserver campaign mode {name}, one of {allowed}")
         elif self._mode is Mode.MANUAL:
-            mend = f"agents dial; or ccserver campaign mode {name} progressive"
-            yield Obstacle(cause=Cause.MODE, text="its mode is manual: nothing is dialled but by agents", mend=mend)
+            text = "its mode is manual: a lead is called when an agent asks for one"
+            yield Obstacle(
+                cause=Cause.MODE, text=text, mend=f"the agents' feature code; or ccserver campaign mode {name} progressive"
+            )
 
     def _of_trunks(self) -> Iterator[Obstacle]:
         views = {each.id: each for each in campaign_views.trunks(self._state, self._settings, self._now.mono_s)}

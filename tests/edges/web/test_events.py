@@ -1,5 +1,6 @@
 """The event stream over Twisted's own HTTP, with a feed in memory: who may listen, what is heard, and who is slow."""
 
+import json
 from typing import Any, cast
 
 import pytest
@@ -27,7 +28,7 @@ class Feed:
         self.reads = 0
         self.held: list[tuple[Deferred[list[Numbered]], list[Numbered]]] | None = None
 
-    def add(self, kind: NoticeKind = NoticeKind.RINGING, agent: str = "101") -> None:
+    def add(self, kind: NoticeKind = NoticeKind.RINGING, agent: str = "101", **data: str) -> None:
         place = f"000001-a:{len(self.notices) + 1}:0"
         notice = NoticeRecord(
             interaction=InteractionId(len(self.notices) + 1),
@@ -41,7 +42,7 @@ class Feed:
             queue=QueueId("sales"),
             agent=AgentId(agent),
             phone=None,
-            data={},
+            data=data,
         )
         self.notices.append((place, notice))
 
@@ -119,6 +120,19 @@ def test_a_listener_hears_what_happens_from_now_on(api: Api) -> None:
     assert ids(heard) == ["000001-a:2:0"]
     text = heard.value().decode()
     assert "event: answered\n" in text and '"caller_name":"a\\nb"' in text
+
+
+def test_a_screen_pop_has_the_campaign_and_the_lead_with_its_fields(api: Api) -> None:
+    listener = api.get()
+    api.feed.add(campaign="winter", lead="8123", lead_name="Zoë\n", **{"lead_Last order": "2026-03-02"})
+    api.stream.told()
+    (line,) = [each for each in listener.value().decode().splitlines() if each.startswith("data: ")]
+    assert json.loads(line.removeprefix("data: "))["data"] == {
+        "campaign": "winter",
+        "lead": "8123",
+        "lead_name": "Zoë\n",
+        "lead_Last order": "2026-03-02",
+    }
 
 
 def test_who_comes_back_has_missed_nothing(api: Api) -> None:

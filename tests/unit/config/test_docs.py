@@ -6,17 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from ccserver.cli.campaigns import campaign, trunk
 from ccserver.config import check
 from ccserver.config.flows import flow_node
 from ccserver.config.people import FEATURES, KEYS
 from ccserver.config.pieces import piece
+from ccserver.core.campaign_views import CrewView
 from ccserver.core.checksums import Checksum
+from ccserver.core.dialer.campaign_state import AttemptStage
+from ccserver.core.dialer.terms import Mode
 from ccserver.core.expressions import Function, ValueType
 from ccserver.core.ivr_names import NAMES, OF_HOURS, OF_QUEUE
 from ccserver.core.keys import KEY_S
+from ccserver.core.records import NoticeKind
 from ccserver.core.settings import (
     AgentRules,
     CallKeys,
+    DispositionMeaning,
     ExitKind,
     FeatureCodes,
     IdleReset,
@@ -30,6 +36,8 @@ DOCS = Path(__file__).parents[3] / "docs"
 AGENTS = (DOCS / "agents.md").read_text()
 ROUTING = (DOCS / "routing.md").read_text()
 IVR = (DOCS / "ivr.md").read_text()
+CAMPAIGNS = (DOCS / "campaigns.md").read_text()
+EVENTS = (DOCS / "events.md").read_text()
 GOOD = (Path(__file__).parent / "flows.yaml").read_text()
 
 
@@ -114,3 +122,19 @@ def test_the_first_flow_of_the_guide_is_good() -> None:
     text = GOOD[: GOOD.index("flows:\n")].replace(", survey: after_call", "").replace("es: {}", "").replace("language: es", "")
     Path("c.yaml").write_text(text + blocks(IVR)[0])
     assert check(Path("c.yaml"))[0] == []
+
+
+def test_the_guide_to_campaigns_has_every_mode_meaning_and_command() -> None:
+    for mode in Mode:
+        assert f"\n| `{mode.value}` | " in CAMPAIGNS
+    for meaning in DispositionMeaning:
+        assert re.search(rf"^\| .*`{meaning.value}`.* \| ", CAMPAIGNS, re.MULTILINE), meaning
+    for command in (*campaign.commands, *trunk.commands):
+        assert re.search(rf"campaign (trunk )?{command}\b", CAMPAIGNS), command
+    assert ", ".join(stage.value for stage in AttemptStage) in CAMPAIGNS
+    assert all(f" {name}" in CAMPAIGNS for name in CrewView.__dataclass_fields__ if name != "logged_in")
+
+
+def test_every_event_is_told() -> None:
+    for kind in NoticeKind:
+        assert re.search(rf"^\| .*`{kind.value}`", EVENTS, re.MULTILINE), kind

@@ -91,7 +91,7 @@ def test_hours_that_are_closed_by_the_timetable_and_by_hand() -> None:
 def test_a_mode_that_dials_nobody_and_one_that_is_not_allowed() -> None:
     made = at_work()
     made.has(mode=Mode.MANUAL)
-    assert made.told() == [("mode", "its mode is manual: nothing is dialled but by agents")]
+    assert made.told() == [("mode", "its mode is manual: a lead is called when an agent asks for one")]
     assert made.explained().text[0].endswith("mode manual by order")
     made.campaign = a_campaign(rules=replace(RULES, modes=frozenset({Mode.MANUAL})))
     made.has(mode=None)
