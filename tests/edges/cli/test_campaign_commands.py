@@ -13,7 +13,6 @@ from cli_desk import Desk, a_configuration
 from sqlalchemy import insert, update
 from twisted.internet.defer import Deferred, execute
 
-from ccserver.config import check
 from ccserver.core.commands import Reply
 from ccserver.core.dialer import account
 from ccserver.core.dialer.account import Counted
@@ -33,7 +32,7 @@ WINTER, FIRST = CampaignId("winter"), TrunkId("first")
 
 
 class CampaignDesk(Desk):
-    """The campaign winter of the example. Acts are noted, and done; a start is refused while `refuses` says why."""
+    """Acts are noted, and done; a start is refused while `refuses` says why."""
 
     def __init__(self, file: Path) -> None:
         self.asked: list[CampaignRequested | RedialRequested] = []
@@ -76,9 +75,32 @@ class CampaignDesk(Desk):
         )
 
 
+DIALLING = """
+dialing: {registers: {robinson: 30}, rules: {max_abandon_percent: 1, calls_a_day: 2}}
+trunks: {first: {endpoint: carrier, lines: 60, calls_per_second: 5}}
+caller_ids: {"+34910000001": {answers_back: true}}
+campaigns:
+  winter:
+    name: Winter offer
+    mode: progressive
+    queue: sales
+    trunks: first
+    caller_ids: "+34910000001"
+    costs: {agent_hour_minor: 1800, call_minute_minor: 2, attempt_minor: 1}
+"""
+
+
+def a_site(folder: Path, **campaign: str) -> Path:
+    """The example with a campaign."""
+    file = a_configuration(folder)
+    more = "".join(f"    {key}: {value}\n" for key, value in campaign.items())
+    file.write_text(file.read_text() + DIALLING + more)
+    return file
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[CampaignDesk]:
-    made = CampaignDesk(a_configuration(tmp_path))
+    made = CampaignDesk(a_site(tmp_path))
     with made.serve():
         yield made
     assert made.faults == []
@@ -264,7 +286,7 @@ def test_evidence_is_what_was_written_and_what_the_daemon_knows(desk: CampaignDe
 
 
 def test_evidence_without_the_daemon_says_what_is_missing(tmp_path: Path) -> None:
-    stopped = CampaignDesk(a_configuration(tmp_path))
+    stopped = CampaignDesk(a_site(tmp_path))
     a_history(stopped).close()
     result = stopped.run("campaign", "evidence", "winter")
     assert result.exit_code == 0 and "nobody has answered" in result.stdout
@@ -273,12 +295,7 @@ def test_evidence_without_the_daemon_says_what_is_missing(tmp_path: Path) -> Non
 
 
 def test_short_calls_are_told_where_the_rule_counts_them(desk: CampaignDesk) -> None:
-    text = desk.file.read_text()
-    desk.file.write_text(
-        f"{text}campaigns: {{winter: {{preset: br}}}}\ndialing: {{rules: {{countries: [ES]}}, overrides: []}}\n"
-    )
-    configuration = check(desk.file)[0]
-    assert [each for each in configuration if each.path.startswith("campaigns.winter.mode")] == []
+    a_site(desk.file.parent, preset="br")
     with contextlib.closing(a_history(desk)) as store:
         an_attempt(store, "1", "no_answer")
         an_attempt(store, "2", "busy")
