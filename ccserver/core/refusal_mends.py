@@ -5,6 +5,7 @@ from ccserver.core.dialer.verdict import Refusal
 MENDS = {
     Refusal.UNSOUND_FACTS: "look at the lead: ccserver lead show",
     Refusal.STALE_FACTS: "nothing: they are read anew",
+    Refusal.UNAVAILABLE: "look at the database: ccserver doctor",
     Refusal.NOT_E164: "import the number again, with its country",
     Refusal.COUNTRY_NOT_COVERED: "name the country under rules.countries, with an override",
     Refusal.LINE_TYPE: "nothing: take such numbers out of the list",

@@ -16,8 +16,8 @@ from ccserver.core.dialer.settings import AmdUse, CampaignSettings, DialingSetti
 from ccserver.core.dialer.terms import DAY_S, LineType, Mode, Purpose
 from ccserver.core.dialer.verdict import Refusal
 from ccserver.core.expressions import Expression, Literal, Name
-from ccserver.core.settings import DispositionMeaning, DoNotCallNode, Settings
 from ccserver.core.recording_policy import RecordingMode, RecordingPolicy
+from ccserver.core.settings import DispositionMeaning, DoNotCallNode, Settings
 
 CENTER = Path(__file__).parent / "center.yaml"
 FIXED, MOBILE, FREE = "+34915550100", "+34600111222", "+34900100100"
