@@ -273,6 +273,8 @@ class _Reading:
                 return f"{'logs out' if agent.leaves else 'goes not ready'} after the present work"
             case Hindrance.BUSY:
                 return ", ".join(self._busy(agent, work, it) for work in agent.work) or "takes none of this kind"
+            case Hindrance.RESERVED:
+                return f"kept for a call of campaign {agent.reserved} that is on its way"
             case Hindrance.BACK_OFF:
                 return f"back-off after an offer not taken, {agent.spared_until_s - self._now_s:.0f} s left"
             case Hindrance.RESTING:
@@ -340,6 +342,7 @@ _REMEDIES = {
     Hindrance.RESTING: "the end of their rest",
     Hindrance.OWN_CALL: "the end of their own calls",
     Hindrance.BUSY: "the end of their present work",
+    Hindrance.RESERVED: "the end of the campaign's calls that they are kept for",
 }
 
 

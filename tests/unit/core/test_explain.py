@@ -178,3 +178,13 @@ def test_conditions_in_words() -> None:
         "must not have legal",
     )
     assert missing(wanted, {"sales": 50, "spanish": 1}) == ()
+
+
+def test_an_agent_may_be_kept_for_a_call_of_a_campaign() -> None:
+    desk = Routing(1, line=a_queue(skills=()))
+    desk.log_in(1)
+    state = desk.center.snapshot()
+    kept = replace(state, agents={each: replace(agent, reserved="winter") for each, agent in state.agents.items()})
+    found = explain_agent(kept, desk.center.settings, desk.now_s, AgentId("101"))
+    assert found is not None
+    assert found.text[0] == "voice: kept for a call of campaign winter that is on its way"
