@@ -14,6 +14,7 @@ MODULES = {
     "audit": ("auditing",),
     "call": ("calls", "explain"),
     "callback": ("supervision",),
+    "campaign": ("campaigns", "campaign_reports"),
     "conference": ("conferences",),
     "config": ("upkeep",),
     "db": ("upkeep",),
