@@ -1,9 +1,10 @@
 """What the daemon does once in a while beside the calls: it tells the head of the audit log, so that it is known outside the database, and
-forgets by their age notices, traces, and files of the journal that no restart needs."""
+forgets by their age notices, traces, files of the journal that no restart needs, and what campaigns no longer have to show."""
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +12,16 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.config.edges import PrivacyEdge
-from ccserver.store import chain, feed
+from ccserver.core.dialer.rules import EVIDENCE_DAYS
+from ccserver.core.dialer.settings import DialingSettings
+from ccserver.store import chain, evidence, feed
 from ccserver.store.chain import BEGINNING, Head
 from ccserver.store.database import Store
 
 LOOK_EVERY_S = 600.0
 DAY_S = 86_400.0
+REFUSALS_DAYS = 400
+"""Of how often the law's gate refused: this month beside the same one of last year."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -30,7 +35,8 @@ class Sweeper(Protocol):
 class Housekeeping:
     """`look` is to be called every LOOK_EVERY_S, on a thread. The first time everything is due, then once a day.
 
-    `privacy` None: nothing is forgotten. `trace`: the file of a trace that is being written; others lie beside it.
+    `privacy` None: nothing that identifies people is forgotten. `evidence_days`: how long the
+    evidence of abandoned calls is kept. `trace`: the file of a trace that is being written; others lie beside it.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class Housekeeping:
         journal: Sweeper | None = None,
         trace: Path | None = None,
         privacy: PrivacyEdge | None = None,
+        evidence_days: Callable[[], int] = lambda: EVIDENCE_DAYS,
         utc: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -48,6 +55,7 @@ class Housekeeping:
         self._journal = journal
         self._trace = trace
         self._privacy = privacy
+        self._evidence_days = evidence_days
         self._utc = utc
         self._next_s = seconds()
         self.audit_head = Head(0, BEGINNING)
@@ -61,6 +69,7 @@ class Housekeeping:
             self._tell_head()
             if self._privacy is not None:
                 self._forget(self._privacy)
+            self._forget_evidence()
         except (OSError, SQLAlchemyError) as error:
             self.failures += 1
             log.error("housekeeping.failed", reason=str(error), mend="mend the database or the disk; it is tried again")
@@ -79,6 +88,23 @@ class Housekeeping:
         notices = feed.forget(self._store, self._utc() - privacy.notice_days * DAY_S)
         if files or traces or notices:
             log.info("housekeeping.forgotten", journal_files=files, traces=traces, notices=notices)
+
+    def _forget_evidence(self) -> None:
+        parts = evidence.forget_evidence(self._store.engine, self._days_ago(self._evidence_days()))
+        refusals = evidence.forget_refusals(self._store.engine, self._days_ago(REFUSALS_DAYS))
+        if parts or refusals:
+            log.info("housekeeping.evidence_forgotten", parts=parts, refusals=refusals)
+
+    def _days_ago(self, days: int) -> datetime:
+        return datetime.fromtimestamp(self._utc() - days * DAY_S, UTC)
+
+
+def evidence_days_of(dialing: DialingSettings | None) -> int:
+    """The longest that any rules ask for: what is there may be of a campaign that is not in the settings any more."""
+    if dialing is None:
+        return EVIDENCE_DAYS
+    rules = [dialing.rules, *(campaign.rules for campaign in dialing.campaigns.values())]
+    return max(each.evidence_days for each in rules)
 
 
 def sweep_traces(current: Path, before_utc_s: float) -> int:

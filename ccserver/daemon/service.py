@@ -217,6 +217,7 @@ class Service:
             journal=self._journal,
             trace=None if self._trace is None else self._trace.path,
             privacy=edges.privacy,
+            evidence_days=lambda: housekeeping.evidence_days_of(self._configuration.settings.dialing),
         )
 
     # --- putting together ---------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ CALLABLE = frozenset({LineType.FIXED, LineType.MOBILE, LineType.FIXED_OR_MOBILE,
 """Numbers of persons: no service that costs, no pager, and nothing of which it is not known what it is."""
 ALL_WEEK: Week = (((0, 1440),),) * 7
 
+EVIDENCE_DAYS = 1826
+"""Five years."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -90,7 +93,7 @@ class Rules:
     """Calls that one number may be shown for in 24 hours."""
     sheet_age_s: float = 900.0
     """Facts that are older are read anew."""
-    evidence_days: int = 1826
+    evidence_days: int = EVIDENCE_DAYS
     """How long the evidence of the abandonment account is kept."""
 
     short_call_s: float | None = None

@@ -3,20 +3,28 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from ccserver.config.edges import PrivacyEdge
-from ccserver.core.ids import CommandId, Language
-from ccserver.core.records import NoticeKind, NoticeRecord
+from ccserver.core.dialer.presets import PRESETS
+from ccserver.core.dialer.rules import EVIDENCE_DAYS
+from ccserver.core.dialer.settings import CampaignSettings, DialingSettings
+from ccserver.core.dialer.terms import Mode
+from ccserver.core.ids import CampaignId, CommandId, Language
+from ccserver.core.records import EvidenceRecord, NoticeKind, NoticeRecord, RefusalRecord, RefusedWhere
 from ccserver.daemon import snapshots
-from ccserver.daemon.housekeeping import DAY_S, Housekeeping, sweep_traces
+from ccserver.daemon.housekeeping import DAY_S, REFUSALS_DAYS, Housekeeping, evidence_days_of, sweep_traces
 from ccserver.store import feed
 from ccserver.store.database import Store
 from ccserver.store.feed import NoticeFeed
+from ccserver.store.lead_schema import abandonment_evidence, call_refusals
 from ccserver.store.writer import Writer
 
 NOW_S = 1_800_000_000.0
+SALES = CampaignId("sales")
 NOTICE = NoticeRecord(
     interaction=None,
     number=0,
@@ -79,6 +87,80 @@ def test_without_the_section_nothing_is_forgotten(store: Store) -> None:
     journal = Journal()
     Housekeeping(store, seconds=lambda: 0.0, journal=journal, utc=lambda: NOW_S).look()
     assert journal.swept == [] and len(NoticeFeed(store).read(None, 10)) == 1
+
+
+def campaigns_told(store: Store, days: list[float]) -> None:
+    """Evidence and refusals of so many days ago."""
+    writer = Writer(store.engine)
+    writer.start()
+    for seq, day in enumerate(days):
+        at_utc_s = NOW_S - day * DAY_S
+        part = EvidenceRecord(
+            campaign=SALES,
+            from_utc_s=at_utc_s - 60,
+            until_utc_s=at_utc_s,
+            connected=9,
+            abandoned=1,
+            amd_errors=0,
+            machines=4,
+            left=2,
+            told=1,
+            preset="es",
+            max_abandon=0.03,
+            share_of="live",
+            abandon_window="day",
+            counts_amd_errors=True,
+            share=0.1,
+        )
+        refused = RefusalRecord(campaign=SALES, reason="day_cap", where=RefusedWhere.CLAIM, at_utc_s=at_utc_s, count=3)
+        writer.append("000001-a", CommandId(seq, 0), part)
+        writer.append("000001-a", CommandId(seq, 1), refused)
+    assert writer.close(20)
+
+
+def left(store: Store) -> tuple[int, int]:
+    """Parts of evidence, and rows of refusals."""
+    with store.engine.connect() as connection:
+        tables = (abandonment_evidence, call_refusals)
+        parts, refusals = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables)
+        return parts, refusals
+
+
+def test_what_campaigns_have_to_show_is_kept_as_long_as_the_rules_say(store: Store) -> None:
+    days = [4000.0, EVIDENCE_DAYS + 1.0, EVIDENCE_DAYS - 1.0, REFUSALS_DAYS + 1.0, REFUSALS_DAYS - 1.0, 0.0]
+    campaigns_told(store, days)
+    Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S, evidence_days=lambda: 5000).look()
+    assert left(store) == (6, 2)
+    keeping = Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S)
+    keeping.look()
+    assert left(store) == (4, 2), "nobody is named in it, so it needs no section `privacy`"
+    assert store.check() == [] and keeping.failures == 0
+
+
+def test_evidence_that_cannot_be_forgotten_is_tried_again(store: Store) -> None:
+    campaigns_told(store, [4000.0])
+    keeping = Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE call_refusals RENAME TO elsewhere")
+    keeping.look()
+    assert keeping.failures == 1
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO call_refusals")
+    keeping.look()
+    assert (keeping.failures, left(store)) == (1, (0, 0))
+
+
+@pytest.mark.parametrize(("site", "campaigns", "kept"), [(30, [], 30), (30, [10, 900], 900), (2000, [10], 2000)])
+def test_the_longest_of_all_rules_counts(site: int, campaigns: list[int], kept: int) -> None:
+    def rules(days: int) -> Any:
+        return replace(PRESETS["es"].rules, evidence_days=days)
+
+    named = {
+        CampaignId(str(days)): CampaignSettings(name="x", mode=Mode.PROGRESSIVE, rules=rules(days), trunks=(), caller_ids=())
+        for days in campaigns
+    }
+    assert evidence_days_of(DialingSettings(country="ES", rules=rules(site), campaigns=named)) == kept
+    assert evidence_days_of(None) == EVIDENCE_DAYS
 
 
 def test_a_reader_who_was_far_behind_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from ccserver.core.records import (
     RefusedWhere,
     TrunkRecord,
 )
-from ccserver.store import attempts, schema
+from ccserver.store import attempts, evidence, schema
 from ccserver.store.attempts import AttemptState
 from ccserver.store.claims import Claimed
 from ccserver.store.database import Store
@@ -237,6 +237,11 @@ def test_evidence_is_replaced_and_refusals_are_summed(store: Store) -> None:
         ("sales", "day_cap", NOW, 5),
         ("sales", "day_cap", NOW + HOUR, 1),
     ]
+    minute = timedelta(minutes=1)
+    assert (evidence.forget_evidence(store.engine, NOW + minute), evidence.forget_refusals(store.engine, NOW)) == (0, 0)
+    assert evidence.forget_evidence(store.engine, NOW + 2 * minute) == 1 and not rows(store, abandonment_evidence)
+    assert evidence.forget_refusals(store.engine, NOW + minute) == 2
+    assert [each.hour for each in rows(store, call_refusals)] == [NOW + HOUR]
 
 
 def test_a_batch_keeps_the_order_of_what_touches_the_same_lead(store: Store) -> None:
