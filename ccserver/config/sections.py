@@ -512,7 +512,7 @@ top = Group(
         Field(
             "campaigns",
             campaigns,
-            "Who is called, how and when. They are checked; the daemon does not dial them yet.",
+            "Who is called, how and when.",
             default={},
         ),
         Field("trunks", trunks, "The ways outside that campaigns use.", default={}),
