@@ -73,6 +73,10 @@ SORRY = PromptId("cc-unavailable")
 CONFIRMED_EVERY = 20
 OPT_OUT_S = 4.0
 """For the key, after the message."""
+JOIN_S = 0.5
+"""How soon it is looked at again whether a join has succeeded."""
+QUIET_S = 0.05
+"""How soon, whether the phones of those who were rung in vain are quiet."""
 FIRST_OF_ALL = 1_000
 """The priority of somebody who has answered our call: whoever waits by choice comes after them."""
 
@@ -284,11 +288,13 @@ class Attempts:
         self.trunking.failed(attempt.trunk, f"cause {cause}, SIP {tech_cause}" if tech_cause else f"cause {cause}")
         tried = (*attempt.tried, attempt.trunk)
         trunk, why = self.trunking.choose(attempt.sheet.number, config, tried)
-        if trunk is None or not self.book.is_open(attempt.campaign):
+        if trunk is None:
             self.book.rest(attempt.campaign, RING_GUARD_S, why)
             self._over(attempt, AttemptOutcome.NOT_PLACED, again_s=NO_TRUNK_S, cause=cause)
         else:
-            self._dial(self._put(replace(attempt, trunk=trunk, tried=tried, leg=self._next_leg())), config)
+            # A trunk may take long to say no, and what was lawful then need not be now.
+            attempt = self._put(replace(attempt, trunk=trunk, tried=tried, leg=self._next_leg()))
+            self._judge_again(attempt, attempt.sheet)
 
     def _unanswered(self, attempt: Attempt, leg: Leg, cause: int, tech_cause: int) -> None:
         outcome = unanswered(leg, cause, tech_cause)
@@ -312,6 +318,11 @@ class Attempts:
             self.book.tell(attempt.campaign, What.HUMAN, age_s=self._age_s(attempt))
             self.book.tell(attempt.campaign, What.ABANDONED)
             self._over(self.step.attempts[attempt.id], AttemptOutcome.ABANDONED, cause=cause)
+            return
+        if attempt.mode is Mode.AGENTLESS:
+            # Nobody of ours was to be there: the message that they did not wait for was on its way.
+            self.book.tell(attempt.campaign, What.HUMAN, age_s=self._age_s(attempt))
+            self._over(attempt, AttemptOutcome.LEFT, cause=cause)
             return
         what = account.counted(
             config.rules,
@@ -405,6 +416,8 @@ class Attempts:
         attempt = self._put(replace(attempt, stage=AttemptStage.PERSON, person=step.now))
         step.about = attempt.interaction
         if attempt.interaction is not None and attempt.interaction in step.interactions:
+            # The agent who waits may be gone in this very moment.
+            step.deadlines.set(DeadlineKind.CONNECT, attempt.id, max(self._due_s(attempt, config), step.now.mono_s))
             step.tell(CalleeAnswered(attempt.interaction))
             return
         interaction = self.ledger.notice(self._customer(attempt, leg, config), NoticeKind.ARRIVED)
@@ -416,6 +429,9 @@ class Attempts:
             return
         step.deadlines.set(DeadlineKind.CONNECT, attempt.id, max(self._due_s(attempt, config), step.now.mono_s))
         self.queueing.enqueue(interaction, config.queue, rank=0)
+        if not step.clockwork.is_linked:
+            self.connect_due(step.attempts[attempt.id])
+            return
         agent = self.book.whoever_is_kept(attempt.campaign)
         waiting = step.interactions[interaction.id]
         if agent is not None and waiting.can_be_offered():
@@ -496,15 +512,26 @@ class Attempts:
         """Whoever answered has waited for as long as the rules allow. One who is just being joined is not sent away."""
         step = self.step
         interaction = step.interactions.get(attempt.interaction)
-        if attempt.is_counted or interaction is None or interaction.visit is None or interaction.joining is not None:
+        if interaction is None or interaction.visit is None or interaction.outbound is None:
+            return
+        if attempt.is_counted and not interaction.outbound.is_given_up:
+            return
+        if interaction.joining is not None or self._is_being_joined(interaction):
+            step.deadlines.set(DeadlineKind.CONNECT, attempt.id, step.now.mono_s + JOIN_S)
             return
         config = self.book.config_of(attempt)
-        self._count(attempt, Counted.ABANDONED, is_told=config.safe_harbour is not None)
-        self.book.tell(attempt.campaign, What.ABANDONED)
-        self._put(replace(step.attempts[attempt.id], is_told=True))
         step.about = interaction.id
-        self._withdraw(interaction)
-        interaction = step.interactions[interaction.id]
+        if not attempt.is_counted:
+            self._count(attempt, Counted.ABANDONED, is_told=config.safe_harbour is not None)
+            self.book.tell(attempt.campaign, What.ABANDONED)
+            self._put(replace(step.attempts[attempt.id], is_told=True))
+            self._withdraw(interaction)
+            interaction = step.interactions[interaction.id]
+        if interaction.offers and interaction.outbound is not None:
+            # Their phones are hung up first; nobody else is rung.
+            self.ledger.put(replace(interaction, outbound=replace(interaction.outbound, is_given_up=True)))
+            step.deadlines.set(DeadlineKind.CONNECT, attempt.id, step.now.mono_s + QUIET_S)
+            return
         interaction = self.ledger.end_visit(interaction, VisitOutcome.ABANDONED)
         state = advance(INTERACTION, interaction.state, InteractionStep.RELEASE)
         after = After(kind=AfterKind.OPT_OUT, target=config.opt_out_key)
@@ -529,6 +556,28 @@ class Attempts:
             )
         )
 
+    def _is_being_joined(self, interaction: Interaction) -> bool:
+        """Whether an agent's phone was picked up, and the dialplan joins the two."""
+        legs = self.step.legs
+        customer = legs.get(interaction.leg)
+        if customer is not None and customer.bridge is not None:
+            return True
+        phones = (legs.get(offer.leg) for offer in interaction.offers if offer.ends_as is None)
+        return any(
+            leg is not None
+            and leg.role is Role.AGENT
+            and leg.state is LegState.UP
+            and not (leg.is_parked or leg.is_cancelled)
+            and leg.session not in self.step.sessions
+            for leg in phones
+        )
+
+    def link_lost(self) -> None:
+        """Nobody can be joined with whoever waits: they hear who called, and are not kept in the dark until the link is there again."""
+        for attempt in self.step.attempts.values():
+            if attempt.stage is AttemptStage.PERSON and attempt.mode is not Mode.AGENTLESS:
+                self.connect_due(attempt)
+
     def opted_out(self, interaction: Interaction, after: After, digits: str) -> None:
         """The message is over; the key ends all calls to this number."""
         interaction = self.ledger.put(replace(interaction, after=None))
@@ -548,6 +597,8 @@ class Attempts:
             # After a fault: nobody waits for it any more, and whoever answers all the same is a call of their own.
             self.cancel(self._put(replace(attempt, agent=None, interaction=self.step.next_number())))
             return
+        if attempt.stage is AttemptStage.MESSAGE:
+            return  # the agent need not wait on; the call to the machine has an end of its own
         config = self.book.config_of(attempt)
         if attempt.answered is not None and attempt.mode is not Mode.AGENTLESS and not attempt.is_counted:
             what = account.counted(
@@ -667,6 +718,7 @@ class Attempts:
                 number=sheet.number,
                 outcome=AttemptOutcome.NOT_PLACED,
                 ended_utc_s=self.step.now.utc_s,
+                again_utc_s=self.step.now.utc_s + NO_TRUNK_S,
             )
         )
 

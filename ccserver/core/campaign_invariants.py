@@ -42,7 +42,9 @@ def _campaigns(state: CenterState, settings: Settings) -> Iterator[str]:
     for lead, times in claimed.items():
         if times > 1:
             yield f"lead {lead} is there {times} times"
-    for number, times in Counter(each.sheet.number for each in state.attempts.values()).items():
+    # Two leads may have the same number: the database takes one of the two attempts.
+    called = (each.sheet.number for each in state.attempts.values() if each.stage is not AttemptStage.STORING)
+    for number, times in Counter(called).items():
         if times > 1:
             yield f"{number} is called {times} times at once"
 

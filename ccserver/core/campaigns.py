@@ -40,7 +40,8 @@ LOOK_S = 0.5
 """How often a campaign is looked at that has something to do."""
 IDLE_LOOK_S = 5.0
 """One that has not."""
-HOLD_S = 600.0
+HOLD_S, LAPSES_S = 600.0, 60.0
+"""For how long leads are claimed; nothing is begun with one of which no more than that is left."""
 BUFFER_MIN, BUFFER_MAX = 10, 200
 CLAIM_AGAIN_S = 2.0
 NO_LEADS_S = 30.0
@@ -244,7 +245,8 @@ class Campaigns:
         known = replace(known, claiming=None, ready=event.ready, next_lead_utc_s=event.next_utc_s)
         step.campaigns.put(known.id, known)
         mode = self.book.mode(known, config)
-        found = [each for lead in event.leads if (each := self._candidate(known.id, config, mode, lead)) is not None]
+        new = self._not_in_hand(known.id, event.leads)
+        found = [each for lead in new if (each := self._candidate(known.id, config, mode, lead)) is not None]
         known = step.campaigns[known.id]
         rest_s = 0.0 if found else CLAIM_AGAIN_S if event.leads else NO_LEADS_S
         if not event.is_ok:
@@ -261,6 +263,27 @@ class Campaigns:
         )
         if found:
             self._look_at(known.id, step.now.mono_s)
+
+    def _not_in_hand(self, campaign: CampaignId, leads: Iterable[ClaimedLead]) -> list[ClaimedLead]:
+        """Those that nobody here is at. Under an earlier claim of the same lead, which has lapsed, nothing is dialled any more."""
+        step = self.step
+        ids = {lead.id for lead in leads}
+        for known in step.campaigns.values():
+            if any(each.lead.id in ids for each in known.buffer):
+                kept = tuple(each for each in known.buffer if each.lead.id not in ids)
+                step.campaigns.put(known.id, replace(known, buffer=kept))
+        busy = {attempt.lead.id for attempt in step.attempts.values()} | self.calls.sought()
+        self._give_back(campaign, [lead for lead in leads if lead.id in busy], until_utc_s=step.now.utc_s + REST_S)
+        return [lead for lead in leads if lead.id not in busy]
+
+    def _drop_lapsed(self, campaign: CampaignId) -> None:
+        """Of claims that lapse soon, because nobody was free for long: the leads are claimed anew when somebody is."""
+        known, until_s = self.step.campaigns[campaign], self.step.now.utc_s + LAPSES_S
+        lapsed = [each.lead for each in known.buffer if each.lead.until_utc_s <= until_s]
+        if lapsed:
+            self._give_back(campaign, lapsed)
+            kept = tuple(each for each in known.buffer if each.lead.until_utc_s > until_s)
+            self.step.campaigns.put(campaign, replace(known, buffer=kept))
 
     def _candidate(self, campaign: CampaignId, config: CampaignSettings, mode: Mode, lead: ClaimedLead) -> Candidate | None:
         """The number that is dialled next, if the gate has nothing against it; else the lead goes back."""
@@ -362,6 +385,7 @@ class Campaigns:
             step.deadlines.set(DeadlineKind.PACE, campaign, now_s + LOOK_S)
             return
         self._take_back(campaign, mode)
+        self._drop_lapsed(campaign)
         self._claim(step.campaigns[campaign], config, mode)
         known = step.campaigns[campaign]
         if known.rests_until_s > now_s:

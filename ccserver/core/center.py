@@ -929,6 +929,7 @@ class CallCenter:
         step.clockwork = replace(
             step.clockwork, is_linked=False, is_observed=False, unlinked_since_s=step.clockwork.lost_at(step.now.mono_s)
         )
+        self._attempts.link_lost()
 
     def _last_of_the_old(self, booted_s: float) -> float:
         """Until when what was heard came from the PBX before this one. It booted in the second that ends at `booted_s`; within

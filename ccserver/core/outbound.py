@@ -16,7 +16,7 @@ from ccserver.core.dialer.gate import judge
 from ccserver.core.dialer.settings import CampaignSettings
 from ccserver.core.dialer.verdict import Refused
 from ccserver.core.facts import AttemptOver, OfferParked
-from ccserver.core.ids import AgentId, CampaignId, InteractionId
+from ccserver.core.ids import AgentId, CampaignId, InteractionId, LeadId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import Offers
 from ccserver.core.queueing import Queueing
@@ -74,6 +74,17 @@ class OutboundCalls:
             and not each.outbound.is_over
             and each.outbound.attempt is None
         ]
+
+    def sought(self) -> set[LeadId]:
+        """The leads of all campaigns for which an agent is looked for, or is asked."""
+        return {
+            each.outbound.candidate.lead.id
+            for each in self.step.interactions.values()
+            if each.outbound is not None
+            and each.outbound.candidate is not None
+            and each.outbound.attempt is None
+            and not each.outbound.is_over
+        }
 
     def take_back(self, interaction: Interaction) -> None:
         """No agent is free for it after all: the lead is the campaign's next one again."""
@@ -138,6 +149,10 @@ class OutboundCalls:
         )
         self.queueing.counts_from_now(interaction)
         self.queueing.wait(interaction)
+        attempt = self.step.attempts.get(outbound.attempt)
+        if attempt is not None and not self.step.clockwork.is_linked:
+            self.attempts.connect_due(attempt)
+            return
         for offer in interaction.offers:
             agent = self.step.legs.get(offer.leg)
             if agent is not None and agent.is_parked and not agent.is_cancelled and offer.ends_as is None:

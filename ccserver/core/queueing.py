@@ -130,8 +130,13 @@ class Queueing:
 
     def counts_from_now(self, interaction: Interaction) -> None:
         """Somebody for whom an agent was looked for has answered: from now on they wait there."""
-        if interaction.visit is not None:
-            self._begins(interaction, interaction.visit.queue)
+        if interaction.visit is None:
+            return
+        queue = interaction.visit.queue
+        self._begins(interaction, queue)
+        longest_s = self.step.queue_settings(queue, interaction).max_wait_s
+        if longest_s is not None:
+            self.step.deadlines.set(DeadlineKind.MAX_WAIT, interaction.id, self.step.now.mono_s + longest_s)
 
     def refusal(self, interaction: Interaction, queue: QueueId, *, only: AgentId | None = None) -> VisitOutcome | None:
         """How `queue` would refuse the interaction at its door now; None: it would take it. Nothing is changed."""

@@ -545,6 +545,8 @@ class Outbound:
     """By this agent alone."""
     is_accepted: bool = False
     """The agent has heard who it is, and wants to call."""
+    is_given_up: bool = False
+    """The callee has waited for as long as the rules allow: nobody is rung for them any more."""
 
 
 class MessageStage(Enum):
@@ -752,6 +754,7 @@ class Interaction:
         is_resting = is_resting or (self.message is not None and self.message.is_resting)
         if self.outbound is not None and not self.outbound.is_reached:
             is_resting = self.outbound.is_over or self.outbound.attempt is not None
+        is_resting = is_resting or (self.outbound is not None and self.outbound.is_given_up)
         return self.state is InteractionState.WAITING and self.visit is not None and not self.is_missing and not is_resting
 
 

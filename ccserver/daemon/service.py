@@ -29,6 +29,7 @@ from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
+from ccserver.core.claimed import claimed_leads
 from ccserver.core.commands import Command, KeepPrompt, MeasureMessage, SpeakInTalk
 from ccserver.core.events import (
     AuditStored,
@@ -731,10 +732,7 @@ class Service:
 
 def _known_calls(state: CenterState) -> KnownCalls:
     """What a restored center knows of attempts and claims."""
-    buffered = [candidate.lead.id for campaign in state.campaigns.values() for candidate in campaign.buffer]
-    return KnownCalls(
-        attempts=frozenset(state.attempts), leads=frozenset([*buffered, *(each.lead.id for each in state.attempts.values())])
-    )
+    return KnownCalls(attempts=frozenset(state.attempts), leads=claimed_leads(state))
 
 
 def _record_refused(told: Told, error: Exception) -> None:

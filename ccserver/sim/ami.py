@@ -17,7 +17,7 @@ from ccserver.core.events import (
 )
 from ccserver.core.ids import CommandId, InteractionId
 from ccserver.sim.agenda import Agenda
-from ccserver.sim.channels import Channel, Place
+from ccserver.sim.channels import Channel, Place, Unreached
 from ccserver.sim.dialplan import ROOM_PREFIX, Dialplan
 from ccserver.sim.wire import Wire
 
@@ -130,17 +130,20 @@ class VirtualAmi:
         called = ring.phone if isinstance(ring, c.RingAgent) else ring.to
         phone = dialplan.phones.get(called)
         is_reachable = phone.is_registered if phone is not None else isinstance(ring, c.DialOut)
-        if ring.leg in dialplan.channels or not is_reachable:
+        found = None if ring.leg in dialplan.channels else phone.person if phone is not None else dialplan.outside(called)
+        if ring.leg in dialplan.channels or not is_reachable or (isinstance(found, Unreached) and not found.cause):
             self._wire.ami(RingEnded(command=command_id, leg=ring.leg, is_ok=False, reason=0))
             return
-        person = phone.person if phone is not None else dialplan.outside(called)
+        person = None if isinstance(found, Unreached) else found
         channel = dialplan.new_channel(called.removeprefix("PJSIP/"), Place.AGENT, person or NOBODY, phone, ring.leg)
         channel.ring, channel.ring_command, channel.is_ours = ring, command_id, ring.place not in CUSTOMERS
         channel.caller_channel, channel.max_talk_s, channel.recording = ring.caller_channel, ring.max_talk_s, ring.recording
         channel.first_entry_s = self._agenda.now_s
         self._wire.ami(LegStarted(leg=ring.leg, channel=channel.name))
         quickly_s = self._chance.uniform(0.003, 0.02)
-        if person is None and phone is None:
+        if isinstance(found, Unreached):
+            self._agenda.after(quickly_s, dialplan.end, channel, found.cause, found.tech_cause)
+        elif person is None and phone is None:
             self._agenda.after(quickly_s, dialplan.end, channel, 1, 404)
         elif phone is not None and (phone.is_in_own_call or phone.is_refusing or len(phone.channels) > 1):
             self._agenda.after(quickly_s, dialplan.end, channel, 17, 486)

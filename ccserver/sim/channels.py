@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Protocol
 
 from ccserver.core.commands import (
+    AwaitSilence,
     Collect,
     CollectNumber,
     CollectSecret,
@@ -24,7 +25,7 @@ from ccserver.core.records import PhoneState
 from ccserver.core.settings import PhoneKind
 from ccserver.sim.agenda import Entry
 
-Asking = Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
+Asking = AwaitSilence | Say | Collect | CollectNumber | CollectSecret | RecordMessage | RunScript | WaitUntil
 
 
 class Person(Protocol):
@@ -44,6 +45,14 @@ class Person(Protocol):
 
     def ended(self, channel: "Channel") -> None:
         """The own line is gone, whoever ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """The network's answer to a call that rings nobody's phone: causes of Q.850 and SIP. Cause 0: there was not even a channel."""
+
+    cause: int
+    tech_cause: int
 
 
 class Place(Enum):

@@ -87,16 +87,7 @@ class Day:
         world, books, state = self.world, self.books, self.world.center.snapshot()
         found = [*books.problems, *check(state, world.settings), *_balance(state, books)]
         found += [f"fault: {fault.reason}" for fault in books.faults]
-        if state.interactions:
-            found.append(f"{len(state.interactions)} interactions never ended")
-        leftovers: dict[str, Sized] = {
-            "channels": world.pbx.channels,
-            "legs": state.legs,
-            "sessions": state.sessions,
-            "commands": state.outstanding,
-            "deadlines": [key for key in state.deadlines if key[0] is not DeadlineKind.CLOSING],  # hours go on ending
-        }
-        found += [f"{len(things)} {what} are left over" for what, things in leftovers.items() if things]
+        found += leftovers(world)
         if self.plan.is_calm:
             found += [f"{count} repairs ({kind}) on a day without faults" for kind, count in books.repairs.items()]
         if world.pbx.steals:
@@ -139,6 +130,20 @@ class Day:
     def _lost_lines(self) -> int:
         """Callers whose agent's line broke and who then left: they talked, and ended as something else."""
         return sum(caller.times_parted > 0 for caller in self.world.callers)
+
+
+def leftovers(world: World) -> list[str]:
+    """What is there still when everybody has gone."""
+    state = world.center.snapshot()
+    things: dict[str, Sized] = {
+        "channels": world.pbx.channels,
+        "legs": state.legs,
+        "sessions": state.sessions,
+        "commands": state.outstanding,
+        "deadlines": [key for key in state.deadlines if key[0] is not DeadlineKind.CLOSING],  # hours go on ending
+    }
+    found = [f"{len(state.interactions)} interactions never ended"] if state.interactions else []
+    return found + [f"{len(left)} {what} are left over" for what, left in things.items() if left]
 
 
 def _balance(state: CenterState, books: Books) -> list[str]:

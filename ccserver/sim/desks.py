@@ -14,6 +14,7 @@ from ccserver.core.hearing import KEYS as MESSAGE_KEYS
 from ccserver.core.ids import AgentId, PhoneId
 from ccserver.core.office import ASKED_CODE
 from ccserver.core.playback import KEYS as TAPE_KEYS
+from ccserver.core.previews import AGAIN, DIAL, NUMBER, REJECT, SKIP
 from ccserver.core.settings import PhoneKind, SpokenKind
 from ccserver.sim.agenda import Entry
 from ccserver.sim.channels import Asking, BridgeKind, Channel, Place
@@ -293,7 +294,10 @@ class AgentAtDesk:
 
     def _answer_question(self, channel: Channel, verb: Collect, delay_s: float) -> None:
         chance, press = self._chance, self._pbx.press
-        if channel.place is Place.DESK and self._typing:
+        answer = self._of_campaign({piece.value for piece in verb.say})
+        if answer is not None:
+            self._agenda.after(delay_s, press, channel, answer)
+        elif channel.place is Place.DESK and self._typing:
             digits, self._typing = self._typing, ""
             self._agenda.after(delay_s, press, channel, digits + "#")
         elif channel.place is Place.DESK and self._phone.kind is PhoneKind.EXTERNAL:
@@ -310,6 +314,16 @@ class AgentAtDesk:
             self._agenda.after(delay_s, press, channel, chance.choice(self._dispositions) + "#")
         elif chance.random() < 0.5 and channel is not self._line:
             self._agenda.after(delay_s, self._pbx.hang_up, channel)
+
+    def _of_campaign(self, said: set[str]) -> str | None:
+        """Whom to call, and when somebody wants to be called again. Mostly sensible; None: nothing of that was asked."""
+        chance = self._chance
+        if "cc-preview-keys" in said:
+            return chance.choice((DIAL, DIAL, DIAL, DIAL, SKIP, REJECT, NUMBER, AGAIN, "0", ""))
+        if said & {"cc-appointment-when", "cc-appointment-unknown"}:
+            soon = f"{chance.randrange(9, 20):02d}{chance.randrange(60):02d}"
+            return chance.choice((soon, soon, soon, "0601" + soon, "9", "2575", "*", "")) + "#"
+        return chance.choice("11123*") if "cc-appointment-confirm" in said else None
 
     def _hear_tape(self, channel: Channel) -> None:
         chance = self._chance

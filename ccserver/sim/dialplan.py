@@ -34,7 +34,7 @@ from ccserver.core.ids import AgentId, LegId, PhoneId, RoomId, SessionId
 from ccserver.core.records import PhoneState, Stream
 from ccserver.core.settings import NumberKind, Settings
 from ccserver.sim.agenda import Agenda
-from ccserver.sim.channels import Bridge, BridgeKind, Channel, Person, Phone, Place
+from ccserver.sim.channels import Bridge, BridgeKind, Channel, Person, Phone, Place, Unreached
 from ccserver.sim.numbers import read_number
 from ccserver.sim.sessions import VirtualAgi
 from ccserver.sim.systems import VirtualSystems
@@ -45,19 +45,19 @@ DIALPLAN_RETRY_S = 2.0
 """Music between two attempts to reach an absent daemon."""
 RING_PHONE_S = 30.0
 """How long a phone's own call rings."""
-AMD_S = (0.5, 5.0)
+AMD_S, AMD_TOTAL = (0.5, 5.0), 3
 TOLD_S = (0.5, 4.0)
-"""How long it may take to hear whether a human answered, and to say who called."""
+"""How long it may take to hear whether a human answered, and to say who called; the longest time is the fourth argument of AMD()."""
 CUSTOMERS = (Place.INBOUND, Place.CALLEE)
 
 PACKETS_PER_S, MEASURED_PACKETS_MIN = 50, 250
 
 Opening = Callable[[SessionId], Event]
-Outside = Callable[[PhoneId], Person | None]
+Outside = Callable[[PhoneId], Person | Unreached | None]
 Ear = Callable[[Channel], Heard]
 
 
-def nobody(_: PhoneId) -> Person | None:
+def nobody(_: PhoneId) -> Person | Unreached | None:
     """No number outside is anybody's."""
     return None
 
@@ -238,7 +238,9 @@ class Dialplan:
         if is_heard or not isinstance(channel.ring, DialOut) or not channel.ring.amd:
             self.ask_daemon(channel)
         else:
-            channel.retry = self._agenda.after(self._chance.uniform(*AMD_S), self._callee_heard, channel)
+            longest_s = int(channel.ring.amd.split(",")[AMD_TOTAL]) / 1000.0
+            after_s = min(self._chance.uniform(*AMD_S), longest_s)
+            channel.retry = self._agenda.after(after_s, self._callee_heard, channel)
 
     def _callee_heard(self, channel: Channel) -> None:
         channel.heard = self.ear(channel)
@@ -402,6 +404,9 @@ class Dialplan:
         """Dial() of a phone's own call: a phone of ours, or somebody outside."""
         phone = next((phone for phone in self.phones.values() if phone.number == to), None)
         person = phone.person if phone is not None else self.outside(PhoneId(f"PJSIP/{to}@trunk"))
+        if isinstance(person, Unreached):
+            self.end(channel, person.cause, person.tech_cause)
+            return
         if person is None or (phone is not None and (not phone.is_registered or phone.channels)):
             self.end(channel, 17 if person is not None else 1)
             return

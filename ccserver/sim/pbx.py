@@ -11,7 +11,7 @@ Here is what people do and what befalls the PBX; where legs go is `dialplan`'s, 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import Command, LampState, Reply, Store, StoreAudit
+from ccserver.core.commands import ClaimLeads, Command, GiveBackLeads, LampState, Reply, Store, StoreAttempt, StoreAudit
 from ccserver.core.events import (
     ChannelView,
     EmergencyDialled,
@@ -32,7 +32,7 @@ from ccserver.core.settings import Settings
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.ami import ACTIONS, VirtualAmi
 from ccserver.sim.channels import BridgeKind, Channel, Person, Phone, Place
-from ccserver.sim.dialplan import ROOM_PREFIX, Dialplan
+from ccserver.sim.dialplan import CUSTOMERS, ROOM_PREFIX, Dialplan
 from ccserver.sim.numbers import EMERGENCY
 from ccserver.sim.reading import read_channels, read_rooms
 from ccserver.sim.systems import Outside, VirtualSystems
@@ -171,7 +171,7 @@ class VirtualPbx:
         Asterisk may lose the BYE of a caller whom Bridge() is just pulling out of AGI: the leg stays until it is hung up.
         """
         is_just_joined = _talks(channel) and self.agenda.now_s - channel.joined_s < JOIN_S
-        if is_just_joined and channel.place is Place.INBOUND and self._chance.random() < 0.5:
+        if is_just_joined and channel.place in CUSTOMERS and self._chance.random() < 0.5:
             self._wire.ami(LegStranded(leg=channel.leg))
             return
         self.dialplan.end(channel, 16 if channel.session is None or self._chance.random() < 0.5 else 0)
@@ -290,7 +290,7 @@ class VirtualPbx:
 
     # --- what the core commands ---------------------------------------------------------------------------------------
     def perform(self, command_id: CommandId, command: Command) -> None:
-        if isinstance(command, Store | StoreAudit | Reply | Outside):
+        if isinstance(command, Store | StoreAudit | Reply | Outside | ClaimLeads | GiveBackLeads | StoreAttempt):
             raise TypeError(f"{type(command).__name__} is no matter of the PBX")
         if isinstance(command, ACTIONS):
             self._ami.perform(command_id, command)

@@ -10,9 +10,7 @@ from random import Random
 from typing import assert_never
 
 from ccserver.core.commands import (
-    ClaimLeads,
     CloseRecording,
-    GiveBackLeads,
     KeepPrompt,
     LookUp,
     MeasureMessage,
@@ -20,22 +18,18 @@ from ccserver.core.commands import (
     ReadFacts,
     RunScript,
     SecretCheck,
-    StoreAttempt,
 )
 from ccserver.core.dialer.facts import AttemptsMade, FactSheet, Listing
 from ccserver.core.dialer.terms import DAY_S, LineType, ZoneSource
 from ccserver.core.events import (
-    AttemptStored,
     Event,
     FactsRead,
-    LeadsClaimed,
     LookedUp,
     LookUpEnd,
     MessageMeasured,
     OpenEnd,
     PromptKept,
     RecordingOpened,
-    StoreEnd,
     VerbEnd,
 )
 from ccserver.core.expressions import NUMBER_MAX, TEXT_MAX, Value, ValueType
@@ -112,17 +106,7 @@ class Told:
 NOTHING_TOLD = Told()
 
 
-Outside = (
-    LookUp
-    | ReadFacts
-    | KeepPrompt
-    | OpenRecording
-    | CloseRecording
-    | MeasureMessage
-    | ClaimLeads
-    | GiveBackLeads
-    | StoreAttempt
-)
+Outside = LookUp | ReadFacts | KeepPrompt | OpenRecording | CloseRecording | MeasureMessage
 """What the daemon does itself, or asks others."""
 
 
@@ -165,14 +149,6 @@ class VirtualSystems:
                 said_s = self.recorded.get(command.path, 0.0)
                 measured = MessageMeasured(command=command_id, duration_s=said_s if said_s >= MESSAGE_MIN_S else 0.0)
                 self._answer_after(self._chance.uniform(*QUICK_S), command_id, measured)
-            case ClaimLeads():  # the lists are empty
-                claimed = LeadsClaimed(command=command_id, campaign=command.campaign, is_ok=True)
-                self._answer_after(self._chance.uniform(*QUICK_S), command_id, claimed)
-            case StoreAttempt():
-                stored = AttemptStored(command=command_id, attempt=command.attempt, end=StoreEnd.STORED, sheet=command.sheet)
-                self._answer_after(self._chance.uniform(*QUICK_S), command_id, stored)
-            case GiveBackLeads():
-                pass
             case _:
                 assert_never(command)
 

@@ -11,7 +11,7 @@ from random import Random
 
 from ccserver.core.center import CallCenter
 from ccserver.core.codec import decode, dump, encode, parse
-from ccserver.core.commands import Command, Reply, Store, StoreAudit
+from ccserver.core.commands import ClaimLeads, Command, GiveBackLeads, Reply, Store, StoreAttempt, StoreAudit
 from ccserver.core.events import (
     AuditStored,
     CenterStarted,
@@ -28,6 +28,7 @@ from ccserver.core.state import CenterState
 from ccserver.sim.agenda import Agenda, Entry
 from ccserver.sim.books import Books
 from ccserver.sim.desks import AgentAtDesk, AgentHabits
+from ccserver.sim.lead_desk import LeadDesk
 from ccserver.sim.pbx import VirtualPbx
 from ccserver.sim.people import Caller, CallerHabits, Stranger
 from ccserver.sim.replay import retrace
@@ -87,6 +88,7 @@ class World:
             systems=self.systems,
             listens_to=self._listens_to,
         )
+        self.leads = LeadDesk(self.agenda, Random(f"{seed}/leads"), self.wire, lambda: self.now().utc_s)
         self.center = CallCenter(settings)
         self.books = books or Books()
         self.callers: list[Caller] = []
@@ -144,6 +146,7 @@ class World:
         self._incarnation += 1
         self._is_running = True
         self.pbx.daemon_started()
+        self.leads.daemon_started(self.center.snapshot())
         first = InteractionId(1 + max(self.books.interactions, default=0))
         self.post(CenterStarted(incarnation=self._incarnation, first_interaction=first))
         self.post(SettingsLoaded(settings=self.settings))
@@ -158,6 +161,7 @@ class World:
         self._observations += 1
         self.pbx.daemon_died()
         self.systems.daemon_died()
+        self.leads.daemon_died()
         self.agenda.after(down_for_s, self._start_again)
 
     def _start_again(self) -> None:
@@ -226,7 +230,11 @@ class World:
                 self.systems.perform(command_id, command)
             elif isinstance(command, StoreAudit):
                 self._store_audit(command_id)
-            elif not isinstance(command, Store | Reply):
+            elif isinstance(command, ClaimLeads | GiveBackLeads | StoreAttempt):
+                self.leads.perform(command_id, command)
+            elif isinstance(command, Store):
+                self.leads.told(command.record)
+            elif not isinstance(command, Reply):
                 perform(command_id, command)
         if self._watch is not None:
             self._watch(self, event, commands)

@@ -9,9 +9,9 @@ from dial_desk import RULES, WINTER, DialDesk, a_campaign
 from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.dialer.campaign_state import RunState
-from ccserver.core.dialer.facts import Listing
+from ccserver.core.dialer.facts import Consent, Listing
 from ccserver.core.dialer.settings import AmdSettings, AmdUse
-from ccserver.core.dialer.terms import Mode
+from ccserver.core.dialer.terms import ConsentKind, Mode
 from ccserver.core.records import (
     AttemptOutcome,
     AttemptRecord,
@@ -429,3 +429,109 @@ def test_agents_are_lent_while_their_own_callers_are_answered_in_time() -> None:
         desk.tell(ev.UnpauseRequested(request=1, agent="101"))
     desk.wait(60.0)
     assert desk.ring().caller is None
+
+
+# --- found by the simulated days ----------------------------------------------------------------------------------------------
+def test_what_the_next_trunk_is_asked_is_judged_again() -> None:
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    desk.accepts(desk.ring())
+    (dial,) = desk.dials()
+    assert desk.act(ev.CampaignAct.PAUSE).is_ok
+    desk.does_not_answer(dial, 34, 503, rings=False)
+    assert len(desk.dials()) == 1
+    assert [outcome for _, outcome in desk.settled()] == [AttemptOutcome.NOT_PLACED]
+
+
+def test_who_waits_when_the_link_breaks_hears_who_called_at_once() -> None:
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    desk.accepts(desk.ring())
+    (dial,) = desk.dials()
+    desk.rings(dial)
+    desk.tell(ev.LegAnswered(leg=dial.leg))
+    desk.tell(ev.LinkLost(pbx=dial.leg.pbx))
+    desk.comes(dial)
+    assert not desk.told(c.JoinLeg) and desk.tally().abandoned == 1
+
+
+def test_ahead_who_answers_while_the_link_is_lost_hears_who_called() -> None:
+    desk = ahead()
+    desk.add(1)
+    desk.start()
+    (dial,) = desk.dials()
+    desk.rings(dial)
+    desk.tell(ev.LinkLost(pbx=dial.leg.pbx))
+    desk.comes(dial)
+    (message,) = desk.told(c.Collect)
+    assert message.say[0].value == "who-called" and desk.tally().abandoned == 1
+
+
+def test_progressive_whose_agent_is_gone_in_the_moment_of_the_answer_hears_who_called() -> None:
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.picks_up(dial)
+    desk.hangs_up(offer.leg)
+    desk.wait(3.0)
+    assert [piece.value for piece in desk.ever(c.Collect)[-1].say] == ["who-called"] and desk.tally().abandoned == 1
+
+
+def test_who_hangs_up_before_an_announcement_was_not_abandoned() -> None:
+    desk = DialDesk(
+        0, campaign=a_campaign(mode=Mode.AGENTLESS, queue=None, amd=AMD, rules=replace(RULES, window_binds=frozenset()))
+    )
+    desk.waiting.append(desk.a_lead())
+    desk.facts = {"consent": Consent(kind=ConsentKind.AUTOMATIC, given_utc_s=1.0)}
+    (lead,) = desk.waiting
+    desk.waiting[0] = replace(lead, sheets=tuple(replace(each, **desk.facts) for each in lead.sheets))
+    desk.start()
+    (dial,) = desk.dials()
+    desk.rings(dial)
+    desk.tell(ev.LegAnswered(leg=dial.leg))
+    desk.wait(4.0)
+    desk.hangs_up(dial.leg)
+    assert desk.settled() == [(1, AttemptOutcome.LEFT)] and desk.tally().abandoned == 0
+
+
+def test_claims_that_lapse_while_nobody_is_free_are_given_back() -> None:
+    desk = ahead()
+    desk.waiting.append(replace(desk.a_lead(), until_utc_s=desk.moment().utc_s + 90.0))
+    desk.tell(ev.PauseRequested(request=1, agent="101", reason="lunch"))
+    desk.start()
+    assert len(desk.known().buffer) == 1
+    desk.wait(40.0)
+    assert not desk.known().buffer and desk.ever(c.GiveBackLeads)[-1].leads == ((1, "t"),)
+
+
+def test_ahead_an_agent_who_still_rings_when_the_time_is_over_is_called_off_first() -> None:
+    desk = ahead()
+    desk.add(1)
+    desk.start()
+    (dial,) = desk.dials()
+    desk.picks_up(dial)
+    offer = desk.ring()
+    desk.ringing(offer)
+    desk.wait(2.5)
+    assert desk.ever(c.HangUpLeg)[-1].leg == offer.leg
+    desk.hangs_up(offer.leg)
+    desk.wait(0.2)
+    assert [piece.value for piece in desk.ever(c.Collect)[-1].say] == ["who-called"]
+
+
+def test_a_machine_that_an_agent_was_there_for_is_told_as_a_machine() -> None:
+    desk = DialDesk(1, campaign=a_campaign(amd=AMD))
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.picks_up(dial, ev.Heard.MACHINE)
+    desk.hangs_up(offer.leg)
+    desk.hangs_up(dial.leg)
+    assert desk.settled() == [(1, AttemptOutcome.MACHINE)]
