@@ -1,6 +1,8 @@
 """Campaigns when something goes wrong or somebody else comes first: a daemon that dies, callers, promises, who is not to be called."""
 
-from datetime import datetime, timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,6 +24,8 @@ WHO_CALLED_HZ = 2310
 CAMPAIGNS = {
     "winter": {"mode": "progressive"},
     "promised": {"mode": "progressive", "dispositions": ["later"]},
+    "kept": {"mode": "callback_only", "purpose": "requested", "lists": ["promised"]},
+    "by_hand": {"mode": "manual"},
     "ahead": {"mode": "predictive", "safe_harbour": "who-called"},
     "killed": {
         "mode": "power",
@@ -162,6 +166,47 @@ async def test_a_promise_is_entered_on_the_keypad_and_kept(
     due = datetime(at.year, at.month, at.day, 10, 30, tzinfo=ZoneInfo("Europe/Madrid"))
     assert datetime.fromisoformat(lead["callback_at"] + "+00:00") == due
     assert lead["only_agent"] == "101" and lead["state"] == "waiting"
+    await center.quiet()
+    come_due(center, row["lead"])
+    await center.agent_is("101", "ready", 15)
+    await start(center, "kept")
+    await called(center, agent, "kept")
+    await agent.answer()
+    await carrier.call_to(number, 15)
+    await center.agent_is("101", "talking", 15)
+    await stop(center, "kept")
+    await hang_up_all(center)
+    (again,) = await settled(center, "kept")
+    assert (again["outcome"], again["agent"]) == ("answered", "101")
+    await center.quiet()
+
+
+def come_due(center: Center, lead: int) -> None:
+    """As if the promised time had come."""
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    with closing(sqlite3.connect(center.site.directory / "history.db", timeout=10)) as database, database:
+        database.execute("UPDATE leads SET wake_at = ?, callback_at = ? WHERE id = ?", (now, now, lead))
+
+
+async def test_manual_a_lead_comes_when_the_agent_asks_for_it(
+    center: Center, carrier: Carrier, phones: PhoneProcess, tmp_path: Path
+) -> None:
+    number = Callee.HUMAN.number("+349112342")
+    add_leads(center, "by_hand", [number])
+    agent = await center.agent(phones, "101", tone_hz=AGENT_HZ)
+    await start(center, "by_hand")
+    await until(lambda: center.rows("SELECT 1 FROM leads WHERE state = 'claimed' AND claimed_by = 'by_hand'"), 10)
+    assert not agent.has("incoming")
+    await agent.call("sip:*45@127.0.0.1")
+    await called(center, agent, "by_hand")
+    await agent.answer()
+    await center.agent_is("101", "ringing")
+    await agent.dtmf("1")
+    met = await carrier.call_to(number, 15)
+    await met.heard.hears(AGENT_HZ)
+    await stop(center, "by_hand")
+    await hang_up_all(center)
+    await settled(center, "by_hand")
     await center.quiet()
 
 
