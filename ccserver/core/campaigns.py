@@ -596,11 +596,10 @@ class Campaigns:
                 self._let_go(campaign, kept)
 
     def _let_go(self, campaign: CampaignId, kept: list[Agent]) -> None:
-        known, config = self.step.campaigns.get(campaign), self.book.settings(campaign)
-        mode = self.book.mode(known, config) if known is not None and config is not None else None
+        """Whatever mode the campaign has by now: of the calls that are on their way some may have been placed ahead."""
         able = []
         for agent in kept:
-            if mode in UNBACKED and self.crews.is_kept(agent, campaign):
+            if self.crews.is_kept(agent, campaign):
                 able.append(agent)
             else:
                 self.crews.let_go(agent.id)
@@ -630,8 +629,8 @@ class Campaigns:
             if config is None or config.queue is None:
                 continue
             mode = self.book.mode(known, config)
-            if mode in UNBACKED:
-                self._keep(known.id, config, mode)
+            # Calls of before a switch to another mode are answered to somebody who is there at once.
+            self._keep(known.id, config, mode if mode in UNBACKED else Mode.POWER)
             is_waiting = known.run in DIALS and mode not in (Mode.MANUAL, Mode.AGENTLESS) and known.buffer
             if is_waiting and has_idle:
                 self._look_at(known.id, step.now.mono_s)

@@ -15,10 +15,11 @@ from ccserver.core.events import CampaignAct, Event
 from ccserver.core.ids import CampaignId
 from ccserver.core.records import AttemptOutcome
 from ccserver.core.settings import Strategy
+from ccserver.core.state import Presence
 from ccserver.sim.callees import CalleeHabits, Network
 from ccserver.sim.day import AFTERWARDS_S, CLOSING_S, NO_MISHAPS, OPENING_S, leftovers, verify
 from ccserver.sim.desks import AgentHabits
-from ccserver.sim.dial_ledger import DialLedger
+from ccserver.sim.dial_ledger import SPEECH_SLACK_S, DialLedger
 from ccserver.sim.dial_sample import AHEAD, MAIN, PREFIX, SPARE, dialling_center, lay_leads
 from ccserver.sim.full_sample import DIDS
 from ccserver.sim.lead_desk import WELL, DatabaseHabits
@@ -29,6 +30,7 @@ from ccserver.sim.screens import Requests, clear_desks
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import START_UTC_S, World
 
+AGAIN_S = 120.0
 ENDPOINTS = {MAIN: "carrier", SPARE: "carrier2"}
 
 
@@ -75,7 +77,8 @@ class DialDay:
         state = world.center.snapshot()
         found = [*world.books.problems, *leftovers(world)]
         found += [f"fault: {fault.reason}" for fault in world.books.faults]
-        found += self.ledger.findings(world, **({} if self.plan.is_calm else {"slack_s": 8.0}))
+        breaks = self.plan.faults != NO_FAULTS or self.plan.mishaps != NO_MISHAPS
+        found += self.ledger.findings(world, slack_s=self.plan.mishaps.broken_up_to_s if breaks else SPEECH_SLACK_S)
         found += [f"attempt {attempt} is there still" for attempt in state.attempts]
         found += [f"agent {agent.id} is kept for {agent.reserved}" for agent in state.agents.values() if agent.reserved]
         now_s = world.now().utc_s
@@ -184,11 +187,21 @@ def run_dial_day(plan: DialPlan, *, seed: int, checks_every: int = 1, keeps_jour
     lay_leads(world.leads.book, sample.settings, plan.leads, seed, START_UTC_S)
     manager = Manager(day)
     world.agenda.at(OPENING_S, manager.start, OPENING_S + length_s)
-    world.agenda.at(OPENING_S + length_s, manager.stop)
+    for after_s in (0.0, AGAIN_S):
+        # The first time the daemon may be away.
+        world.agenda.at(OPENING_S + length_s + after_s, manager.stop)
     moments = arrivals(Random(f"{seed}/arrivals"), plan.calls, (1,), OPENING_S, length_s)
     world.expect_calls(moments, list(DIDS), plan.callers)
     world.agenda.at(OPENING_S + length_s + AFTERWARDS_S / 2 + CLOSING_S, clear_desks, world.post, world.look, day.requests)
+    world.agenda.at(OPENING_S + length_s + AFTERWARDS_S / 2, close_the_house, day)
     prepare(world, plan.mishaps, OPENING_S, length_s)
     world.start()
     world.run_until(OPENING_S + length_s + AFTERWARDS_S)
     return day
+
+
+def close_the_house(day: DialDay) -> None:
+    """Logs out whoever is still there: whose own log-out was lost, say."""
+    for agent in day.world.look().agents.values():
+        if agent.presence is not Presence.LOGGED_OUT:
+            day.world.post(ev.LogoutRequested(request=day.requests.number(), agent=agent.id, by="sim"))

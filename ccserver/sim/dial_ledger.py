@@ -169,7 +169,7 @@ class DialLedger:
         return now
 
     # --- afterwards -------------------------------------------------------------------------------------------------------
-    def findings(self, world: World, *, slack_s: float = SPEECH_SLACK_S) -> list[str]:
+    def findings(self, world: World, *, slack_s: float) -> list[str]:
         """What is wrong when everything is over."""
         found = [*self.problems, *world.leads.book.problems]
         left = [call.id for call in world.leads.book.calls.values() if call.state is CallState.STORED]

@@ -535,3 +535,15 @@ def test_a_machine_that_an_agent_was_there_for_is_told_as_a_machine() -> None:
     desk.hangs_up(offer.leg)
     desk.hangs_up(dial.leg)
     assert desk.settled() == [(1, AttemptOutcome.MACHINE)]
+
+
+def test_ahead_the_agent_stays_kept_for_what_rings_when_the_mode_is_switched() -> None:
+    desk = ahead()
+    desk.add(1)
+    desk.start()
+    (dial,) = desk.dials()
+    assert desk.act(ev.CampaignAct.MODE, Mode.PROGRESSIVE).is_ok
+    desk.wait(1.0)
+    assert desk.center.snapshot().agents["101"].reserved == WINTER
+    desk.picks_up(dial)
+    assert desk.ring().caller == dial.leg
