@@ -22,6 +22,9 @@ from ccserver.core.ids import PromptId
 
 _MAX_SOCKET_PATH = 100  # Linux takes 107 bytes
 
+NAMED_MAX = 12
+"""So many of the system's prompts that lack a text are named."""
+
 
 def check_document(document: Document, reader: Reader) -> None:
     """Tell the reader every problem and warning that shows only when things are seen together."""
@@ -83,7 +86,8 @@ def _prompts(document: Document, reader: Reader) -> None:
             continue
         lacking = [name for name in SYSTEM_TEXTS if language not in document.prompts.get(PromptId(name), {})]
         if lacking:
-            message = f"expected texts of the system's prompts in {language}, got none for {', '.join(lacking)}"
+            named = [*lacking[:NAMED_MAX], *([f"{len(lacking) - NAMED_MAX} more"] if len(lacking) > NAMED_MAX else [])]
+            message = f"expected texts of the system's prompts in {language}, got none for {', '.join(named)}"
             reader.tell(
                 ("languages", language), hinted(message, f"add them under prompts; built in are {', '.join(SYSTEM_LANGUAGES)}")
             )
