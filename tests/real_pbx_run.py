@@ -12,8 +12,8 @@ from pathlib import Path
 TESTS = "tests/e2e"
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
 TRIES = 3
-MANY = 20
-"""So many failures are not chance."""
+MANY = 40
+"""So many failures are not chance, nor a module whose Asterisk did not start."""
 
 
 def pytest(*options: str) -> int:
