@@ -40,6 +40,8 @@ LOOK_S = 0.5
 """How often a campaign is looked at that has something to do."""
 IDLE_LOOK_S = 5.0
 """One that has not."""
+STOPPED_LOOK_S = 900.0
+"""One that was stopped, for as long as evidence of it is owed."""
 HOLD_S, LAPSES_S = 600.0, 60.0
 """For how long leads are claimed; nothing is begun with one of which no more than that is left."""
 BUFFER_MIN, BUFFER_MAX = 10, 200
@@ -369,9 +371,15 @@ class Campaigns:
     def due(self, campaign: CampaignId) -> None:
         """It is looked at."""
         step, known, config = self.step, self.step.campaigns.get(campaign), self.book.settings(campaign)
-        if known is None or config is None or known.run not in DIALS:
+        if known is None or config is None:
             return
         now_s = step.now.mono_s
+        if known.run not in DIALS:
+            # It dials nobody; what happened in it goes on record when its time is over.
+            self._give_out_evidence(known, config)
+            if any(not each.is_settled for each in step.campaigns[campaign].account.months):
+                step.deadlines.set(DeadlineKind.PACE, campaign, now_s + STOPPED_LOOK_S)
+            return
         mode = self.book.mode(known, config)
         if step.now.utc_s - known.day_from_utc_s >= DAY_S:
             self.book.begin_day(campaign)

@@ -16,6 +16,7 @@ from ccserver.core.records import (
     AttemptOutcome,
     AttemptRecord,
     DoNotCallRecord,
+    EvidenceRecord,
     InteractionRecord,
     Outcome,
     RefusalRecord,
@@ -547,3 +548,14 @@ def test_ahead_the_agent_stays_kept_for_what_rings_when_the_mode_is_switched() -
     assert desk.center.snapshot().agents["101"].reserved == WINTER
     desk.picks_up(dial)
     assert desk.ring().caller == dial.leg
+
+
+def test_the_evidence_of_a_stopped_campaign_goes_on_record() -> None:
+    desk = ahead()
+    desk.add(1)
+    desk.start()
+    talks(desk, living(desk)[0])
+    desk.act(ev.CampaignAct.STOP)
+    desk.wait(6 * 3600.0)
+    (evidence,) = desk.kept(EvidenceRecord)
+    assert evidence.campaign == WINTER and evidence.connected == 1
