@@ -140,7 +140,8 @@ def leftovers(world: World) -> list[str]:
         "legs": state.legs,
         "sessions": state.sessions,
         "commands": state.outstanding,
-        "deadlines": [key for key in state.deadlines if key[0] is not DeadlineKind.CLOSING],  # hours go on ending
+        # Hours go on ending, and evidence of a campaign's last hours comes due when they are over.
+        "deadlines": [key for key in state.deadlines if key[0] not in (DeadlineKind.CLOSING, DeadlineKind.PACE)],
     }
     found = [f"{len(state.interactions)} interactions never ended"] if state.interactions else []
     return found + [f"{len(left)} {what} are left over" for what, left in things.items() if left]
