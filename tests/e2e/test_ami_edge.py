@@ -144,7 +144,7 @@ async def a_waiting_caller(phones: PhoneProcess) -> AsyncIterator[Waiting]:
     held: list[Session] = []
 
     async def serve(session: Session) -> None:
-        if session.script == "inbound" and not held:
+        if session.place == "inbound" and not held:
             held.append(session)
             await session.hold_the_line()
         else:

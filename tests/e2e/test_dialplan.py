@@ -220,7 +220,7 @@ async def test_caller_and_agent_hear_each_other_and_are_recorded_apart(
     async with FastAgi(AGI_PORT) as agi:
         await caller.call("+15551000")
         session = await agi.next()
-        assert session.script == "inbound"
+        assert session.place == "inbound"
         assert await session.command("GET VARIABLE CC_DID") == "200 result=1 (+15551000)"
         waiting = asyncio.create_task(session.hold_the_line())
         await caller.wait("up")
@@ -236,7 +236,7 @@ async def test_caller_and_agent_hear_each_other_and_are_recorded_apart(
         # The agent hangs up: the caller comes back to the daemon at once, not by way of the music.
         await agent.hangup()
         again = await agi.next(1.0)
-        assert again.script == "inbound"
+        assert again.place == "inbound"
         assert again.request["agi_uniqueid"] == session.request["agi_uniqueid"]
         await again.next_is("bye")
         again.close()

@@ -205,6 +205,7 @@ CASES = {
     ),
     "script": case(settings.ScriptNode, {"script": "calls.speaks", **NEXT}, words=in_the_words),
     "thinking-script": case(settings.ScriptNode, {"script": "calls.thinks", **NEXT}, thinks=in_the_music),
+    "do-not-call": case(settings.DoNotCallNode, {"do_not_call": True, "say": "long", **NEXT}, words=in_the_words),
     "message": case(
         settings.MessageNode,
         {"message": "sales", "max_s": 30},

@@ -20,6 +20,11 @@ class Session:
         return self.request["agi_network_script"].partition("/")[2]
 
     @property
+    def place(self) -> str:
+        """Of these the path alone."""
+        return self.script.partition("?")[0]
+
+    @property
     def secret(self) -> str:
         return self.request["agi_network_script"].partition("/")[0]
 
