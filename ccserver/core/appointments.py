@@ -12,8 +12,7 @@ from ccserver.core.agents import Agents
 from ccserver.core.callers import prompt
 from ccserver.core.change import replace
 from ccserver.core.commands import Collect, Move, Place, RedirectLegs
-from ccserver.core.facts import Origin
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language, SessionId
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language
 from ccserver.core.settings import DispositionMeaning, Spoken, SpokenKind
 from ccserver.core.state import Appointment, DeadlineKind, Dialogue, Interaction, Leg, Role, Session
 from ccserver.core.step import Step
@@ -155,7 +154,7 @@ class Appointments:
         if interaction is not None and interaction.outbound is not None:
             outbound = replace(interaction.outbound, callback_utc_s=promise.at_utc_s, is_own_callback=promise.is_own)
             self.step.put_interaction(replace(interaction, outbound=outbound))
-        self.agents.dispose(_origin(session.id), session.agent, promise.code)
+        self.agents.dispose(session.id, session.agent, promise.code)
 
     # --- small things -----------------------------------------------------------------------------------------------------
     def zone_of(self, interaction: InteractionId) -> str:
@@ -204,7 +203,3 @@ def local_time(digits: str, zone: str, now_utc_s: float) -> datetime | None:
         if exists and now < at <= now + LONGEST:
             return at
     return None
-
-
-def _origin(session: SessionId) -> Origin:
-    return session

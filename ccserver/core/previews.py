@@ -24,8 +24,6 @@ BY_KEY = frozenset({Mode.PREVIEW, Mode.MANUAL})
 """In these nothing is dialled before the agent says so."""
 SKIPPED_S = 3600.0
 """A lead that was skipped comes again after so long."""
-SAID_MAX = 5
-"""How often it is said to one agent."""
 
 
 class Previews:
