@@ -17,6 +17,7 @@ from voices import Program, by_command
 
 from ccserver.config import load
 from ccserver.config.edges import EdgeSettings, EngineKind, NumbersBy, PromptSource, SpeechEdge
+from ccserver.config.prompts import COMFORT
 from ccserver.core.ids import Language, PromptId
 from ccserver.speech.engines import EngineMissing, Espeak
 from ccserver.speech.library import NoRecording, NoSuchPrompt, Source, keep, listed, remove, render_prompts
@@ -167,7 +168,8 @@ def test_espeak_itself_speaks_every_prompt_of_a_language(tmp_path: Path) -> None
         assert rate_hz == 8000
         shortest_s = 0.1 if all_prompts[name][ES].file is not None else 0.3
         assert shortest_s < len(samples) / 8000 < 15, name
-        assert max(samples) > 3000, f"{name} is hardly heard"
+        if name != COMFORT:  # the noise of a quiet line
+            assert max(samples) > 3000, f"{name} is hardly heard"
 
 
 def test_a_voice_that_espeak_does_not_know_is_a_fault(tmp_path: Path) -> None:
