@@ -17,10 +17,10 @@ from ccserver.control.client import ControlClient, DaemonNotRunning, MayNotAsk, 
 from ccserver.control.protocol import ProtocolError
 from ccserver.core import codec
 from ccserver.core.campaign_words import rule_text
-from ccserver.core.dialer import account, short_calls
+from ccserver.core.dialer import account, key_figures, short_calls
 from ccserver.core.dialer.account import Evidence, Tally
-from ccserver.core.dialer.key_figures import Costs, Counts, costs
-from ccserver.core.dialer.settings import CampaignSettings, CostFigures
+from ccserver.core.dialer.key_figures import Costs, Counts
+from ccserver.core.dialer.settings import CampaignSettings
 from ccserver.core.dialer.short_calls import CallsOfDay
 from ccserver.core.ids import CampaignId
 from ccserver.store import campaign_reports
@@ -212,7 +212,7 @@ def figures(*, place: Place, name: str | None, is_all: bool, since: datetime | N
     known = dict(dialing.campaigns) if dialing is not None else {}
 
     def read(store: Store) -> list[tuple[CampaignId, Counts]]:
-        there = campaign_reports.campaigns_of(store)
+        there = campaign_reports.campaigns_of(store.engine)
         names = sorted({*there, *known}) if is_all else [CampaignId(str(name))]
         if not is_all and name not in known and name not in there:
             fail(f"there is no campaign {name!r}; there are: {', '.join(sorted({*there, *known})) or 'none'}", NOT_DONE)
@@ -227,42 +227,12 @@ def figures(*, place: Place, name: str | None, is_all: bool, since: datetime | N
 
 
 def _costs(config: CampaignSettings | None, counts: Counts) -> Costs | None:
-    """None: the settings name no prices."""
-    return None if config is None or config.costs == CostFigures() else costs(counts, config.costs)
+    """None: the settings name no prices, or not the campaign."""
+    return None if config is None else key_figures.priced(counts, config.costs)
 
 
 def _figures(name: CampaignId, period: Period, counts: Counts, paid: Costs | None) -> dict[str, Any]:
-    return {
-        "campaign": name,
-        "since": period.since,
-        "until": period.until,
-        **asdict(counts),
-        **{each: getattr(counts, each) for each in ("placed", "answered", "handled", "abandoned", "machines")},
-        **{
-            each: _rounded(getattr(counts, each))
-            for each in (
-                "answer_success_percent",
-                "lead_conversion_percent",
-                "contact_conversion_percent",
-                "abandoned_percent",
-                "aht_s",
-                "attempts_per_contact",
-            )
-        },
-        "costs": None
-        if paid is None
-        else {
-            "currency": paid.currency,
-            **{
-                each: _rounded(getattr(paid, each)) for each in ("agents_minor", "lines_minor", "attempts_minor", "leads_minor")
-            },
-            **{each: _rounded(getattr(paid, each)) for each in ("total_minor", "per_call_minor", "per_acquisition_minor")},
-        },
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+    return {"campaign": name, "since": period.since, "until": period.until, **key_figures.told(counts, paid)}
 
 
 def _figures_text(found: tuple[CampaignId, Counts, Costs | None], period: Period) -> str:

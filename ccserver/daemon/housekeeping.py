@@ -1,6 +1,7 @@
 """What the daemon does once in a while beside the calls: it tells the head of the audit log, so that it is known outside the database, and
 forgets by their age notices, traces, files of the journal that no restart needs, and what campaigns no longer have to show."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ccserver.config.edges import PrivacyEdge
-from ccserver.core.dialer.rules import EVIDENCE_DAYS
+from ccserver.core.dialer.rules import EVIDENCE_DAYS, Rules
 from ccserver.core.dialer.settings import DialingSettings
 from ccserver.store import chain, evidence, feed
 from ccserver.store.chain import BEGINNING, Head
@@ -21,7 +22,9 @@ from ccserver.store.database import Store
 LOOK_EVERY_S = 600.0
 DAY_S = 86_400.0
 REFUSALS_DAYS = 400
-"""Of how often the law's gate refused: this month beside the same one of last year."""
+"""Of how often the law's gate refused, and of what became of trunks: this month beside the same one of last year."""
+ATTEMPTS_DAYS_MIN = 40
+"""Whatever the settings say: limits of 30 days count them."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,7 +39,8 @@ class Housekeeping:
     """`look` is to be called every LOOK_EVERY_S, on a thread. The first time everything is due, then once a day.
 
     `privacy` None: nothing that identifies people is forgotten. `evidence_days`: how long the
-    evidence of abandoned calls is kept. `trace`: the file of a trace that is being written; others lie beside it.
+    evidence of abandoned calls is kept, `attempts_days` how long attempts are; None: for ever. `trace`: the file of a trace that is being
+    written; others lie beside it.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Housekeeping:
         trace: Path | None = None,
         privacy: PrivacyEdge | None = None,
         evidence_days: Callable[[], int] = lambda: EVIDENCE_DAYS,
+        attempts_days: Callable[[], int | None] = lambda: None,
         utc: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -56,6 +61,7 @@ class Housekeeping:
         self._trace = trace
         self._privacy = privacy
         self._evidence_days = evidence_days
+        self._attempts_days = attempts_days
         self._utc = utc
         self._next_s = seconds()
         self.audit_head = Head(0, BEGINNING)
@@ -90,10 +96,14 @@ class Housekeeping:
             log.info("housekeeping.forgotten", journal_files=files, traces=traces, notices=notices)
 
     def _forget_evidence(self) -> None:
-        parts = evidence.forget_evidence(self._store.engine, self._days_ago(self._evidence_days()))
-        refusals = evidence.forget_refusals(self._store.engine, self._days_ago(REFUSALS_DAYS))
-        if parts or refusals:
-            log.info("housekeeping.evidence_forgotten", parts=parts, refusals=refusals)
+        engine, attempts_days = self._store.engine, self._attempts_days()
+        parts = evidence.forget_evidence(engine, self._days_ago(self._evidence_days()))
+        refusals = evidence.forget_refusals(engine, self._days_ago(REFUSALS_DAYS))
+        trunks = evidence.forget_trunk_events(engine, self._days_ago(REFUSALS_DAYS))
+        attempts = 0 if attempts_days is None else evidence.forget_attempts(engine, self._days_ago(attempts_days))
+        if parts or refusals or trunks or attempts:
+            told = {"parts": parts, "refusals": refusals, "trunk_events": trunks, "attempts": attempts}
+            log.info("housekeeping.evidence_forgotten", **told)
 
     def _days_ago(self, days: int) -> datetime:
         return datetime.fromtimestamp(self._utc() - days * DAY_S, UTC)
@@ -101,10 +111,23 @@ class Housekeeping:
 
 def evidence_days_of(dialing: DialingSettings | None) -> int:
     """The longest that any rules ask for: what is there may be of a campaign that is not in the settings any more."""
+    return EVIDENCE_DAYS if dialing is None else max(each.evidence_days for each in _all_rules(dialing))
+
+
+def attempts_days_of(dialing: DialingSettings | None) -> int | None:
+    """As long as the evidence, and as whoever refused is left in peace. None: for ever, since there are limits that count all the attempts
+    there ever were, or nobody says what there is."""
     if dialing is None:
-        return EVIDENCE_DAYS
-    rules = [dialing.rules, *(campaign.rules for campaign in dialing.campaigns.values())]
-    return max(each.evidence_days for each in rules)
+        return None
+    rules = _all_rules(dialing)
+    if any(limit is not None for each in rules for limit in (each.calls_ever, each.calls_to_number, each.calls_to_lead)):
+        return None
+    left_in_peace = max(math.ceil(each.refusal_hold_off_s / DAY_S) for each in rules)
+    return max(evidence_days_of(dialing), left_in_peace, ATTEMPTS_DAYS_MIN)
+
+
+def _all_rules(dialing: DialingSettings) -> list[Rules]:
+    return [dialing.rules, *(campaign.rules for campaign in dialing.campaigns.values())]
 
 
 def sweep_traces(current: Path, before_utc_s: float) -> int:

@@ -11,6 +11,7 @@ from ccserver.store.database import Store
 from ccserver.store.persons import Opener
 from ccserver.web.api import api_site
 from ccserver.web.calls import Ask, Calls
+from ccserver.web.campaigns import Campaigns
 from ccserver.web.events import EventStream
 from ccserver.web.leads import Leads, Push
 from ccserver.web.notices import Numbered
@@ -55,8 +56,9 @@ class Notices:
             for hook in hooks
         ]
 
-    async def start(self, ask: Ask, push: Push) -> list[Callable[[], "Deferred[None]"]]:
-        """`ask` does what clients of the API want done, `push` takes their leads. Returns what stops listening.
+    async def start(self, ask: Ask, push: Push, campaigns: Ask) -> list[Callable[[], "Deferred[None]"]]:
+        """`ask` does what clients of the API want done, `push` takes their leads, `campaigns` answers for campaigns. Returns what stops
+        listening.
 
         Raises CannotListenError.
         """
@@ -65,7 +67,8 @@ class Notices:
         if self._api is None or self._stream is None:
             return []
         token = self._api.token
-        served = api_site(self._stream, Calls(ask, token, self._loop), Leads(push, token, self._loop))
+        clock = self._loop
+        served = api_site(self._stream, Calls(ask, token, clock), Leads(push, token, clock), Campaigns(campaigns, token, clock))
         return [await self._loop.listen_tcp(self._api.address, self._api.port, served)]
 
     def told(self) -> None:

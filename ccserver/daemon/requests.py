@@ -199,8 +199,9 @@ class Requests:
 
     def ask(self, do: str, given: Given) -> "Deferred[Answer]":
         """One of the acts, asked for over HTTP: never fails."""
-        asked = maybeDeferred(self._act(self._acts.table()[do]), given)
-        return asked.addCallbacks(lambda done: Answer(200, done["text"]), _not_done)
+        acts = {**self._acts.table(), **self._campaigns.table()}
+        asked = maybeDeferred(self._act(acts[do]), given)
+        return asked.addCallbacks(lambda done: Answer(200, done["text"]), not_done)
 
     # --- requests to the core -----------------------------------------------------------------------------------------
     def _act(self, read: Callable[[Given], Made]) -> Handler:
@@ -218,7 +219,8 @@ class Requests:
 _HTTP = {Why.MALFORMED: 400, Why.NOT_FOUND: 404, Why.REFUSED: 409}
 
 
-def _not_done(failure: Failure) -> Answer:
+def not_done(failure: Failure) -> Answer:
+    """What a client of HTTP hears of it."""
     if isinstance(failure.value, NotDone):
         return Answer(_HTTP[failure.value.why], str(failure.value))
     log.error("request.failed", reason=failure.getErrorMessage())

@@ -50,6 +50,7 @@ from ccserver.core.state import CenterState
 from ccserver.daemon import housekeeping, logs, narrator, snapshots
 from ccserver.daemon.archivist import Archivist
 from ccserver.daemon.blame import interaction_of
+from ccserver.daemon.campaign_api import CampaignApi
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
 from ccserver.daemon.fact_reading import FactReading
@@ -162,6 +163,7 @@ class Service:
         PlatformCollector(registry=self._registry)
         self._metrics = CenterMetrics(self._registry, self._read)
         self._requests = Requests(self, self._journal.incarnation)
+        self._campaign_api = CampaignApi(self._requests, self._store, self)
         self._ami = self._make_ami()
         self._scripts = ScriptRunner(
             directory=lambda: self._configuration.edges.scripts_dir, clock=loop, from_thread=loop.from_thread
@@ -219,6 +221,7 @@ class Service:
             trace=None if self._trace is None else self._trace.path,
             privacy=edges.privacy,
             evidence_days=lambda: housekeeping.evidence_days_of(self._configuration.settings.dialing),
+            attempts_days=lambda: housekeeping.attempts_days_of(self._configuration.settings.dialing),
         )
 
     # --- putting together ---------------------------------------------------------------------------------------------
@@ -394,7 +397,7 @@ class Service:
         await self._listen_control(edges.control_socket)
         web = site(self._registry, self.trouble)
         self._stop_listening.append(await self._loop.listen_tcp(edges.metrics.address, edges.metrics.port, web))
-        self._stop_listening.extend(await self._notices.start(self._requests.ask, self._lead_push.push))
+        self._stop_listening.extend(await self._notices.start(self._requests.ask, self._lead_push.push, self._campaign_api.ask))
         if self._archivist is not None:
             self._archivist.start()
         self._ami.start()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Float, Integer, and_, case, cast, extract, func, select
+from sqlalchemy import BigInteger, Column, Engine, Float, Integer, and_, case, cast, extract, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ccserver.core.dialer.account import Evidence, Tally
@@ -44,10 +44,10 @@ class OverdueCallback:
 
 
 # --- key figures ------------------------------------------------------------------------------------------------------
-def campaigns_of(store: Store) -> list[CampaignId]:
+def campaigns_of(engine: Engine) -> list[CampaignId]:
     """All that attempts were ever stored for. One look into the index for each."""
     found: list[CampaignId] = []
-    with store.engine.connect() as connection:
+    with engine.connect() as connection:
         while True:
             query = select(func.min(attempts.c.campaign)).where(attempts.c.campaign > (found[-1] if found else ""))
             name = connection.execute(query).scalar_one()

@@ -6,7 +6,6 @@ from the last place it has seen misses nothing and gets nothing twice, also afte
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,13 +16,13 @@ from ccserver.core.ids import AgentId, InteractionId, Language, PhoneId, QueueId
 from ccserver.core.records import NoticeKind, NoticeRecord
 from ccserver.store import schema
 from ccserver.store.database import Store
+from ccserver.store.forgetting import forget_history
 from ccserver.store.persons import CLOSED, NOT_SHOWN, Opener
 
 _PLACE = re.compile(r"([A-Za-z0-9-]{1,40}):([0-9]{1,18}):([0-9]{1,6})", re.ASCII)
 _NOTICES = schema.notices.c
 _KEY = tuple_(_NOTICES.run, _NOTICES.seq, _NOTICES.command_index)
 _PLACES = schema.feed_places
-FORGOTTEN_AT_ONCE = 500
 
 
 class NoSuchPlace(ValueError):
@@ -67,27 +66,8 @@ class NoticeFeed:
 
 
 def forget(store: Store, before_utc_s: float) -> int:
-    """Take notices of before that time out of the feed, in batches; how many. Readers who were behind them go on with the next one."""
-    count, before = 0, datetime.fromtimestamp(before_utc_s, tz=UTC)
-    places = schema.projection
-    while True:
-        with store.engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA secure_delete=ON")  # what they told is overwritten
-            query = (
-                select(_NOTICES.run, _NOTICES.seq, _NOTICES.command_index).where(_NOTICES.at < before).limit(FORGOTTEN_AT_ONCE)
-            )
-            keys = connection.execute(query).all()
-            # What the projection wrote must go on to agree with what is there.
-            for run, rows in Counter(key.run for key in keys).items():
-                written = places.c.rows_written - rows
-                connection.execute(places.update().where(places.c.run == run).values(rows_written=written))
-            for key in keys:
-                here = (_NOTICES.run == key.run, _NOTICES.seq == key.seq, _NOTICES.command_index == key.command_index)
-                connection.execute(schema.notices.delete().where(*here))
-        count += len(keys)
-        if len(keys) < FORGOTTEN_AT_ONCE:
-            return count
+    """Take notices of before that time out of the feed; how many. Readers who were behind them go on with the next one."""
+    return forget_history(store.engine, schema.notices, datetime.fromtimestamp(before_utc_s, tz=UTC))
 
 
 def check_place(text: str) -> None:

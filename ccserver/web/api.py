@@ -6,6 +6,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ccserver.web.calls import Calls
+from ccserver.web.campaigns import Campaigns
 from ccserver.web.events import EventStream
 from ccserver.web.leads import Leads
 
@@ -46,13 +47,14 @@ class ShortRequest(Request):
             channel.loseConnection()
 
 
-def api_site(stream: EventStream, calls: Calls, leads: Leads, reactor: object = None) -> Site:
+def api_site(stream: EventStream, calls: Calls, leads: Leads, campaigns: Campaigns, reactor: object = None) -> Site:
     """`reactor` None: the process's."""
     root, version = Resource(), Resource()  # type: ignore[no-untyped-call]
     root.putChild(b"v1", version)  # type: ignore[arg-type]
     version.putChild(b"events", stream)  # type: ignore[arg-type]
     version.putChild(b"calls", calls)  # type: ignore[arg-type]
     version.putChild(b"leads", leads)  # type: ignore[arg-type]
+    version.putChild(b"campaigns", campaigns)  # type: ignore[arg-type]
     made = Site(root, requestFactory=ShortRequest, timeout=REQUEST_TIMEOUT_S, reactor=reactor)  # type: ignore[no-untyped-call]
     made.displayTracebacks = False
     return made

@@ -26,7 +26,7 @@ API = "api"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`told` is said beside the text, by name."""
+    """`told` is said beside the text, if there is one, by name."""
 
     code: int
     text: str
@@ -103,7 +103,8 @@ class Pending:
             request = self._request
             request.setResponseCode(answer.code)
             request.setHeader(b"content-type", b"application/json")  # type: ignore[no-untyped-call]
-            told = json.dumps({"ok": answer.code == 200, "text": answer.text, **answer.told}).encode() + b"\n"
+            text = {"text": answer.text} if answer.text else {}
+            told = json.dumps({"ok": answer.code == 200, **text, **answer.told}).encode() + b"\n"
             request.write(told)  # type: ignore[no-untyped-call]
             request.finish()  # type: ignore[no-untyped-call]
 

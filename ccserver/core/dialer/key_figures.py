@@ -5,7 +5,8 @@ with an agent (or went through the flow of a campaign without agents), found non
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ccserver.core.dialer.settings import CostFigures
 
@@ -122,6 +123,47 @@ def costs(counts: Counts, prices: CostFigures) -> Costs:
         placed=counts.placed,
         successes=counts.successes,
     )
+
+
+def priced(counts: Counts, prices: CostFigures) -> Costs | None:
+    """None: the settings name no prices."""
+    return None if prices == CostFigures() else costs(counts, prices)
+
+
+_DERIVED = ("placed", "answered", "handled", "abandoned", "machines")
+_FIGURES = (
+    "answer_success_percent",
+    "lead_conversion_percent",
+    "contact_conversion_percent",
+    "abandoned_percent",
+    "aht_s",
+    "attempts_per_contact",
+)
+_MINOR = (
+    "agents_minor",
+    "lines_minor",
+    "attempts_minor",
+    "leads_minor",
+    "total_minor",
+    "per_call_minor",
+    "per_acquisition_minor",
+)
+
+
+def told(counts: Counts, paid: Costs | None) -> dict[str, Any]:
+    """As other programs read them: plain values."""
+    return {
+        **asdict(counts),
+        **{name: getattr(counts, name) for name in _DERIVED},
+        **{name: _rounded(getattr(counts, name)) for name in _FIGURES},
+        "costs": None
+        if paid is None
+        else {"currency": paid.currency, **{name: _rounded(getattr(paid, name)) for name in _MINOR}},
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _percent(part: int, whole: int) -> float | None:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,23 @@ from ccserver.core.dialer.presets import PRESETS
 from ccserver.core.dialer.rules import EVIDENCE_DAYS
 from ccserver.core.dialer.settings import CampaignSettings, DialingSettings
 from ccserver.core.dialer.terms import Mode
-from ccserver.core.ids import CampaignId, CommandId, Language
-from ccserver.core.records import EvidenceRecord, NoticeKind, NoticeRecord, RefusalRecord, RefusedWhere
+from ccserver.core.ids import CampaignId, CommandId, Language, TrunkId
+from ccserver.core.records import EvidenceRecord, NoticeKind, NoticeRecord, RefusalRecord, RefusedWhere, TrunkRecord
 from ccserver.daemon import snapshots
-from ccserver.daemon.housekeeping import DAY_S, REFUSALS_DAYS, Housekeeping, evidence_days_of, sweep_traces
-from ccserver.store import feed
+from ccserver.daemon.housekeeping import (
+    ATTEMPTS_DAYS_MIN,
+    DAY_S,
+    REFUSALS_DAYS,
+    Housekeeping,
+    attempts_days_of,
+    evidence_days_of,
+    sweep_traces,
+)
+from ccserver.store import evidence, feed, forgetting
 from ccserver.store.database import Store
 from ccserver.store.feed import NoticeFeed
-from ccserver.store.lead_schema import abandonment_evidence, call_refusals
+from ccserver.store.lead_schema import abandonment_evidence, attempts, call_refusals
+from ccserver.store.schema import trunk_events
 from ccserver.store.writer import Writer
 
 NOW_S = 1_800_000_000.0
@@ -163,8 +173,83 @@ def test_the_longest_of_all_rules_counts(site: int, campaigns: list[int], kept: 
     assert evidence_days_of(None) == EVIDENCE_DAYS
 
 
+def trunks_told(store: Store, days: list[float]) -> None:
+    writer = Writer(store.engine)
+    writer.start()
+    for seq, day in enumerate(days):
+        down = TrunkRecord(trunk=TrunkId("first"), is_down=True, why="503", at_utc_s=NOW_S - day * DAY_S)
+        writer.append("000001-a", CommandId(seq, 0), down)
+    assert writer.close(20)
+
+
+def test_what_became_of_trunks_is_kept_as_long_as_refusals_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forgetting, "AT_ONCE", 2)
+    trunks_told(store, [REFUSALS_DAYS + 5.0] * 5 + [REFUSALS_DAYS - 1.0, 0.0])
+    Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S).look()
+    with store.engine.connect() as connection:
+        left_over = connection.execute(select(trunk_events.c.seq).order_by(trunk_events.c.seq)).scalars().all()
+    assert (left_over, store.check()) == ([5, 6], []), "and what is there agrees with what was written"
+
+
+def attempts_made(store: Store, *made: tuple[str, str, float]) -> None:
+    """(campaign, state, days ago)"""
+    rows = [
+        {
+            "id": f"{campaign}-{state}-{days:g}-{number}",
+            "lead": number,
+            "number": f"+3460000{number:04}",
+            "campaign": campaign,
+            "purpose": "service",
+            "asked_by": "test",
+            "caller_id": "+34910000001",
+            "trunk": "first",
+            "state": state,
+            "stored_at": datetime.fromtimestamp(NOW_S - days * DAY_S, UTC),
+        }
+        for number, (campaign, state, days) in enumerate(made)
+    ]
+    with store.engine.begin() as connection:
+        connection.execute(attempts.insert(), rows)
+
+
+def attempts_left(store: Store) -> list[str]:
+    with store.engine.connect() as connection:
+        ids = connection.execute(select(attempts.c.id).order_by(attempts.c.id)).scalars()
+        return [name.rpartition("-")[0] for name in ids]
+
+
+def test_attempts_that_are_over_go_when_no_rule_asks_for_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "AT_ONCE", 2)
+    old = [("winter", "settled", 101.0)] * 5 + [("autumn", "settled", 500.0), ("", "settled", 101.0)]
+    attempts_made(store, *old, ("winter", "settled", 99.0), ("winter", "unknown", 101.0), ("", "settled", 0.0))
+    Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S).look()
+    assert len(attempts_left(store)) == 10, "nobody says for how long they are kept"
+    Housekeeping(store, seconds=lambda: 0.0, utc=lambda: NOW_S, attempts_days=lambda: 100).look()
+    assert attempts_left(store) == ["-settled-0", "winter-settled-99", "winter-unknown-101"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept"),
+    [
+        ({}, EVIDENCE_DAYS),
+        ({"evidence_days": 90}, 90),
+        ({"evidence_days": 1}, ATTEMPTS_DAYS_MIN),
+        ({"evidence_days": 90, "refusal_hold_off_s": 365.5 * DAY_S}, 366),
+        ({"evidence_days": 90, "calls_to_lead": 6}, None),
+        ({"evidence_days": 90, "calls_to_number": 6}, None),
+        ({"evidence_days": 90, "calls_ever": 6}, None),
+    ],
+)
+def test_attempts_are_kept_as_long_as_a_rule_counts_them(rules: dict[str, Any], kept: int | None) -> None:
+    plain, other = replace(PRESETS["es"].rules, evidence_days=1), replace(PRESETS["es"].rules, **rules)
+    campaign = CampaignSettings(name="x", mode=Mode.PROGRESSIVE, rules=other, trunks=(), caller_ids=())
+    assert attempts_days_of(DialingSettings(country="ES", rules=plain, campaigns={SALES: campaign})) == kept
+    assert attempts_days_of(DialingSettings(country="ES", rules=other, campaigns={})) == kept
+    assert attempts_days_of(None) is None
+
+
 def test_a_reader_who_was_far_behind_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "FORGOTTEN_AT_ONCE", 3)
+    monkeypatch.setattr(forgetting, "AT_ONCE", 3)
     told(store, [50.0] * 10 + [1.0])
     told(store, [50.0] * 2 + [1.0], run="000002-b")
     assert feed.forget(store, NOW_S - 30 * DAY_S) == 12

@@ -60,7 +60,7 @@ def test_attempts_of_a_period_are_counted_by_what_came_of_them(store: Store) -> 
     assert (found.successes, found.refusals, found.leads, found.open) == (1, 1, 3, 1)
     assert (found.talk_s, found.wrap_up_s) == (90.0, 20.0)
     assert found.line_s == pytest.approx(94.75, abs=0.01)
-    assert campaign_reports.campaigns_of(store) == ["autumn", "winter"]
+    assert campaign_reports.campaigns_of(store.engine) == ["autumn", "winter"]
     nothing = campaign_reports.counts(store, CampaignId("spring"), NOW - DAY, NOW + DAY)
     assert (nothing.placed, nothing.leads, nothing.open, nothing.line_s) == (0, 0, 0, 0)
 
@@ -139,7 +139,7 @@ def test_a_period_is_read_along_an_index(store: Store) -> None:
     asked: list[tuple[str, Any]] = []
     event.listen(store.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
     campaign_reports.counts(store, WINTER, NOW - DAY, NOW)
-    campaign_reports.campaigns_of(store)
+    campaign_reports.campaigns_of(store.engine)
     campaign_reports.evidence(store, WINTER, NOW - DAY, NOW)
     campaign_reports.calls_by_day(store, ["+34910000001"], ShortCalls(short_s=6.0, timezone="UTC"), NOW - DAY, NOW)
     campaign_reports.overdue(store, ["spring"], NOW)

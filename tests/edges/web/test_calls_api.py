@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ccserver.web.api import BODY_BYTES_MAX, api_site
 from ccserver.web.calls import ANSWER_S, Answer, Calls
+from ccserver.web.campaigns import Campaigns
 from ccserver.web.events import EventStream
 from ccserver.web.leads import Leads, PushedLead
 
@@ -38,7 +39,8 @@ class Api:
         self.clock = Clock()
         self.asked: list[tuple[str, Mapping[str, object], Deferred[Answer]]] = []
         stream = EventStream(Nothing(), TOKEN, self.clock)
-        self.site = api_site(stream, Calls(self._ask, TOKEN, self.clock), Leads(self._push, TOKEN, self.clock), self.clock)
+        calls, leads = Calls(self._ask, TOKEN, self.clock), Leads(self._push, TOKEN, self.clock)
+        self.site = api_site(stream, calls, leads, Campaigns(self._ask, TOKEN, self.clock), self.clock)
 
     def _ask(self, do: str, given: Mapping[str, object]) -> "Deferred[Answer]":
         answer: Deferred[Answer] = Deferred()

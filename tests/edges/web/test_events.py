@@ -13,6 +13,7 @@ from ccserver.core.records import NoticeKind, NoticeRecord
 from ccserver.store.feed import NoSuchPlace, check_place
 from ccserver.web.api import api_site
 from ccserver.web.calls import Calls
+from ccserver.web.campaigns import Campaigns
 from ccserver.web.events import CLIENTS_MAX, HEARTBEAT_S, PAGE, STUCK_S, EventStream
 from ccserver.web.leads import Leads
 from ccserver.web.notices import Numbered
@@ -68,8 +69,8 @@ class Api:
         self.clock = Clock()
         self.feed = Feed()
         self.stream = EventStream(self.feed, TOKEN, cast(Any, self.clock))
-        nobody = Calls(lambda do, given: Deferred(), TOKEN, self.clock)
-        self.site = api_site(self.stream, nobody, Leads(lambda _: Deferred(), TOKEN, self.clock), self.clock)
+        calls, campaigns = (each(lambda do, given: Deferred(), TOKEN, self.clock) for each in (Calls, Campaigns))
+        self.site = api_site(self.stream, calls, Leads(lambda _: Deferred(), TOKEN, self.clock), campaigns, self.clock)
 
     def get(self, path: str = "/v1/events", token: str | None = TOKEN, **headers: str) -> StringTransport:
         transport = StringTransport()

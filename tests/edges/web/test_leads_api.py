@@ -17,6 +17,7 @@ from ccserver.store.database import Store
 from ccserver.store.lead_book import Urgency, Wanted
 from ccserver.web.api import BODY_BYTES_MAX, api_site
 from ccserver.web.calls import Calls
+from ccserver.web.campaigns import Campaigns
 from ccserver.web.events import EventStream
 from ccserver.web.leads import Leads
 
@@ -40,6 +41,7 @@ class Api:
             EventStream(nobody, TOKEN, nobody),
             Calls(lambda *_: Deferred(), TOKEN, self.clock),
             Leads(push, TOKEN, self.clock),
+            Campaigns(lambda *_: Deferred(), TOKEN, self.clock),
             self.clock,
         )
 
