@@ -23,7 +23,7 @@ from ccserver.core.facts import (
     WorkMoved,
     WrapUpOver,
 )
-from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId, QueueId
+from ccserver.core.ids import AgentId, DispositionId, InteractionId, PhoneId
 from ccserver.core.moment import Moment
 from ccserver.core.records import AgentStateRecord, OfferOutcome, PhoneState, ShownState
 from ccserver.core.settings import IdleReset, QueueSettings, WrapUpKind
@@ -122,7 +122,7 @@ class Agents(Attendance):
         if work is None:
             self.answer(origin, False, "cc-nothing-to-do", f"agent {agent_id} is not in wrap-up")
             return
-        found = self.disposition(work.queue, code)
+        found = self.dispositions(work).get(code)
         if found is None:
             self.answer(origin, False, "cc-disposition-unknown", f"queue {work.queue} has no disposition with that code")
             return
@@ -130,11 +130,10 @@ class Agents(Attendance):
         self.step.tell(Disposed(work.interaction, found))
         self.wrap_up_over(agent_id)
 
-    def disposition(self, queue: QueueId, code: str) -> DispositionId | None:
-        """The disposition of `queue` that has this code."""
-        settings = self.step.settings
-        offered = settings.queues[queue].dispositions if queue in settings.queues else ()
-        return next((d for d in offered if settings.dispositions[d].code == code), None)
+    def dispositions(self, work: Work) -> dict[str, DispositionId]:
+        """What may be entered for it, by code."""
+        known = self.step.settings.dispositions
+        return {known[each].code: each for each in self._queue_of(work).dispositions if each in known}
 
     # --- what happens to their work -----------------------------------------------------------------------------------
     def reserve(self, agent_id: AgentId, work: Work) -> None:
@@ -296,7 +295,7 @@ class Agents(Attendance):
         return replace(agent, figures=figures.answered(agent.figures), last_caller=interaction.caller_number)
 
     def _queue_of(self, work: Work) -> QueueSettings:
-        return self.step.queue_settings(work.queue, self.step.interactions[work.interaction])
+        return self.step.wrap_up_settings(work.queue, self.step.interactions[work.interaction])
 
     def _find(self, agent_id: AgentId, interaction: InteractionId) -> tuple[Agent, Work | None]:
         agent = self.get(agent_id)

@@ -14,7 +14,7 @@ from ccserver.core.change import replace
 from ccserver.core.commands import Collect, Move, Place, RedirectLegs
 from ccserver.core.ids import AgentId, DispositionId, InteractionId, Language
 from ccserver.core.settings import DispositionMeaning, Spoken, SpokenKind
-from ccserver.core.state import Appointment, DeadlineKind, Dialogue, Interaction, Leg, Role, Session
+from ccserver.core.state import Appointment, DeadlineKind, Dialogue, Interaction, Leg, Role, Session, Work
 from ccserver.core.step import Step
 from ccserver.core.transitions import Phase
 
@@ -38,16 +38,18 @@ class Appointments:
         return self._wanted(agent_id, code) is not None
 
     def _wanted(self, agent_id: AgentId, code: str) -> DispositionId | None:
-        interaction = self._wrapped_up_by(agent_id)
-        if interaction is None or interaction.outbound is None or interaction.queue is None:
+        work, interaction = self._wrap_up_of(agent_id), self._wrapped_up_by(agent_id)
+        if work is None or interaction is None or interaction.outbound is None:
             return None
-        found = self.agents.disposition(interaction.queue, code)
-        known = self.step.settings.dispositions.get(found) if found is not None else None
-        return found if known is not None and known.means is DispositionMeaning.CALL_BACK else None
+        found = self.agents.dispositions(work).get(code)
+        means = self.step.settings.dispositions[found].means if found is not None else None
+        return found if means is DispositionMeaning.CALL_BACK else None
+
+    def _wrap_up_of(self, agent_id: AgentId) -> Work | None:
+        return next((each for each in self.agents.get(agent_id).work if each.phase is Phase.WRAP_UP), None)
 
     def _wrapped_up_by(self, agent_id: AgentId) -> Interaction | None:
-        agent = self.agents.get(agent_id)
-        work = next((each for each in agent.work if each.phase is Phase.WRAP_UP), None)
+        work = self._wrap_up_of(agent_id)
         return self.step.interactions.get(work.interaction) if work is not None else None
 
     # --- asking ---------------------------------------------------------------------------------------------------------

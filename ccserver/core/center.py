@@ -102,7 +102,7 @@ from ccserver.core.records import EndedBy, FaultRecord, OfferOutcome, PhoneState
 from ccserver.core.repairs import Repairs
 from ccserver.core.room_doors import RoomDoors
 from ccserver.core.rooms import Rooms
-from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, QueueSettings, Settings, WorkMode, WrapUpKind
+from ccserver.core.settings import RINGS_SEVERAL, PhoneKind, Settings, WorkMode, WrapUpKind
 from ccserver.core.staffing import Staffing
 from ccserver.core.state import (
     AGENT_DEADLINES,
@@ -121,7 +121,6 @@ from ccserver.core.state import (
     Dialogue,
     Interaction,
     Leg,
-    Outbound,
     Phone,
     Presence,
     Role,
@@ -683,9 +682,8 @@ class CallCenter:
         """One agent's part is over. A consultation has no wrap-up, and its caller, an agent, is not let go with it."""
         self._supervision.talk_over(fact.interaction, fact.agent)
         interaction = self._step.interactions[fact.interaction]
-        config = self._step.queue_settings(fact.queue, interaction)
+        config = self._step.wrap_up_settings(fact.queue, interaction)
         if interaction.outbound is not None:
-            config = self._as_campaign(interaction.outbound, config)
             work = next((w for w in self._step.agents[fact.agent].work if w.interaction == interaction.id), None)
             if work is not None:
                 self._campaigns.talked(interaction.outbound.campaign, self._step.now.mono_s - work.since.mono_s)
@@ -699,13 +697,6 @@ class CallCenter:
         self._handovers.talk_over(self._step.interactions[fact.interaction])
         self._interactions.talk_over(self._step.interactions[fact.interaction])
         self._wrap_up_at_desk(fact.agent, fact.interaction)
-
-    def _as_campaign(self, outbound: Outbound, config: QueueSettings) -> QueueSettings:
-        """The queue's settings with the campaign's wrap-up."""
-        campaign = self._book.settings(outbound.campaign)
-        if campaign is None or campaign.wrap_up_s is None:
-            return config
-        return replace(config, wrap_up_s=campaign.wrap_up_s)
 
     def _wrap_up_at_desk(self, agent_id: AgentId, interaction: InteractionId) -> None:
         """The agent is at the desk while the customer's story goes on elsewhere: asked for the disposition there."""

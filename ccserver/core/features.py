@@ -270,12 +270,11 @@ class Features:
         leg = self.step.legs.get(session.leg)
         agent = self.agents.get(leg.agent) if leg is not None and leg.agent is not None else None
         work = next((w for w in agent.work if w.leg == session.leg and w.phase is Phase.WRAP_UP), None) if agent else None
-        config = self.step.settings.queues.get(work.queue) if work is not None else None
-        if work is None or config is None or not config.dispositions:
+        codes = self.agents.dispositions(work) if work is not None else {}
+        if not codes:
             self._end(session)
             return
         left_s = max(1.0, self.agents.wrap_up_due_s(agent.id) - self.step.now.mono_s) if agent is not None else 1.0
-        codes = [self.step.settings.dispositions[d].code for d in config.dispositions]
         prompt = "cc-disposition-unknown" if is_again else "cc-disposition-ask"
         self._collect(session, Dialogue.WRAP_UP, prompt, max(map(len, codes)), first_timeout_s=left_s)
 
@@ -317,7 +316,7 @@ class Features:
         work = next((w for w in agent.work if w.phase is Phase.WRAP_UP), None) if agent else None
         if agent is None or work is None or not digits:
             self._end(session)
-        elif self.agents.disposition(work.queue, digits) is None:
+        elif digits not in self.agents.dispositions(work):
             self.ask_disposition(session, is_again=True)
         else:
             self._dispose(session, agent.id, digits)

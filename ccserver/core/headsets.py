@@ -216,8 +216,7 @@ class Headsets:
             self._disposition(leg, leg.agent, work, leg.keys + digit)
 
     def _disposition(self, leg: Leg, agent: AgentId, work: Work, typed: str) -> None:
-        queue, settings = self.step.settings.queues.get(work.queue), self.step.settings
-        codes = [settings.dispositions[d].code for d in queue.dispositions] if queue is not None else []
+        codes = self.agents.dispositions(work)
         code = typed.removesuffix("#")
         is_complete = typed.endswith("#") or [c for c in codes if c.startswith(code)] == [code]
         is_hopeless = not any(c.startswith(code) for c in codes)

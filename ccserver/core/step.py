@@ -177,6 +177,18 @@ class Step:
         """The newest; those it entered with when the queue has been removed since."""
         return self.settings.queues.get(queue) or self.settings_of(interaction).queues[queue]
 
+    def wrap_up_settings(self, queue: QueueId, interaction: Interaction) -> QueueSettings:
+        """Those of the queue with what the campaign that called says of the wrap-up: how long, and what may be entered."""
+        config, outbound, dialing = self.queue_settings(queue, interaction), interaction.outbound, self.settings.dialing
+        campaign = dialing.campaigns.get(outbound.campaign) if outbound is not None and dialing is not None else None
+        if campaign is None:
+            return config
+        return replace(
+            config,
+            wrap_up_s=config.wrap_up_s if campaign.wrap_up_s is None else campaign.wrap_up_s,
+            dispositions=campaign.dispositions or config.dispositions,
+        )
+
     # --- what the step answers ----------------------------------------------------------------------------------------
     def emit(self, command: Command) -> CommandId:
         self.commands.append(command)

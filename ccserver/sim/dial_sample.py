@@ -127,7 +127,7 @@ def _campaigns(lines: int) -> dict[CampaignId, CampaignSettings]:
     )
     hears = AmdSettings(use=AmdUse.ON)
     return {
-        ONE_BY_ONE: plain,
+        ONE_BY_ONE: replace(plain, dispositions=tuple(DispositionId(name) for name in MEANINGS)),
         AHEAD: replace(
             plain,
             name="Ahead",
