@@ -621,7 +621,7 @@ class CallCenter:
     def _offer_wanted(self, fact: OfferWanted) -> None:
         """Unless the agent has nothing to take it with any more; then it is anybody's."""
         interaction, agent = self._step.interactions.get(fact.interaction), self._step.agents[fact.agent]
-        if interaction is not None and interaction.can_be_offered() and self._crews.is_idle(agent):
+        if interaction is not None and interaction.can_be_offered() and self._crews.takes(agent):
             self._offer(interaction, fact.agent, fact.why)
         else:
             self._agents.settle(fact.agent)

@@ -65,7 +65,14 @@ class Crews:
 
     def is_idle(self, agent: Agent) -> bool:
         """Whether a call could be offered now, were the agent not reserved."""
-        step, phone, is_kept = self._step, self._agents.phone_state(agent), agent.reserved is not None
+        return self._may_take(agent, is_kept=agent.reserved is not None)
+
+    def takes(self, agent: Agent) -> bool:
+        """Whether the call that the agent was kept for can be offered. A break that has waited for it waits on."""
+        return self._may_take(agent, is_kept=True)
+
+    def _may_take(self, agent: Agent, *, is_kept: bool) -> bool:
+        step, phone = self._step, self._agents.phone_state(agent)
         return hindrance(agent, VOICE, step.settings, phone, step.now.mono_s, is_kept=is_kept) is None
 
     def is_free(self, agent: Agent) -> bool:

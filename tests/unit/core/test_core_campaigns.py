@@ -251,6 +251,24 @@ def test_ahead_a_break_waits_for_the_call_that_the_agent_is_kept_for() -> None:
     assert desk.shown(1) is ShownState.NOT_READY
 
 
+def test_ahead_a_break_waits_for_the_talk_with_whoever_answers() -> None:
+    desk = ahead()
+    desk.add(1)
+    desk.start()
+    (dial,) = desk.dials()
+    desk.tell(ev.PauseRequested(request=1, agent="101", reason="lunch"))
+    desk.picks_up(dial)
+    offer = desk.ring()
+    assert offer.caller == dial.leg
+    desk.ringing(offer)
+    desk.joined(offer)
+    assert desk.shown(1) is ShownState.TALKING and desk.tally().connected == 1
+    desk.hangs_up(dial.leg)
+    desk.hangs_up(offer.leg)
+    desk.wait(25.0)
+    assert desk.shown(1) is ShownState.NOT_READY and desk.tally().abandoned == 0
+
+
 def test_ahead_ringing_phones_are_not_served() -> None:
     desk = DialDesk(1, campaign=AHEAD)
     desk.add(3)
