@@ -8,22 +8,31 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from harness.calls import call, heard
-from harness.campaigns import OURS, add_leads, attempts, called, dialing, hang_up_all, settled, start, stop
+from harness.campaigns import (
+    WHO_CALLED_HZ,
+    add_leads,
+    attempts,
+    called,
+    hang_up_all,
+    hang_up_call_to,
+    settled,
+    site_that_calls,
+    start,
+    stop,
+)
 from harness.carrier import Carrier
 from harness.center import AGENT_HZ, PROMPTS_HZ, Center, Site, pin_of
 from harness.waiting import until
 
 from ccserver.core.records import DoNotCallSource
-from ccserver.lab import audio
 from ccserver.lab.carrier import HUMAN_HZ, Callee
 from ccserver.lab.phones import PhoneProcess
 from ccserver.store import do_not_call
 from ccserver.store.database import Store
 
-WHO_CALLED_HZ = 2310
 CAMPAIGNS = {
     "winter": {"mode": "progressive"},
-    "promised": {"mode": "progressive", "dispositions": ["later"]},
+    "promised": {"mode": "progressive", "dispositions": ["later"], "wrap_up_s": 3},
     "kept": {"mode": "callback_only", "purpose": "requested", "lists": ["promised"]},
     "by_hand": {"mode": "manual"},
     "ahead": {"mode": "predictive", "safe_harbour": "who-called"},
@@ -38,27 +47,10 @@ CAMPAIGNS = {
 
 @pytest.fixture(scope="module")
 def site(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    plain = Site(directory=tmp_path_factory.mktemp("site"), shared=shared_directory)
-    whole = plain.settings()
-    for language in ("en", "es"):
-        audio.write_tone(shared_directory / "prompts" / language / "who-called.wav", WHO_CALLED_HZ, 1500)
+    directory = tmp_path_factory.mktemp("site")
+    whole = Site(directory=directory, shared=shared_directory).settings()
     dispositions = {**whole["dispositions"], "later": {"code": "5", "name": "Later", "means": "call_back"}}
-    queues = {
-        name: {**queue, "dispositions": [*queue["dispositions"], "later"], "wrap_up_s": 3}
-        for name, queue in whole["queues"].items()
-    }
-    more = {
-        **dialing(CAMPAIGNS),
-        "prompts": {**whole["prompts"], "who-called": {"en": "Example Ltd called you.", "es": "Le llamó Example."}},
-        "dispositions": dispositions,
-        "queues": queues,
-        "dids": {**whole["dids"], OURS: {"flow": "sales", "language": "en"}},
-        "phones": {
-            "1001-1004": {"endpoint": "PJSIP/{number}"},
-            "1005-1008": {"endpoint": "PJSIP/{number}", "auto_answer": True},
-        },
-    }
-    return Site(directory=plain.directory, shared=shared_directory, more=more)
+    return site_that_calls(directory, shared_directory, CAMPAIGNS, dispositions=dispositions)
 
 
 async def test_a_headset_is_joined_at_once_with_whoever_answers(
@@ -95,7 +87,7 @@ async def test_a_caller_is_served_before_anybody_is_called(center: Center, carri
     await center.agent_is("105", "talking", 15)
     caller = await call(center, phones, "901", number="+34911222444")
     await center.waiting("sales", 1)
-    await hang_up_all_of(center, first)
+    await hang_up_call_to(center, first)
     await carrier.ended(met)
     await center.waiting("sales", 0, 15)
     await center.agent_is("105", "talking", 15)
@@ -106,12 +98,6 @@ async def test_a_caller_is_served_before_anybody_is_called(center: Center, carri
     await center.agent_is("105", "talking", 15)
     await hang_up_all(center)
     await center.quiet()
-
-
-async def hang_up_all_of(center: Center, number: str) -> None:
-    for each in (await center.overview())["calls"]:
-        if each["caller_number"] == number:
-            await center.ask("call.hangup", interaction=each["number"])
 
 
 async def test_whoever_is_on_the_list_by_now_is_not_called(center: Center, carrier: Carrier, phones: PhoneProcess) -> None:

@@ -1,16 +1,22 @@
 """Campaigns of a test: their settings, their leads, and what the database says became of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from ccserver.control.client import NotDone
+from ccserver.lab import audio
 from ccserver.lab.phones import NotSeen, Phone
 from ccserver.store import lead_book
 from ccserver.store.database import Store
 from ccserver.store.lead_rows import NUMBERS, lead_of
-from harness.center import Center
+from harness.center import Center, Site
+from harness.cli import here
 from harness.waiting import until
 
 OURS = "+34910000001"
+WHO_CALLED_HZ, WHO_CALLED_MS = 2310, 1500
 SINCE = "the tests dial at any hour, and in a network of their own"
 ANY_TIME = {
     "rules": {
@@ -58,20 +64,47 @@ def dialing(campaigns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def site_that_calls(directory: Path, shared: Path, campaigns: Mapping[str, Mapping[str, Any]], **sections: Any) -> Site:
+    """The usual center with these campaigns. Phones 1005 to 1008 pick up by themselves; `who-called` is a tone. `sections` go before."""
+    plain = Site(directory=directory, shared=shared)
+    whole = plain.settings()
+    for language in ("en", "es"):
+        audio.write_tone(shared / "prompts" / language / "who-called.wav", WHO_CALLED_HZ, WHO_CALLED_MS)
+    more = {
+        **dialing(campaigns),
+        "prompts": {**whole["prompts"], "who-called": {"en": "Example Ltd called you.", "es": "Le llamó Example."}},
+        "dids": {**whole["dids"], OURS: {"flow": "sales", "language": "en"}},
+        "phones": {
+            "1001-1004": {"endpoint": "PJSIP/{number}"},
+            "1005-1008": {"endpoint": "PJSIP/{number}", "auto_answer": True},
+        },
+        **sections,
+    }
+    return Site(directory=directory, shared=shared, more=more)
+
+
 def add_leads(center: Center, to: str, numbers: Iterable[str], **told: str) -> None:
-    """Into the list of that name, in this order."""
+    """Into the list of that name, as hot ones, in this order. A daemon that runs does not hear of it."""
     store = Store(center.site.settings()["database"]["url"])
     try:
-        for place, number in enumerate(numbers):
+        for number in numbers:
             lead, _ = lead_book.push(
                 store.engine,
                 to,
-                lead_of({NUMBERS[0]: number, "name": f"Lead {number[-2:]}", "key": f"{to}-{place}", **told}, country="ES"),
+                lead_of({NUMBERS[0]: number, "name": f"Lead {number[-2:]}", "key": f"{to}-{number}", **told}, country="ES"),
                 "test",
             )
             assert lead
     finally:
         store.close()
+
+
+async def import_leads(center: Center, to: str, numbers: Iterable[str]) -> None:
+    """From a file, by the command line: none of them is hot, and the daemon hears of it."""
+    file = center.site.directory / f"{to}.csv"
+    file.write_text("number,name\n" + "".join(f"{number},Lead {number[-2:]}\n" for number in numbers))
+    answer = await here(center, "lead", "import", str(file), "--list", to)
+    assert answer.code == 0, answer
 
 
 async def start(center: Center, campaign: str) -> None:
@@ -108,7 +141,27 @@ async def called(center: Center, agent: Phone, campaign: str, deadline_s: float 
         raise AssertionError(f"{missed}\n{why}\n{center.daemon.tail()}") from None
 
 
+async def end_all(center: Center) -> None:
+    """Every campaign is stopped, every call is over, and nobody is logged in: for the next test, however this one ended."""
+    for each in await center.ask("campaigns"):
+        if each["run"] != "stopped":
+            await stop(center, each["id"])
+    await hang_up_all(center)
+    await center.log_everybody_out()
+
+
 async def hang_up_all(center: Center) -> None:
     """Every call that is there."""
+    await _hang_up(center, lambda _: True)
+
+
+async def hang_up_call_to(center: Center, number: str) -> None:
+    """The call to this number, and no other."""
+    await _hang_up(center, lambda call: call["caller_number"] == number)
+
+
+async def _hang_up(center: Center, where: Callable[[Any], bool]) -> None:
     for each in (await center.overview())["calls"]:
-        await center.ask("call.hangup", interaction=each["number"])
+        if where(each):
+            with suppress(NotDone):  # it has ended meanwhile
+                await center.ask("call.hangup", interaction=each["number"])
