@@ -11,7 +11,7 @@ from pathlib import Path
 
 TESTS = "tests/e2e"
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
-TRIES = 5
+TRIES = 3
 MANY = 40
 """So many failures are not chance, nor a module whose Asterisk did not start."""
 

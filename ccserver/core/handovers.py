@@ -315,7 +315,8 @@ class Handovers:
             self.holding.music(interaction, session.id, timeout_s=AGAIN_S)
 
     def is_late(self, leg: Leg) -> bool:
-        """Whether a session for the wrap-up can only be of the talk that the leg was pulled out of: it is with the customer by now.
+        """Whether a session for the wrap-up can only be of the talk that the leg was pulled out of: it is with the customer by now,
+        or on its way into the room.
 
         Asterisk ends the first talk while our order is on its way, and tells the two over different sockets. If it is not so,
         because the customer left at once, the end of their leg says it, and the wrap-up goes by without its question.
@@ -326,7 +327,8 @@ class Handovers:
             return False
         caller = self.step.legs.get(interaction.leg)
         is_together = caller is not None and leg.bridge is not None and caller.bridge == leg.bridge
-        return is_together and self.step.now.mono_s - leg.pulled_s < JOIN_S
+        is_coming = bool(interaction.room) and leg.bridge is None
+        return (is_together or is_coming) and self.step.now.mono_s - leg.pulled_s < JOIN_S
 
     def wait_for_news(self, leg: Leg, session: Session) -> None:
         """A late session is about to close."""

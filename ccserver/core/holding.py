@@ -199,6 +199,8 @@ class Holding:
     def move(self, interaction: Interaction, *legs: LegId) -> None:
         """Order these legs into the interaction's room, each with the file into which goes what it says there."""
         known = [leg for leg in map(self.step.legs.get, legs) if leg is not None]
+        for leg in known:
+            self.step.legs.put(leg.id, replace(leg, pulled_s=self.step.now.mono_s))
         if known:
             self.step.order(RedirectLegs(moves=tuple(self._into_room(interaction, leg) for leg in known)))
 

@@ -5,7 +5,7 @@ from handover_desk import HandoverDesk
 
 from ccserver.core import commands as c
 from ccserver.core import events as ev
-from ccserver.core.ids import LegId
+from ccserver.core.ids import LegId, SessionId
 from ccserver.core.records import InteractionRecord, RecordingRecord, RecordingSide, ShownState, TransferOutcome, TransferRecord
 
 MOBILE = "911"
@@ -226,6 +226,26 @@ def test_the_agent_hangs_up_meanwhile(stage: str) -> None:
         assert desk.agents_in_talk() == ["102"] and desk.it().handover is None
         if newcomer is not None:
             assert newcomer in [order.leg for order in desk.ever(c.HangUpLeg)]
+
+
+@pytest.mark.parametrize("is_in", [False, True], ids=["on the way", "in the room"])
+def test_the_end_of_the_talk_with_the_agent_is_read_after_the_newcomers_move_was_ordered(is_in: bool) -> None:
+    """Asterisk tells it over another socket; the newcomer has not left the room for it."""
+    desk = RoomDesk()
+    newcomer = desk.talks_with()
+    desk.left(newcomer)
+    desk.hangs_up(desk.agent)
+    assert desk.moved() == [(newcomer, "cc-1")]
+    if is_in:
+        desk.enter(newcomer)
+    late = SessionId("late")
+    desk.tell(ev.WrapUpOpened(session=late, leg=newcomer))
+    desk.tell(ev.SessionClosed(session=late))
+    if not is_in:
+        desk.enter(newcomer)
+    desk.wait(5.0)
+    assert desk.agents_in_talk() == ["102", "103"] and desk.state(1) == "talking"
+    assert not desk.ever(c.HangUpLeg)
 
 
 @pytest.mark.parametrize("who", ["agent", "newcomer", "colleague", "customer"])
