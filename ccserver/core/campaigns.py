@@ -148,6 +148,8 @@ class Campaigns:
                 run = known.run
                 known = replace(known, mode=event.mode)
         known = replace(known, run=run, by=event.by, since=now if run is not was else known.since, why_stopped="")
+        if run not in DIALS:
+            known = replace(known, owed=0)
         if event.act is CampaignAct.START:
             known = replace(known, rests_until_s=0.0, claim_after_s=0.0, held_by="")
             if was is RunState.STOPPED:
@@ -267,8 +269,9 @@ class Campaigns:
             self._look_at(known.id, step.now.mono_s)
 
     def _not_in_hand(self, campaign: CampaignId, leads: Iterable[ClaimedLead]) -> list[ClaimedLead]:
-        """Those that nobody here is at. Under an earlier claim of the same lead, which has lapsed, nothing is dialled any more."""
+        """Each once, if nobody here is at it. Under an earlier claim of the same lead, which has lapsed, nothing is dialled any more."""
         step = self.step
+        leads = {lead.id: lead for lead in leads}.values()
         ids = {lead.id for lead in leads}
         for known in step.campaigns.values():
             if any(each.lead.id in ids for each in known.buffer):

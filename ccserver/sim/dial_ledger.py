@@ -71,6 +71,10 @@ class DialLedger:
     def _problem(self, world: World, what: str) -> None:
         self.problems.append(f"at {world.agenda.now_s:.3f} s: {what}")
 
+    def begins_with(self, campaign: CampaignId, talks: int) -> None:
+        """So many people have talked in it before."""
+        self._over.setdefault(campaign, Tally()).good += talks
+
     # --- at the dial ------------------------------------------------------------------------------------------------------
     def _dialled(self, world: World, command: DialOut) -> None:
         number, _, endpoint = command.to.removeprefix("PJSIP/").partition("@")

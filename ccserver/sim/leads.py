@@ -104,6 +104,21 @@ class LeadBook:
         self.leads[lead.id] = lead
         return lead
 
+    def has_called(
+        self, lead: Lead, number: str, campaign: CampaignId, at_utc_s: float, outcome: AttemptOutcome, *, by: str = "elsewhere"
+    ) -> None:
+        """A call that is over, of which the center of this run knows nothing."""
+        call = Call(AttemptId(f"{by}-{len(self.calls)}"), lead, number, campaign, at_utc_s, CallState.SETTLED)
+        call.outcome, call.ended_utc_s = outcome, at_utc_s
+        self.calls[call.id] = call
+        self._of_number.setdefault(number, []).append(call)
+
+    def promise(self, lead: Lead, campaign: CampaignId, now_utc_s: float, at_utc_s: float, only: AgentId | None = None) -> None:
+        """Somebody asked in a talk to be called then."""
+        self.has_called(lead, lead.numbers[0], campaign, now_utc_s, AttemptOutcome.ANSWERED)
+        lead.free(LeadState.WAITING, at_utc_s)
+        lead.callback_utc_s, lead.only = at_utc_s, only
+
     def ask_not_to_call(self, number: str, at_utc_s: float) -> None:
         self.listed.setdefault(number, at_utc_s)
 
@@ -151,14 +166,16 @@ class LeadBook:
 
     def give_back(self, order: GiveBackLeads) -> None:
         for number, token in order.leads:
-            lead = self.leads[number]
+            lead = self.leads.get(number)
+            if lead is None:
+                continue  # an edge made it up
             if lead.state is LeadState.CLAIMED and lead.token == token and not self._is_called(lead):
                 state = LeadState.DONE if order.is_over else LeadState.READY
                 lead.free(state if order.until_utc_s is None else LeadState.WAITING, order.until_utc_s)
 
     def store(self, order: StoreAttempt, now_s: float) -> FactSheet:
         """The facts of just before it. Raises MayNotDial."""
-        lead = self.leads[order.lead] if order.lead is not None else None
+        lead = self.leads.get(order.lead) if order.lead is not None else None
         if lead is None or order.campaign is None or order.number not in lead.numbers or order.number in lead.bad:
             raise MayNotDial(f"{order.number} is no number of lead {order.lead}")
         known = self.calls.get(order.attempt)

@@ -577,3 +577,24 @@ def test_the_evidence_of_a_stopped_campaign_goes_on_record() -> None:
     desk.wait(6 * 3600.0)
     (evidence,) = desk.kept(EvidenceRecord)
     assert evidence.campaign == WINTER and evidence.connected == 1
+
+
+# --- what the walks of tests/property found ---------------------------------------------------------------------------------
+def test_a_campaign_that_is_paused_while_calls_are_owed_owes_none() -> None:
+    desk = ahead(3, calls_per_second=0.5)
+    desk.add(10)
+    desk.start()
+    assert desk.known().owed > 0
+    assert desk.act(ev.CampaignAct.PAUSE).is_ok
+    assert desk.known().owed == 0
+    placed = len(desk.dials())
+    desk.wait(30.0)
+    assert len(desk.dials()) == placed
+
+
+def test_a_lead_that_stands_twice_in_an_answer_is_dialled_once() -> None:
+    desk = ahead(3)
+    lead = desk.a_lead()
+    desk.waiting.extend([lead, lead])
+    desk.start()
+    assert len(desk.dials()) == 1 and not desk.known().buffer
