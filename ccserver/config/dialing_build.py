@@ -108,6 +108,7 @@ def campaign_settings(section: CampaignSection, rules: Rules) -> CampaignSetting
         preview_s=section.preview_s,
         inbound_level=None if section.inbound_level_percent is None else section.inbound_level_percent / 100.0,
         retry=section.retry,
+        retry_dispositions=section.retry_dispositions,
         dispositions=section.dispositions,
         wrap_up_s=section.wrap_up_s,
         record=section.record,

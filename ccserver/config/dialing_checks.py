@@ -165,9 +165,10 @@ def _leads(path: PathInFile, campaign: CampaignSettings, reader: Reader) -> None
 
 def _what_agents_enter(path: PathInFile, campaign: CampaignSettings, beside: Beside, reader: Reader) -> None:
     if campaign.mode is Mode.AGENTLESS:
-        if campaign.dispositions:
-            message = "expected no dispositions with agentless, got some"
-            reader.tell((*path, "dispositions"), hinted(message, "nobody enters them: remove them"))
+        for key, given in (("dispositions", campaign.dispositions), ("retry_dispositions", campaign.retry_dispositions)):
+            if given:
+                message = f"expected no {key} with agentless, got some"
+                reader.tell((*path, key), hinted(message, "nobody enters them: remove them"))
         return
     queue = beside.queues.get(campaign.queue) if campaign.queue is not None else None
     names = campaign.dispositions or (queue.dispositions if queue is not None else ())
@@ -181,3 +182,16 @@ def _what_agents_enter(path: PathInFile, campaign: CampaignSettings, beside: Bes
     if Outcome.MACHINE in campaign.retry and campaign.amd.use is AmdUse.OFF and DispositionMeaning.MACHINE not in meant:
         message = "expected amd, or a disposition that means machine, got neither: nobody tells a machine from a person"
         reader.warn((*path, "retry", Outcome.MACHINE.value), message)
+    for name in campaign.retry_dispositions:
+        entered = beside.dispositions.get(name)
+        if entered is not None and name not in names:
+            message = f"expected a disposition that agents may enter here, got {quoted(name)}"
+            reader.tell((*path, "retry_dispositions", name), hinted(message, "add it to dispositions"))
+        elif entered is not None and entered.means not in (DispositionMeaning.NOTHING, DispositionMeaning.PERSON):
+            message = (
+                f"expected a disposition that means nothing, or person, got {quoted(name)}, which means {entered.means.value}"
+            )
+            reader.tell(
+                (*path, "retry_dispositions", name),
+                hinted(message, "that says already whether, and when, there is another try"),
+            )

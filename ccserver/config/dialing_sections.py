@@ -65,6 +65,7 @@ class CampaignSection:
     preview_s: float = 60.0
     inbound_level_percent: float | None = None
     retry: Mapping[Outcome, RetryRule] = field(default_factory=dict)
+    retry_dispositions: Mapping[DispositionId, RetryRule] = field(default_factory=dict)
     dispositions: tuple[DispositionId, ...] = ()
     wrap_up_s: float | None = None
     record: RecordingPolicy | None = None
@@ -305,6 +306,11 @@ campaign = Group(
             MapOf(Text("an outcome", _outcome, r"[a-z_]{1,20}", 20, "busy"), retry, "outcomes", 20),
             "When it is tried again, by what came of it: busy, no_answer, rejected, congestion, cancelled, machine, abandoned, unknown. "
             "What is not named is not tried again.",
+        ),
+        Field(
+            "retry_dispositions",
+            MapOf(_disposition, retry, "dispositions", 100),
+            "When it is tried again after a talk, by what the agent entered: one that means nothing, or person.",
         ),
         Field("dispositions", ListOf(_disposition, 500), "What agents may enter; without it what the queue says."),
         Field("wrap_up_s", duration(0, 3600, "30"), "Wrap-up; without it as in the queue."),

@@ -662,7 +662,7 @@ class Attempts:
         own = talk.agent if talk is not None and talk.is_own else None
         again_utc_s = now_utc_s + again_s if again_s is not None else None
         if outcome is not AttemptOutcome.NOT_PLACED:
-            again_utc_s = promised_utc_s or self._again(attempt, config, outcome, means)
+            again_utc_s = promised_utc_s or self._again(attempt, config, outcome, talk, means)
         step.store(
             AttemptRecord(
                 attempt=attempt.id,
@@ -698,15 +698,23 @@ class Attempts:
             step.tell(AttemptOver(attempt.id, attempt.interaction, is_reached=False))
 
     def _again(
-        self, attempt: Attempt, config: CampaignSettings, outcome: AttemptOutcome, means: DispositionMeaning
+        self,
+        attempt: Attempt,
+        config: CampaignSettings,
+        outcome: AttemptOutcome,
+        talk: OutboundOver | None,
+        means: DispositionMeaning,
     ) -> float | None:
         """When the lead is dialled again; None: never."""
         now_utc_s = self.step.now.utc_s
         if outcome is AttemptOutcome.NO_SUCH_NUMBER or means is DispositionMeaning.WRONG_NUMBER:
             return now_utc_s if len(attempt.lead.sheets) > 1 else None
-        retried = RETRIED.get(outcome)
-        rule = config.retry.get(retried) if retried is not None else None
-        made = attempt.lead.outcomes.get(outcome.value, 0) + 1
+        entered, retried = talk.disposition if talk is not None else None, RETRIED.get(outcome)
+        if entered is not None and entered in config.retry_dispositions:
+            rule, made = config.retry_dispositions.get(entered), attempt.lead.dispositions.get(entered, 0) + 1
+        else:
+            rule = config.retry.get(retried) if retried is not None else None
+            made = attempt.lead.outcomes.get(outcome.value, 0) + 1
         return now_utc_s + rule.after_s if rule is not None and made < rule.tries else None
 
     def _store_unplaced(self, attempt: AttemptId, sheet: FactSheet) -> None:

@@ -5,11 +5,12 @@ nothing was dialled under it. One that waits becomes ready again when it is due;
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, literal, select, update
 
@@ -52,8 +53,8 @@ _LIST_NAMES = Prepared("SELECT id, name FROM lead_lists WHERE id = ANY(:ids)")
 _READY = Prepared("SELECT count(*) FROM (SELECT 1 FROM leads WHERE list = :of AND state = 'ready' LIMIT :most) AS counted")
 _NEXT_DUE = Prepared("SELECT min(wake_at) FROM leads WHERE list = :of AND state = 'waiting'")
 _OUTCOMES = Prepared(
-    "SELECT lead, outcome, count(*) AS times FROM attempts "
-    "WHERE lead = ANY(:ids) AND campaign = :campaign AND outcome IS NOT NULL GROUP BY lead, outcome"
+    "SELECT lead, outcome, disposition, count(*) AS times FROM attempts "
+    "WHERE lead = ANY(:ids) AND campaign = :campaign AND outcome IS NOT NULL GROUP BY lead, outcome, disposition"
 )
 
 
@@ -205,12 +206,22 @@ def with_facts(
     ]
 
 
-def outcomes(connection: Connection, found: Sequence[Lead], campaign: str) -> dict[LeadId, dict[str, int]]:
-    """How often each outcome came of attempts to these leads in this campaign; only of those to whom there were any."""
-    tried = [lead.id for lead in found if lead.last_outcome is not None]
-    counted: dict[LeadId, dict[str, int]] = {}
-    for row in _OUTCOMES(connection, ids=tried, campaign=campaign) if tried else ():
-        counted.setdefault(LeadId(row.lead), {})[row.outcome] = row.times
+class Tried(NamedTuple):
+    """How often each outcome came of attempts to one lead in one campaign, and each disposition."""
+
+    outcomes: Counter[str]
+    dispositions: Counter[str]
+
+
+def tried(connection: Connection, found: Sequence[Lead], campaign: str) -> dict[LeadId, Tried]:
+    """What came of the attempts to these leads in this campaign; only of those to whom there were any."""
+    ids = [lead.id for lead in found if lead.last_outcome is not None]
+    counted: dict[LeadId, Tried] = {}
+    for row in _OUTCOMES(connection, ids=ids, campaign=campaign) if ids else ():
+        of_lead = counted.setdefault(LeadId(row.lead), Tried(Counter(), Counter()))
+        of_lead.outcomes[row.outcome] += row.times
+        if row.disposition is not None:
+            of_lead.dispositions[row.disposition] += row.times
     return counted
 
 

@@ -83,7 +83,7 @@ class LeadOrders:
                 hasher=hasher,
             )
             good = claims.close_hopeless(connection, claimed)
-            outcomes = claims.outcomes(connection, [each.lead for each in good], command.campaign)
+            tried = claims.tried(connection, [each.lead for each in good], command.campaign)
             left = claims.left(connection, lists)
         spoken = {str(language): language for language in self.languages()}
         return LeadsClaimed(
@@ -91,8 +91,7 @@ class LeadOrders:
             campaign=command.campaign,
             is_ok=True,
             leads=tuple(
-                _told(each, _sheets(command.sheet, each, registers, now), outcomes.get(each.lead.id, {}), spoken)
-                for each in good
+                _told(each, _sheets(command.sheet, each, registers, now), tried.get(each.lead.id), spoken) for each in good
             ),
             ready=left.ready,
             next_utc_s=None if left.next_at is None else left.next_at.timestamp(),
@@ -181,7 +180,7 @@ def _sheets(blank: FactSheet, claimed: Claimed, registers: Registers, now: datet
 
 
 def _told(
-    claimed: Claimed, sheets: tuple[FactSheet, ...], outcomes: dict[str, int], spoken: dict[str, Language]
+    claimed: Claimed, sheets: tuple[FactSheet, ...], tried: claims.Tried | None, spoken: dict[str, Language]
 ) -> ClaimedLead:
     lead = claimed.lead
     is_callback = lead.urgency is Urgency.CALLBACK
@@ -194,7 +193,8 @@ def _told(
         sheets=sheets,
         fields=lead.fields,
         language=spoken.get(lead.fields.get(LANGUAGE_FIELD, "").strip().lower()),
-        outcomes=outcomes,
+        outcomes=dict(tried.outcomes) if tried is not None else {},
+        dispositions=dict(tried.dispositions) if tried is not None else {},
         only=AgentId(lead.only_agent) if is_callback and lead.only_agent else None,
         callback_utc_s=lead.callback_at.timestamp() if is_callback and lead.callback_at is not None else None,
         is_hot=lead.urgency is Urgency.HOT,

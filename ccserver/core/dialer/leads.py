@@ -24,6 +24,8 @@ class ClaimedLead:
     language: Language | None = None
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """How often each outcome came of attempts to it in this campaign, by `records.AttemptOutcome`'s word."""
+    dispositions: Mapping[str, int] = field(default_factory=dict)
+    """How often agents entered each disposition after attempts to it in this campaign."""
     only: AgentId | None = None
     """It is a callback that this agent promised."""
     callback_utc_s: float | None = None

@@ -105,6 +105,8 @@ class CampaignSettings:
     """Blended agents are lent to the campaign while this share (0 to 1) of their other queues' recent calls was answered in time; None:
     whenever no caller waits."""
     retry: Mapping[Outcome, RetryRule] = field(default_factory=dict)
+    retry_dispositions: Mapping[DispositionId, RetryRule] = field(default_factory=dict)
+    """After a talk, by what the agent entered."""
     dispositions: tuple[DispositionId, ...] = ()
     """None: those of the queue."""
     wrap_up_s: float | None = None

@@ -98,10 +98,24 @@ def test_the_number_that_was_tried_least_comes_first_and_outcomes_are_counted(st
     attempts.settle(store.engine, A1, again)
     (lead,) = claim(desk).leads
     assert [sheet.number for sheet in lead.sheets] == [number(2), number(1)]
-    assert lead.outcomes == {"busy": 1}
+    assert (lead.outcomes, lead.dispositions) == ({"busy": 1}, {})
     untried, tried = lead.sheets
     assert (untried.last_refusal_utc_s, tried.last_refusal_utc_s) == (None, NOW.timestamp())
     assert (tried.attempts.number, untried.attempts.campaign) == (1, 1)
+
+
+def test_what_agents_entered_is_counted(store: Store, desk: LeadOrders) -> None:
+    a_list(store, a_lead(1))
+    for attempt, entered in (("a1", "away"), ("a2", None), ("a3", "away"), ("a4", "no money")):
+        (lead,) = claim(desk).leads
+        keep(desk, lead, attempt=AttemptId(attempt))
+        attempts.settle(
+            store.engine,
+            AttemptId(attempt),
+            Result(outcome=AttemptOutcome.ANSWERED, ended_at=NOW, again_at=NOW, disposition=entered),
+        )
+    (lead,) = claim(desk).leads
+    assert (lead.outcomes, lead.dispositions) == ({"answered": 4}, {"away": 2, "no money": 1})
 
 
 def test_a_lead_without_a_good_number_is_done_and_not_told(store: Store, desk: LeadOrders) -> None:

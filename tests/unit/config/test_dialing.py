@@ -108,6 +108,7 @@ def test_everything_a_campaign_can_say() -> None:
     safe_harbour: who
     opt_out_key: "8"
     retry: {busy: {after_s: 300, tries: 3}, abandoned: {after_s: 86400, tries: 1}}
+    retry_dispositions: {sold: {after_s: 7200, tries: 2}}
     dispositions: sold
     wrap_up_s: 15
     lists: [winter, autumn-2025]
@@ -127,6 +128,7 @@ def test_everything_a_campaign_can_say() -> None:
     assert (campaign.mode, campaign.queue, campaign.hours, campaign.lines) == (Mode.PROGRESSIVE, "sales", "office", 20)
     assert (campaign.amd.use, campaign.amd.max_words, campaign.amd.greeting_ms) == (AmdUse.ON, 4, 1500)
     assert campaign.retry[Outcome.BUSY] == RetryRule(after_s=300, tries=3)
+    assert campaign.retry_dispositions == {"sold": RetryRule(after_s=7200, tries=2)}
     assert (campaign.rules.max_abandon, campaign.rules.calls_a_day) == (0.01, 2)
     assert campaign.rules.week[0] == ((600, 780), (960, 1200)) and campaign.rules.week[5] == ()
     assert campaign.rules.blocked_prefixes == {"+3490"} and campaign.costs.agent_hour_minor == 1800
@@ -189,6 +191,11 @@ def test_the_settings_go_through_the_journal_and_a_change_is_told() -> None:
         ("    retry: {abandoned: {after_s: 60, tries: 1}}\n", "retry.abandoned.after_s: expected at least 86400 seconds"),
         ("    retry: {busy: {after_s: 60}}\n", "retry.busy.tries: expected"),
         ("    retry: {bussy: {after_s: 60, tries: 1}}\n", "known are busy, no_answer"),
+        (
+            "    retry_dispositions: {sould: {after_s: 60, tries: 1}}\n",
+            "retry_dispositions.sould: expected the name of a disposition",
+        ),
+        ("    retry_dispositions: {sold: {after_s: 60}}\n", "retry_dispositions.sold.tries: expected"),
         ("    safe_harbour: goodby\n", 'expected the name of a prompt, got "goodby"'),
         ("    opt_out_key: '10'\n", "opt_out_key: expected one of 0-9 * #"),
         ("    preset: gb\n", "known are us, uk, br, es, it, fr, de, other"),
@@ -309,6 +316,19 @@ def test_what_a_disposition_means_for_a_lead() -> None:
         "dispositions: expected no dispositions with agentless, got some" in each
         for each in told(OURS, DIALING, agentless, "    dispositions: [sold]\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("", "retry_dispositions.later: expected a disposition that agents may enter here, got"),
+        ("    dispositions: [sold, later]\n", "which means call_back"),
+    ],
+)
+def test_which_dispositions_may_ask_for_another_try(more: str, says: str) -> None:
+    later = "dispositions: {later: {code: '8', name: Later, means: call_back}}\n"
+    again = "    retry_dispositions: {later: {after_s: 60, tries: 2}}\n"
+    assert any(says in each for each in told(OURS, DIALING, CAMPAIGN, again, more, later))
 
 
 def test_what_nobody_can_tell_is_warned_of() -> None:

@@ -83,9 +83,11 @@ class DialDesk(Desk):
                 "no": DispositionSettings(code="2", name="No", means=DispositionMeaning.REFUSED),
                 "never": DispositionSettings(code="3", name="Never", means=DispositionMeaning.DO_NOT_CALL),
                 "machine": DispositionSettings(code="4", name="Machine", means=DispositionMeaning.MACHINE),
+                "away": DispositionSettings(code="5", name="Not at home", means=DispositionMeaning.NOTHING),
             },
             queues={
-                name: replace(queue, dispositions=("sold", "no", "never", "machine")) for name, queue in settings.queues.items()
+                name: replace(queue, dispositions=("sold", "no", "never", "machine", "away"))
+                for name, queue in settings.queues.items()
             },
             dialing=DialingSettings(
                 country="ES",

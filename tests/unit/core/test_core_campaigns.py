@@ -10,8 +10,9 @@ from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.dialer.campaign_state import RunState
 from ccserver.core.dialer.facts import Consent, Listing
-from ccserver.core.dialer.settings import AmdSettings, AmdUse
+from ccserver.core.dialer.settings import AmdSettings, AmdUse, RetryRule
 from ccserver.core.dialer.terms import ConsentKind, Mode
+from ccserver.core.ids import DispositionId
 from ccserver.core.records import (
     AttemptOutcome,
     AttemptRecord,
@@ -326,6 +327,25 @@ def test_where_an_agent_confirms_a_machine_is_joined_and_the_disposition_counts(
     known = desk.known()
     assert (known.amd_checked, known.amd_wrong) == (1, 1)
     assert desk.settled() == [(1, AttemptOutcome.ANSWERED)]
+
+
+@pytest.mark.parametrize(("before", "is_again"), [(0, True), (1, True), (2, False)])
+def test_what_the_agent_enters_may_ask_for_another_try(before: int, is_again: bool) -> None:
+    desk = DialDesk(1, campaign=a_campaign(retry_dispositions={DispositionId("away"): RetryRule(after_s=7200.0, tries=3)}))
+    desk.waiting.append(desk.a_lead(dispositions={"away": before}, outcomes={"answered": 5}))
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.picks_up(dial)
+    desk.bridged(dial.leg, offer.leg)
+    desk.hangs_up(dial.leg)
+    desk.tell(ev.WrapUpOpened(session="w", leg=offer.leg))
+    desk.types(offer.leg, "5")
+    desk.wait(25.0)
+    (record,) = desk.kept(AttemptRecord)
+    assert (record.disposition, record.outcome) == ("away", AttemptOutcome.ANSWERED)
+    assert record.again_utc_s == (record.ended_utc_s + 7200.0 if is_again else None)
 
 
 # --- by order -------------------------------------------------------------------------------------------------------------------
