@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 from pathlib import Path
-from time import monotonic
+from time import process_time
 from typing import Any, cast
 
 import pytest
@@ -179,9 +179,9 @@ RING = FLOWS.replace("5: ana,", "5: ana, 9: n0,").replace(
     ],
 )
 def test_a_bomb_is_refused_at_once(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
-    started = monotonic()
+    started = process_time()
     messages = read(tmp_path, content)
-    assert monotonic() - started < 10, f"{name} took too long"
+    assert process_time() - started < 10, f"{name} took too long"
     assert any(expected in message for message in messages), messages[:5]
     assert len(messages) <= MAX_PROBLEMS + 1
     assert all(len(message) < 3000 for message in messages)
@@ -194,9 +194,9 @@ def test_a_large_center_is_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
         GOOD.replace("agents:\n", f"agents:\n{agents}", 1).replace("1001-1003: {}", "10000-13999: {}")
     )
-    started = monotonic()
+    started = process_time()
     configuration = load(tmp_path / "c.yaml")
-    assert monotonic() - started < 20
+    assert process_time() - started < 20
     assert (len(configuration.settings.agents), len(configuration.settings.phones)) == (3001, 4001)
 
 
