@@ -19,7 +19,7 @@ from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome
 from ccserver.core.settings import PhoneKind, Strategy
-from ccserver.core.state import DeadlineKind, Interaction, Leg, Offer, Role
+from ccserver.core.state import DeadlineKind, Dialogue, Interaction, Leg, Offer, Role
 from ccserver.core.step import Step
 from ccserver.core.transitions import (
     INTERACTION,
@@ -159,14 +159,24 @@ class Offers:
         return True
 
     def guard_reached(self, interaction: Interaction) -> None:
-        """Whoever rings longer than Asterisk itself allows is ended; the others ring on."""
+        """Whoever rings longer than Asterisk itself allows is ended; the others ring on. An agent who is there for a call to make is looked
+        at again."""
         for offer in interaction.offers:
-            is_there = offer.leg in (interaction.joining, interaction.listener())
+            is_there = offer.leg in (interaction.joining, interaction.listener()) or self._is_at_a_call(interaction, offer)
             if not is_there and self._guard_of(interaction, offer) <= self.step.now.mono_s:
                 self._give_up(interaction.id, offer)
         left = self.step.interactions.get(interaction.id)
         if left is not None:
             self.set_guard(left)
+
+    def _is_at_a_call(self, interaction: Interaction, offer: Offer) -> bool:
+        """Whether the agent hears who is to be called, or waits for the answer: either has an end of its own, and it may be long."""
+        outbound, leg = interaction.outbound, self.step.legs.get(offer.leg)
+        if outbound is None or outbound.is_reached or leg is None:
+            return False
+        session = self.step.sessions.get(leg.session)
+        is_told = session is not None and session.dialogue is Dialogue.PREVIEW and not session.is_ending
+        return is_told or self.step.attempts.get(outbound.attempt) is not None
 
     def _guard_of(self, interaction: Interaction, offer: Offer) -> float:
         accept_s = ACCEPT_S if self._is_outside(offer) else 0.0

@@ -18,10 +18,10 @@ from ccserver.core.dialer.verdict import Refused
 from ccserver.core.facts import AttemptOver, OfferParked
 from ccserver.core.ids import AgentId, CampaignId, InteractionId, LeadId
 from ccserver.core.ledger import Ledger
-from ccserver.core.offers import Offers
+from ccserver.core.offers import RING_GUARD_S, Offers
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import EndedBy, OfferOutcome, Outcome, VisitOutcome
-from ccserver.core.state import Interaction, Outbound
+from ccserver.core.state import DeadlineKind, Interaction, Outbound
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, advance
 from ccserver.core.trunking import Trunking
@@ -97,6 +97,10 @@ class OutboundCalls:
         self.end(interaction)
 
     # --- an agent is there --------------------------------------------------------------------------------------------
+    def expect_parked(self, interaction: InteractionId) -> None:
+        """An agent has heard whom to call, and is on the way to wait for the answer."""
+        self.step.deadlines.set(DeadlineKind.RING_GUARD, interaction, self.step.now.mono_s + RING_GUARD_S)
+
     def offer_parked(self, fact: OfferParked) -> None:
         """An agent waits: the callee is dialled, if that is still lawful."""
         interaction = self.step.interactions.get(fact.interaction)

@@ -118,6 +118,7 @@ class Previews:
             return
         self.step.put_interaction(replace(interaction, outbound=replace(outbound, is_accepted=True)))
         self.step.end_session(EndSession(session=session.id, next=Next.PARK))
+        self.calls.expect_parked(interaction.id)
 
     def _next_number(self, interaction: Interaction, outbound: Outbound, candidate: Candidate) -> Candidate:
         """The lead with the next of its numbers; the gate looks at it when it is dialled."""

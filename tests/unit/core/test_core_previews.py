@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from desk import a_queue
 from dial_desk import RULES, WINTER, DialDesk, a_campaign
 
 from ccserver.core import commands as c
@@ -288,3 +289,44 @@ def test_the_interaction_carries_the_leads_fields() -> None:
     (interaction,) = desk.center.snapshot().interactions.values()
     assert interaction.data == {"campaign": WINTER, "lead": "1", "lead_name": "Lead 1", "lead_city": "Avila"}
     assert interaction.outcome is not Outcome.LOST
+
+
+# --- longer than an agent's phone may ring ------------------------------------------------------------------------------------------
+def test_an_agent_who_is_there_waits_for_as_long_as_the_callees_phone_rings() -> None:
+    desk = DialDesk(1, campaign=a_campaign(ring_s=30.0), sales=a_queue(ring_timeout_s=2.0))
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.rings(dial)
+    desk.wait(29.0)
+    assert not desk.ever(c.HangUpLeg)
+    desk.tell(ev.LegAnswered(leg=dial.leg))
+    desk.comes(dial)
+    assert desk.told(c.JoinLeg)
+
+
+def test_preview_an_agent_may_think_for_longer_than_a_phone_may_ring() -> None:
+    desk = DialDesk(1, campaign=PREVIEW, sales=a_queue(ring_timeout_s=2.0))
+    desk.add(1)
+    desk.start()
+    offer, _ = previewed(desk)
+    desk.wait(39.0)
+    assert not desk.ever(c.HangUpLeg)
+    desk.types(offer.leg, "1")
+    parks(desk, offer.leg)
+    assert desk.dials()
+
+
+def test_preview_an_agent_who_does_not_come_back_from_it_is_given_up() -> None:
+    desk = DialDesk(1, campaign=PREVIEW, sales=a_queue(ring_timeout_s=2.0))
+    desk.add(1)
+    desk.start()
+    offer, _ = previewed(desk)
+    desk.wait(20.0)
+    desk.types(offer.leg, "1")
+    desk.wait(4.9)
+    assert not desk.ever(c.HangUpLeg)
+    desk.wait(0.2)
+    assert [each.leg for each in desk.ever(c.HangUpLeg)] == [offer.leg] and not desk.dials()
