@@ -28,13 +28,13 @@ from ccserver.core.dialer.terms import UNBACKED, Mode
 from ccserver.core.dialer.verdict import Refusal, Refused
 from ccserver.core.dialer.view import View, What
 from ccserver.core.events import CampaignAct, CampaignRequested, LeadsAdded, LeadsClaimed, RedialRequested
-from ccserver.core.ids import AgentId, CampaignId
+from ccserver.core.ids import AgentId, CampaignId, TrunkId
 from ccserver.core.outbound import OutboundCalls
 from ccserver.core.records import AuditRecord, EvidenceRecord, RefusalRecord, RefusedWhere
 from ccserver.core.state import Agent, DeadlineKind, Presence
 from ccserver.core.step import Step
 from ccserver.core.transitions import Phase
-from ccserver.core.trunking import Trunking
+from ccserver.core.trunking import USED_UP, Trunking
 
 LOOK_S = 0.5
 """How often a campaign is looked at that has something to do."""
@@ -457,7 +457,7 @@ class Campaigns:
             held_by = self._place_one(known, config, mode, stand)
             if held_by:
                 known = step.campaigns[known.id]
-                is_short = known.next_dial_s > now_s or held_by.endswith("are used up")
+                is_short = known.next_dial_s > now_s or held_by.endswith(USED_UP)
                 step.campaigns.put(known.id, replace(known, owed=owed if is_short else 0, held_by=held_by))
                 return
             owed -= 1
@@ -527,29 +527,45 @@ class Campaigns:
         return Stand(deque(idle), self.book.unbacked(campaign), self.book.room(campaign))
 
     def _place_one(self, known: Campaign, config: CampaignSettings, mode: Mode, stand: Stand) -> str:
-        """Place the call to the next lead that may be called. Returns why none can be placed, or an empty text."""
-        while known.buffer:
+        """Place the call to the next lead that may be called. Returns why none can be placed, or an empty text.
+
+        Leads whose trunks take no call now are passed over, and stay where they are.
+        """
+        passed: dict[tuple[TrunkId, ...], str] = {}
+        for candidate in known.buffer:
             if known.next_dial_s > self.step.now.mono_s:
-                return "the calls per second of the campaign are used up"
-            candidate, rest = known.buffer[0], known.buffer[1:]
+                return f"the calls per second of the campaign {USED_UP}"
+            ways = self.trunking.leading_to(candidate.sheet.number, config)
+            if ways in passed:
+                continue
             sheet, why = self._sheet_now(known, config, mode, candidate, stand)
             verdict = judge(sheet, config.rules, self.step.now.utc_s)
             if not isinstance(verdict, Refused):
-                self._place(known, config, mode, sheet, stand)
+                self._place(known, config, mode, candidate, sheet=sheet, stand=stand)
                 return ""
             if verdict.reason is Refusal.STALE_FACTS:
                 self._give_back(known.id, [candidate.lead])
             elif verdict.reason is Refusal.AGENT_NOT_RESERVED and mode in UNBACKED and stand.idle:
-                self._place_with(known, config, stand.idle.popleft().id)
+                self._place_with(known, config, candidate, stand.idle.popleft().id)
                 return ""
             elif verdict.reason in self.book.OF_THE_CAMPAIGN:
                 self.book.refused(known.id, {}, verdict.says)
-                return why or verdict.says
+                if verdict.reason is not Refusal.TRUNK_MISSING:
+                    return why or verdict.says
+                passed[ways] = why or verdict.says
+                continue
             else:
                 self._refuse(known.id, candidate.lead, [verdict])
-            known = replace(self.step.campaigns[known.id], buffer=rest)
-            self.step.campaigns.put(known.id, known)
-        return "no lead is claimed that may be called now"
+            known = self._without(known.id, candidate)
+        waits = [each for each in passed.values() if each.endswith(USED_UP)]
+        return next(iter([*waits, *passed.values()]), "no lead is claimed that may be called now")
+
+    def _without(self, campaign: CampaignId, candidate: Candidate) -> Campaign:
+        """The campaign, this lead taken from its buffer."""
+        known = self.step.campaigns[campaign]
+        known = replace(known, buffer=tuple(each for each in known.buffer if each is not candidate))
+        self.step.campaigns.put(campaign, known)
+        return known
 
     def _sheet_now(
         self, known: Campaign, config: CampaignSettings, mode: Mode, candidate: Candidate, stand: Stand
@@ -569,14 +585,15 @@ class Campaigns:
         room = max(stand.room - max(stand.unbacked, 0), 0)
         return replace(sheet, is_agent_reserved=is_covered and not needs_own, abandon_room=room), why or no_number
 
-    def _place(self, known: Campaign, config: CampaignSettings, mode: Mode, sheet: FactSheet, stand: Stand) -> None:
-        """The first lead of the buffer: by an agent who is there first, or ahead."""
+    def _place(
+        self, known: Campaign, config: CampaignSettings, mode: Mode, candidate: Candidate, *, sheet: FactSheet, stand: Stand
+    ) -> None:
+        """A lead of the buffer: by an agent who is there first, or ahead."""
         agent = stand.idle.popleft().id if stand.idle else None
         if agent is not None and mode not in UNBACKED:
-            self._place_with(known, config, agent)
+            self._place_with(known, config, candidate, agent)
             return
-        candidate = known.buffer[0]
-        self.step.campaigns.put(known.id, replace(known, buffer=known.buffer[1:]))
+        self._without(known.id, candidate)
         self._take_turn(known.id, config)
         if agent is not None:
             self.crews.reserve(agent, known.id)
@@ -584,10 +601,9 @@ class Campaigns:
             stand.unbacked += 1
         self.attempts.start(config, mode, candidate, sheet)
 
-    def _place_with(self, known: Campaign, config: CampaignSettings, agent: AgentId) -> None:
-        """The first lead of the buffer, by this agent; a promised callback by the one who promised it."""
-        candidate = known.buffer[0]
-        self.step.campaigns.put(known.id, replace(known, buffer=known.buffer[1:]))
+    def _place_with(self, known: Campaign, config: CampaignSettings, candidate: Candidate, agent: AgentId) -> None:
+        """A lead of the buffer, by this agent; a promised callback by the one who promised it."""
+        self._without(known.id, candidate)
         self._take_turn(known.id, config)
         self.calls.seek_agent(known.id, config, candidate, candidate.lead.only or agent)
 

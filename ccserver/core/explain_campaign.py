@@ -27,6 +27,7 @@ from ccserver.core.moment import Moment
 from ccserver.core.refusal_mends import MENDS
 from ccserver.core.settings import EVERYBODY, Settings
 from ccserver.core.state import Agent, CenterState
+from ccserver.core.trunking import leads_to
 
 HOUR_S = 3600.0
 
@@ -205,17 +206,23 @@ class _Reading:
             )
 
     def _of_trunks(self) -> Iterator[Obstacle]:
+        """None that takes a call; or none to the numbers of some of the leads that are claimed."""
         views = {each.id: each for each in campaign_views.trunks(self._state, self._settings, self._now.mono_s)}
-        faults: list[tuple[TrunkId, str]] = []
-        for name in self._config.trunks:
-            fault = _trunk_fault(views.get(name))
-            if not fault:
-                return
-            faults.append((name, fault))
-        down = [name for name, _ in faults if name in views and views[name].why]
+        faults = {name: fault for name in self._config.trunks if (fault := _trunk_fault(views.get(name)))}
+        numbers = [each.sheet.number for each in self._known.buffer] if self._known is not None else []
+        ways = [self._ways(number) for number in numbers]
+        stuck = [each for each in ways if each and faults.keys() >= set(each)]
+        if len(faults) == len(self._config.trunks):
+            text = "no trunk takes a call: " if faults else "it has no trunk"
+        elif stuck:
+            text = f"no trunk takes a call to {len(stuck)} of the {len(ways)} leads that are claimed: "
+            faults = {name: fault for name, fault in faults.items() if any(name in each for each in stuck)}
+        else:
+            return
+        text += "; ".join(f"{name}: {fault}" for name, fault in list(faults.items())[:NAMED])
+        down = [name for name in faults if name in views and views[name].why]
         mend = f"ask the carrier; then ccserver campaign trunk retry {down[0]}" if down else "more lines, or another trunk"
-        text = "no trunk takes a call: " + "; ".join(f"{name}: {fault}" for name, fault in faults[:NAMED])
-        yield Obstacle(cause=Cause.TRUNKS, text=text if faults else "it has no trunk", mend=mend)
+        yield Obstacle(cause=Cause.TRUNKS, text=text, mend=mend)
 
     def _of_caller_ids(self) -> Iterator[Obstacle]:
         buffer = self._known.buffer if self._known is not None else ()
@@ -343,11 +350,11 @@ class _Reading:
 
     def _trunk(self, number: str) -> TrunkId | None:
         """The first that is for such numbers, whether it takes a call now or not."""
-        for name in self._config.trunks:
-            trunk = self._dialing.trunks.get(name)
-            if trunk is not None and (not trunk.prefixes or any(number.startswith(each) for each in trunk.prefixes)):
-                return name
-        return None
+        return next(iter(self._ways(number)), None)
+
+    def _ways(self, number: str) -> tuple[TrunkId, ...]:
+        known = self._dialing.trunks
+        return tuple(each for each in self._config.trunks if each in known and leads_to(known[each], number))
 
     def _choice(self, number: str) -> callerid.Choice:
         config = self._config

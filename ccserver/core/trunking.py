@@ -24,6 +24,8 @@ SILENT_MAX = 10
 DOUBTED_FROM = 3
 """After so many calls that ended before anything rang, what the network says of a number is not believed."""
 DOWN_S = 60.0
+USED_UP = "are used up"
+"""How a reason ends that is over in less than a second or two."""
 NO_TRUNK = frozenset({34, 38, 41, 42, 44, 47, 58})
 """Q.850: no circuit, network out of order, temporary failure, congestion, channel or resource not there, bearer not there: another trunk
 may do it."""
@@ -46,11 +48,10 @@ class Trunking:
     def choose(self, number: str, config: CampaignSettings, tried: Iterable[TrunkId] = ()) -> tuple[TrunkId | None, str]:
         """The first that may take a call to `number` now; None, and why there is none."""
         known, past, why = self._trunks(), set(tried), "no trunk leads there"
-        for trunk in config.trunks:
-            settings = known.get(trunk)
-            if settings is None or trunk in past or not leads_to(settings, number):
+        for trunk in self.leading_to(number, config):
+            if trunk in past:
                 continue
-            fault = self._fault(trunk, settings)
+            fault = self._fault(trunk, known[trunk])
             if not fault:
                 return trunk, ""
             why = f"trunk {trunk}: {fault}"
@@ -58,15 +59,19 @@ class Trunking:
 
     def leads_anywhere(self, number: str, config: CampaignSettings) -> TrunkId | None:
         """The first that is for such numbers, whether it has room now or not."""
+        return next(iter(self.leading_to(number, config)), None)
+
+    def leading_to(self, number: str, config: CampaignSettings) -> tuple[TrunkId, ...]:
+        """Those of the campaign that are for such numbers, in its order."""
         known = self._trunks()
-        return next((each for each in config.trunks if each in known and leads_to(known[each], number)), None)
+        return tuple(each for each in config.trunks if each in known and leads_to(known[each], number))
 
     def _fault(self, trunk: TrunkId, settings: TrunkSettings) -> str:
         state, now_s = self._step.trunks.get(trunk) or TrunkState(), self._step.now.mono_s
         if state.down_until_s > now_s:
             return state.why
         if state.next_dial_s > now_s:
-            return "the calls per second are used up"
+            return f"the calls per second {USED_UP}"
         lines = self.lines_used(trunk)
         return f"all {settings.lines} lines are in use" if lines >= settings.lines else ""
 

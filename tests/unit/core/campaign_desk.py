@@ -19,7 +19,7 @@ from ccserver.core.moment import Moment
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState
 
-WINTER, MAIN = CampaignId("winter"), TrunkId("main")
+WINTER, MAIN, OTHER = CampaignId("winter"), TrunkId("main"), TrunkId("other")
 OURS = "+34915550100"
 RULES = replace(PRESETS["es"].rules, countries=frozenset({"ES"}), closed_on_holidays=False, max_abandon=0.03)
 NOW = Moment(mono_s=100.0, utc_s=UTC_AT_0 + 100.0)
@@ -89,6 +89,9 @@ class MadeUp:
     )
     more: dict[str, Any] = field(default_factory=dict)
     trunk: TrunkState = field(default_factory=TrunkState)
+    """Of the main one."""
+    ways: dict[TrunkId, tuple[str, ...]] = field(default_factory=lambda: {MAIN: ()})
+    """The trunks, with their prefixes."""
     shown: int = 0
     calls_a_day: int = 100
 
@@ -103,7 +106,7 @@ class MadeUp:
             country="ES",
             rules=RULES,
             campaigns={WINTER: self.campaign},
-            trunks={MAIN: TrunkSettings(endpoint="carrier", lines=2)},
+            trunks={each: TrunkSettings(endpoint="carrier", lines=2, prefixes=to) for each, to in self.ways.items()},
             caller_ids={OURS: ours},
         )
         return replace(self.desk.settings, dialing=dialing)

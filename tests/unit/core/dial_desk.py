@@ -59,10 +59,17 @@ class DialDesk(Desk):
     """Leads in `waiting` are claimed; what is stored is told at once. `facts` changes the sheets that are read before a dial."""
 
     def __init__(
-        self, agents: int = 2, *, campaign: CampaignSettings | None = None, auto_answer: bool = False, **queues: object
+        self,
+        agents: int = 2,
+        *,
+        campaign: CampaignSettings | None = None,
+        auto_answer: bool = False,
+        prefixes: Mapping[str, tuple[str, ...]] | None = None,
+        **queues: object,
     ) -> None:
         self.campaign = campaign or a_campaign()
         self.auto_answer = auto_answer
+        self.prefixes = prefixes or {}
         self.waiting: deque[ClaimedLead] = deque()
         self.facts: dict[str, object] = {}
         self.is_storing = True
@@ -93,7 +100,10 @@ class DialDesk(Desk):
                 country="ES",
                 rules=RULES,
                 campaigns={WINTER: self.campaign},
-                trunks={TrunkId("main"): trunk, TrunkId("spare"): replace(trunk, endpoint="carrier2")},
+                trunks={
+                    TrunkId(name): replace(trunk, endpoint=endpoint, prefixes=self.prefixes.get(name, ()))
+                    for name, endpoint in (("main", "carrier"), ("spare", "carrier2"))
+                },
                 caller_ids={
                     OURS: CallerIdSettings(line_type=LineType.FIXED, country="ES", answers_back=True, calls_a_day=100_000)
                 },

@@ -1,5 +1,6 @@
 """Campaigns: from the lead to the record, with the agent there first and with calls placed ahead; each way in which a call can end."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -31,9 +32,9 @@ from ccserver.core.records import (
 AHEAD = a_campaign(mode=Mode.POWER, lines_per_agent=3.0, rules=replace(RULES, max_abandon=0.5))
 
 
-def ahead(agents: int = 1, **changes: object) -> DialDesk:
+def ahead(agents: int = 1, prefixes: Mapping[str, tuple[str, ...]] | None = None, **changes: object) -> DialDesk:
     """Calls are placed before it is known who answers; every phone picks up by itself."""
-    return DialDesk(agents, campaign=replace(AHEAD, **changes), auto_answer=True)
+    return DialDesk(agents, campaign=replace(AHEAD, **changes), auto_answer=True, prefixes=prefixes)
 
 
 def test_nothing_is_dialled_before_the_campaign_is_started() -> None:
@@ -137,6 +138,32 @@ def test_a_dead_trunk_is_not_dialled_over_any_more() -> None:
     desk.wait(30.0)
     assert len(desk.dials()) == before
     assert "main" in desk.known().held_by
+
+
+BY_PREFIX = {"main": ("+34910100",), "spare": ("+34910200",)}
+
+
+def dead_main_trunk(desk: DialDesk) -> None:
+    """Five people who could not be called over it."""
+    desk.add(5)
+    desk.start()
+    for _ in range(5):
+        for dial in living(desk):
+            desk.does_not_answer(dial, 34, 503, rings=False)
+        desk.wait(6.0)
+    assert desk.kept(TrunkRecord)
+
+
+def test_a_dead_trunk_holds_nobody_up_who_is_called_over_another() -> None:
+    desk = ahead(2, prefixes=BY_PREFIX)
+    dead_main_trunk(desk)
+    before = len(desk.dials())
+    desk.waiting.extend([desk.a_lead("+34910100090"), desk.a_lead("+34910200090"), desk.a_lead("+34910200091")])
+    desk.wait(35.0)
+    assert [dial.to for dial in desk.dials()[before:]] == [f"PJSIP/+3491020009{n}@carrier2" for n in (0, 1)]
+    (left,) = desk.known().buffer
+    assert left.sheet.number == "+34910100090"
+    assert not [record for record in desk.kept(AttemptRecord) if record.number == "+34910100090"]
 
 
 def test_the_facts_are_read_anew_before_the_dial_and_a_call_that_is_not_lawful_any_more_is_not_placed() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from campaign_desk import MAIN, NOW, RULES, WINTER, MadeUp, a_campaign, a_lead, a_sheet, an_account
+from campaign_desk import MAIN, NOW, OTHER, RULES, WINTER, MadeUp, a_campaign, a_lead, a_sheet, an_account
 from desk import Desk, a_queue
 
 from ccserver.core import codec
@@ -106,6 +106,20 @@ def test_trunks_that_are_dead_or_full() -> None:
     made = at_work()
     made.more["attempts"] = {each: an_attempt(each) for each in ("a", "b")}
     assert made.told() == [("trunks", "no trunk takes a call: main: all 2 lines are in use")]
+
+
+def test_a_dead_trunk_for_the_numbers_of_some_leads() -> None:
+    made = at_work(trunk=TrunkState(down_until_s=NOW.mono_s + 30, why="503"))
+    made.campaign = replace(made.campaign, trunks=(MAIN, OTHER))
+    made.ways = {MAIN: ("+34600111201",), OTHER: ("+34600111202", "+34600111203")}
+    made.has(buffer=(a_lead(1), a_lead(2), a_lead(3)))
+    (told,) = made.told()
+    assert told == (
+        "trunks",
+        "no trunk takes a call to 1 of the 3 leads that are claimed: main: taken for dead, 30 s more: 503",
+    )
+    made.has(buffer=(a_lead(2), a_lead(3)))
+    assert made.told() == []
 
 
 def an_attempt(name: str, stage: AttemptStage = AttemptStage.DIALLED) -> Attempt:
