@@ -15,6 +15,7 @@ from harness.campaigns import (
     hang_up_all,
     hang_up_call_to,
     import_leads,
+    leads_of,
     settled,
     site_that_calls,
     start,
@@ -66,12 +67,7 @@ def ended(center: Center, runner: asyncio.Runner) -> Iterator[None]:
 
 def tries(center: Center, of_list: str) -> list[tuple[str, int]]:
     """State and number of tries of each lead of a list, in the order in which they were added."""
-    rows = center.rows(
-        "SELECT leads.state, leads.tries FROM leads JOIN lead_lists ON leads.list = lead_lists.id WHERE lead_lists.name = ? "
-        "ORDER BY leads.id",
-        of_list,
-    )
-    return [(row["state"], row["tries"]) for row in rows]
+    return [(row["state"], row["tries"]) for row in leads_of(center, of_list)]
 
 
 def numbers(callee: Callee, *places: int) -> list[str]:

@@ -119,6 +119,14 @@ def attempts(center: Center, campaign: str) -> list[dict[str, Any]]:
     return center.rows("SELECT * FROM attempts WHERE campaign = ? ORDER BY stored_at, id", campaign)
 
 
+def leads_of(center: Center, name: str) -> list[dict[str, Any]]:
+    """The leads of a list, in the order in which they were added."""
+    query = (
+        "SELECT leads.* FROM leads JOIN lead_lists ON leads.list = lead_lists.id WHERE lead_lists.name = ? ORDER BY leads.id"
+    )
+    return center.rows(query, name)
+
+
 async def settled(center: Center, campaign: str, count: int = 1, deadline_s: float = 20.0) -> list[dict[str, Any]]:
     """Wait until so many attempts are over; they."""
 
