@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ccserver.ami.actions import ROOM_PREFIX, command_of
 from ccserver.core.events import (
     CalleeTold,
+    DialEnd,
     EmergencyDialled,
     Event,
     LegAnswered,
@@ -26,6 +27,7 @@ from ccserver.core.events import (
     LegsTransferred,
     LegUnheld,
     LinkUp,
+    OwnDialEnded,
     PhoneStateChanged,
     RingEnded,
     RoomJoined,
@@ -86,6 +88,7 @@ _BRIDGE_MAX = 80
 _EMERGENCY_MAX = 20
 _FIGURE = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 _CODEC_MAX = 20
+_WHOLE_DIGITS = 6
 _FIGURES_MAX = 400
 _COUNT_MAX = 2**31
 
@@ -93,6 +96,8 @@ MEASURED_PACKETS_MIN = 250
 """Five seconds, after which the first report comes; a shorter leg says nothing of its line."""
 SERVICE_CHANNELS = ("Local/", "CBRec/", "CBAnn/")
 """In a conference, and nobody."""
+
+_DIAL_ENDS: Mapping[str, DialEnd] = {each.value: each for each in DialEnd}
 
 PHONE_STATES: Mapping[str, PhoneState] = {
     "NOT_INUSE": PhoneState.IDLE,
@@ -324,6 +329,21 @@ def _emergency(fields: Mapping[str, str], scene: Scene) -> Translated:
     )
 
 
+def _own_dial_ended(fields: Mapping[str, str], scene: Scene) -> Translated:
+    status = _DIAL_ENDS.get(_text(fields, "Status"))
+    if status is None:
+        return None
+    return OwnDialEnded(
+        leg=_leg(fields, scene), end=status, cause=_whole(fields, "Cause"), talk_s=float(_whole(fields, "Talked"))
+    )
+
+
+def _whole(fields: Mapping[str, str], key: str) -> int:
+    """0 for what is none: a call that was not answered was not talked for any time."""
+    value = fields.get(key, "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= _WHOLE_DIGITS else 0
+
+
 def _quality(fields: Mapping[str, str], scene: Scene) -> Translated:
     """In Asterisk's words `lp` and `txjitter` are the losses and the jitter of what came, `rlp` and `rxjitter` what the telephone reports
     of what it got. A telephone that reports nothing leaves the round trip at 0."""
@@ -361,6 +381,7 @@ def _measure(figures: Mapping[str, str], key: str) -> float:
 
 USER_EVENTS: Mapping[str, Callable[[Mapping[str, str], Scene], Translated]] = {
     "CCCalleeTold": _callee_told,
+    "CCDialled": _own_dial_ended,
     "CCEmergency": _emergency,
     "CCParked": _parked,
     "CCQuality": _quality,

@@ -572,6 +572,13 @@ _TEXTS: Mapping[str, tuple[str, str, str, str, str]] = {
         "Questa persona ha chiesto di non essere chiamata.",
         "Cette personne a demandé à ne pas être appelée.",
     ),
+    "cc-law-being-called": (
+        "Somebody of ours is calling this number already.",
+        "Alguien de los nuestros ya está llamando a este número.",
+        "Alguém dos nossos já está a ligar para este número.",
+        "Qualcuno dei nostri sta già chiamando questo numero.",
+        "Quelqu'un de chez nous appelle déjà ce numéro.",
+    ),
     "cc-law-register": (
         "This number is in a register of numbers that may not be called.",
         "Este número está en un registro de números a los que no se puede llamar.",

@@ -26,7 +26,7 @@ from ccserver.core.dialer.verdict import Refused
 from ccserver.core.dialer.view import What
 from ccserver.core.events import AttemptStored, CallArrived, Heard, StoreEnd
 from ccserver.core.facts import AttemptOver, CalleeAnswered, OfferWanted, OutboundOver
-from ccserver.core.ids import AgentId, AttemptId, InteractionId, Language, LegId, PhoneId, PromptId
+from ccserver.core.ids import AgentId, AttemptId, InteractionId, Language, PhoneId, PromptId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import NEWS_S, RING_GUARD_S
 from ccserver.core.queueing import Queueing
@@ -117,7 +117,7 @@ class Attempts:
         """The gate has allowed `sheet`: put it on record. `agent` and `interaction`: who waits for it, where somebody does."""
         step = self.step
         assert sheet.campaign is not None and sheet.trunk is not None and sheet.caller_id is not None
-        leg = self._next_leg()
+        leg = step.next_leg()
         attempt = Attempt(
             id=AttemptId(leg.uniqueid),
             campaign=sheet.campaign,
@@ -149,12 +149,6 @@ class Attempts:
         step.put_attempt(attempt)
         step.deadlines.set(DeadlineKind.DIAL_GUARD, attempt.id, step.now.mono_s + STORE_S)
         return attempt
-
-    def _next_leg(self) -> LegId:
-        step, counters = self.step, self.step.clockwork
-        pbx = step.settings.pbx
-        step.clockwork = replace(counters, next_leg=counters.next_leg + 1)
-        return LegId(pbx, f"cc{pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
 
     def stored(self, event: AttemptStored) -> None:
         """It is on record, or not. The facts were read anew: what they say now decides."""
@@ -293,7 +287,7 @@ class Attempts:
             self._over(attempt, AttemptOutcome.NOT_PLACED, again_s=NO_TRUNK_S, cause=cause)
         else:
             # A trunk may take long to say no, and what was lawful then need not be now.
-            attempt = self._put(replace(attempt, trunk=trunk, tried=tried, leg=self._next_leg()))
+            attempt = self._put(replace(attempt, trunk=trunk, tried=tried, leg=self.step.next_leg()))
             self._judge_again(attempt, attempt.sheet)
 
     def _unanswered(self, attempt: Attempt, leg: Leg, cause: int, tech_cause: int) -> None:
@@ -812,6 +806,15 @@ def unanswered(leg: Leg, cause: int, tech_cause: int) -> AttemptOutcome:
     if cause in (1, 22, 28) or tech_cause in (404, 410, 484, 604):
         return AttemptOutcome.NO_SUCH_NUMBER
     return AttemptOutcome.NO_ANSWER if cause in (18, 19, 20) else AttemptOutcome.CONGESTION
+
+
+def came_to(leg: Leg, cause: int, tech_cause: int, by: EndedBy | None) -> AttemptOutcome:
+    """What the end of a leg means whose callee did not come to us, where there is one trunk and no campaign."""
+    if by is EndedBy.PBX or (cause == 0 and not leg.is_dial_over and not leg.is_cancelled):
+        return AttemptOutcome.UNKNOWN
+    if leg.state is LegState.UP:
+        return AttemptOutcome.LEFT
+    return AttemptOutcome.NOT_PLACED if is_trunks_fault(leg, cause, tech_cause) else unanswered(leg, cause, tech_cause)
 
 
 def amd_arguments(amd: AmdSettings) -> str:

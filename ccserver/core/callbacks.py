@@ -8,7 +8,8 @@ answer. An agent whose customer does not answer is let go without any fault of t
 Never twice at once: a request has one outstanding dial at most, and is offered again only when that leg's end is known. A number has
 one request at a time. A served call from that number cancels it. The block list and the hours at which customers may be called are
 asked when an agent is sought and again at the dial; outside the hours it rests until the next lawful time. Where outbound calls are in
-the settings, the law's gate is asked when an agent has accepted (`permits`).
+the settings, the law's gate is asked when an agent has accepted, and each dial is on record as an attempt (`permits`). An agent who has
+accepted, and whose customer may not be called, hears why.
 """
 
 from ccserver.core import arrivals, permits
@@ -18,14 +19,15 @@ from ccserver.core.commands import Collect, CollectNumber, DialOut, Place, Reply
 from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.dialer.settings import DialingSettings
 from ccserver.core.dialer.verdict import Allowed, Refused
-from ccserver.core.events import CancelCallbackRequested, FactsRead, NumberCollected
+from ccserver.core.events import AttemptStored, CancelCallbackRequested, NumberCollected
 from ccserver.core.facts import OfferBegan, OfferParked
-from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
+from ccserver.core.ids import AgentId, AttemptId, InteractionId, LegId, PhoneId, PromptId
 from ccserver.core.ledger import Ledger
 from ccserver.core.offers import RING_GUARD_S, Offers
 from ccserver.core.opening import Opening
 from ccserver.core.queueing import Queueing
 from ccserver.core.records import (
+    AttemptOutcome,
     AuditRecord,
     CallbackOutcome,
     DialKind,
@@ -46,6 +48,7 @@ from ccserver.core.state import (
     Interaction,
     Leg,
     Role,
+    SoleAttempt,
 )
 from ccserver.core.step import Step
 from ccserver.core.transitions import INTERACTION, InteractionState, InteractionStep, LegState, advance
@@ -263,81 +266,88 @@ class Callbacks:
         if interaction is None or request is None or interaction.leg is not None or request.outcome is not None:
             return
         if self._is_blocked(request.number):
-            self.end(interaction, CallbackOutcome.REFUSED)
+            self.end(interaction, CallbackOutcome.REFUSED, permits.BLOCKED)
             return
         if self._until_lawful_s(interaction, self.step.now.utc_s) > 0.0:
-            self._release_agents(interaction)
+            self._release_agents(interaction, permits.HOURS)
             return
         for other in interaction.offers:
             if other.leg != fact.leg:
                 self.offers.withdraw(interaction.id, other, OfferOutcome.CANCELLED)
         interaction, dialing = self.step.interactions[interaction.id], self.step.settings.dialing
         if dialing is None:
-            self._dial(interaction, request, interaction.did)
-        elif request.asking is None:
-            self._ask_law(interaction, request, dialing, fact.leg)
+            self._dial(interaction, request, self.step.next_leg(), interaction.did)
+        elif request.attempt is None:
+            self._ask_law(interaction, request, dialing, fact)
 
-    def _ask_law(self, interaction: Interaction, request: CallbackRequest, dialing: DialingSettings, leg: LegId) -> None:
-        """The agent waits until it is read what is known of the number."""
+    def _ask_law(self, interaction: Interaction, request: CallbackRequest, dialing: DialingSettings, fact: OfferParked) -> None:
+        """The agent waits until it is on record, and read what is known of the number."""
         step = self.step
         sheet = permits.callback(step, dialing, request, interaction.did, self.rules(interaction).ring_timeout_s)
-        command = permits.ask(step, sheet, leg)
-        self.ledger.put(replace(interaction, callback=replace(request, asking=command)))
+        attempt = permits.ask(step, sheet, fact.leg, AttemptId(step.next_leg().uniqueid), fact.agent)
+        self.ledger.put(replace(interaction, callback=replace(request, attempt=attempt)))
         step.deadlines.clear(DeadlineKind.RING_MORE, interaction.id)
         step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + permits.ANSWER_S + 2 * RING_GUARD_S)
         step.deadlines.set(DeadlineKind.CALLBACK_FACTS, interaction.id, step.now.mono_s + permits.ANSWER_S)
 
-    def facts_read(self, event: FactsRead) -> None:
-        """Told too late, or of a request whose agent is gone, it means nothing."""
+    def attempt_stored(self, event: AttemptStored) -> bool:
+        """It is on record, or not. False: it belongs to no request; told too late, or of one whose agent is gone, it means nothing."""
         awaited = self.step.outstanding.get(event.command)
         leg = self.step.legs.get(awaited.leg) if awaited is not None else None
         interaction = self.step.interactions.get(leg.interaction) if leg is not None else None
-        if interaction is not None and interaction.callback is not None and interaction.callback.asking == event.command:
-            self.step.about = interaction.id
-            self._judged(interaction, permits.judge(self.step, event.sheet), event.sheet)
+        attempt = _asking(interaction)
+        if interaction is None or attempt is None or attempt.storing != event.command:
+            return False
+        self.step.about = interaction.id
+        self._judged(interaction, attempt, permits.judge(self.step, event), event.sheet)
+        return True
 
     def facts_due(self, interaction: Interaction) -> None:
-        """They were not told in time: it is tried again later."""
-        if interaction.callback is not None and interaction.callback.asking is not None:
-            self._judged(interaction, permits.NO_ANSWER, None)
+        """Nothing was told in time: it is tried again later."""
+        attempt = _asking(interaction)
+        if attempt is not None:
+            self._judged(interaction, attempt, permits.NO_ANSWER, None)
 
-    def _asked(self, interaction: Interaction) -> Interaction:
-        """Nothing is being read for it any more."""
-        request = interaction.callback
-        if request is None or request.asking is None:
+    def _not_placed(self, interaction: Interaction) -> Interaction:
+        """Nothing is waited for any more, and nobody was called."""
+        request, attempt = interaction.callback, _asking(interaction)
+        if request is None or attempt is None:
             return interaction
-        self.step.outstanding.drop(request.asking)
         self.step.deadlines.clear(DeadlineKind.CALLBACK_FACTS, interaction.id)
-        return self.ledger.put(replace(interaction, callback=replace(request, asking=None)))
+        agent = interaction.offers[0].agent if interaction.offers else None
+        permits.settle(
+            self.step, permits.asked(self.step, attempt), AttemptOutcome.NOT_PLACED, agent=agent, interaction=interaction.id
+        )
+        return self.ledger.put(replace(interaction, callback=replace(request, attempt=None)))
 
-    def _judged(self, interaction: Interaction, verdict: Allowed | Refused, sheet: FactSheet | None) -> None:
-        interaction = self._asked(interaction)
-        request = interaction.callback
+    def _judged(
+        self, interaction: Interaction, attempt: SoleAttempt, verdict: Allowed | Refused, sheet: FactSheet | None
+    ) -> None:
+        step, request = self.step, interaction.callback
         assert request is not None
         if isinstance(verdict, Allowed):
+            step.deadlines.clear(DeadlineKind.CALLBACK_FACTS, interaction.id)
+            attempt = replace(permits.asked(step, attempt), placed_utc_s=step.now.utc_s)
             shown = sheet.caller_id.number if sheet is not None and sheet.caller_id is not None else interaction.did
-            self._dial(interaction, request, shown)
+            leg = LegId(step.settings.pbx, attempt.id)
+            self._dial(interaction, replace(request, attempt=attempt), leg, shown)
             return
         agent = interaction.offers[0].agent if interaction.offers else None
-        permits.refused(
-            self.step, verdict, DialKind.CALLBACK, request.number, agent=agent, phone=None, interaction=interaction.id
-        )
+        interaction = self._not_placed(interaction)
+        permits.refused(step, verdict, DialKind.CALLBACK, request.number, agent=agent, phone=None, interaction=interaction.id)
         interaction = self.ledger.notice(
             interaction, NoticeKind.DIAL_REFUSED, agent=agent, reason=verdict.reason.value, says=verdict.says
         )
         if verdict.reason in permits.PERSONS_OWN:
-            self.end(interaction, CallbackOutcome.REFUSED)
+            self.end(interaction, CallbackOutcome.REFUSED, permits.words(verdict))
             return
-        until_utc_s, now_utc_s = verdict.until_utc_s, self.step.now.utc_s
+        until_utc_s, now_utc_s = verdict.until_utc_s, step.now.utc_s
         rest_s = self.rules(interaction).retry_after_s if until_utc_s is None else max(until_utc_s - now_utc_s, SOON_S)
         self._await(interaction, rest_s=rest_s)
-        self._release_agents(self.step.interactions[interaction.id])
+        self._release_agents(step.interactions[interaction.id], permits.words(verdict))
 
-    def _dial(self, interaction: Interaction, request: CallbackRequest, shown: str) -> None:
+    def _dial(self, interaction: Interaction, request: CallbackRequest, leg: LegId, shown: str) -> None:
         step, settings, rules = self.step, self.step.settings, self.rules(interaction)
-        counters = step.clockwork
-        leg = LegId(settings.pbx, f"cc{settings.pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
-        step.clockwork = replace(counters, next_leg=counters.next_leg + 1)
         step.legs.put(
             leg,
             Leg(id=leg, role=Role.CALLER, state=LegState.DIALLED, interaction=interaction.id, heard_s=step.now.mono_s),
@@ -365,9 +375,9 @@ class Callbacks:
             return
         self.step.deadlines.clear(DeadlineKind.CALLBACK, interaction.id)
         visit = replace(interaction.visit, rank=0) if interaction.visit is not None else None
-        interaction = self.ledger.put(
-            replace(interaction, visit=visit, callback=replace(request, is_reached=True, is_resting=False))
-        )
+        attempt = replace(request.attempt, answered_utc_s=self.step.now.utc_s) if request.attempt is not None else None
+        request = replace(request, is_reached=True, is_resting=False, attempt=attempt)
+        interaction = self.ledger.put(replace(interaction, visit=visit, callback=request))
         self.queueing.wait(interaction)
         for offer in interaction.offers:
             agent = self.step.legs.get(offer.leg)
@@ -375,12 +385,16 @@ class Callbacks:
                 self.offers.take(interaction, offer)
                 return
 
-    def not_reached(self, interaction: Interaction) -> None:
+    def not_reached(self, interaction: Interaction, outcome: AttemptOutcome, cause: int) -> None:
         """The customer's leg ended before they came: the agent is let go, and it is tried again later, so many times."""
         request = interaction.callback
         if request is None:
             return
-        interaction = self.ledger.put(replace(interaction, leg=None))
+        if request.attempt is not None:
+            agent = interaction.offers[0].agent if interaction.offers else None
+            permits.settle(self.step, request.attempt, outcome, agent=agent, cause=cause, interaction=interaction.id)
+        request = replace(request, attempt=None)
+        interaction = self.ledger.put(replace(interaction, leg=None, callback=request))
         if request.outcome is None and request.tries >= self.rules(interaction).tries:
             self.end(interaction, CallbackOutcome.GIVEN_UP)
             return
@@ -394,7 +408,7 @@ class Callbacks:
         request = interaction.callback
         if request is None or interaction.offers or request.is_reached:
             return
-        interaction = self._asked(interaction)
+        interaction = self._not_placed(interaction)
         was_due = (DeadlineKind.CALLBACK, str(interaction.id)) not in self.step.deadlines.table
         if interaction.leg is not None:
             self.step.hang_up(interaction.leg)
@@ -403,9 +417,11 @@ class Callbacks:
             self._await(interaction)
         self.settle(interaction.id)
 
-    def _release_agents(self, interaction: Interaction) -> None:
+    def _release_agents(self, interaction: Interaction, why: PromptId | None = None) -> None:
+        """Those who wait hear `why` first."""
         for offer in interaction.offers:
-            self.offers.withdraw(interaction.id, offer, OfferOutcome.CANCELLED)
+            if why is None or not self.offers.part(interaction.id, offer, why):
+                self.offers.withdraw(interaction.id, offer, OfferOutcome.CANCELLED)
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def cancel(self, event: CancelCallbackRequested) -> None:
@@ -436,16 +452,16 @@ class Callbacks:
             if found is not None:
                 self.end(found, CallbackOutcome.CANCELLED)
 
-    def end(self, interaction: Interaction, outcome: CallbackOutcome) -> None:
-        """It is not to be done any more. It is over when no leg is left."""
-        interaction = self._asked(interaction)
+    def end(self, interaction: Interaction, outcome: CallbackOutcome, why: PromptId | None = None) -> None:
+        """It is not to be done any more. It is over when no leg is left. `why`: said to the agent who waits."""
+        interaction = self._not_placed(interaction)
         request = interaction.callback
         if request is None:
             return
         self.step.deadlines.clear(DeadlineKind.CALLBACK, interaction.id)
         self.ledger.put(replace(interaction, callback=replace(request, outcome=outcome, is_resting=True)))
         self.step.hang_up(interaction.leg)
-        self._release_agents(self.step.interactions[interaction.id])
+        self._release_agents(self.step.interactions[interaction.id], why)
         self.settle(interaction.id)
 
     def settle(self, interaction_id: InteractionId) -> None:
@@ -471,3 +487,10 @@ class Callbacks:
 
     def _is_blocked(self, number: str) -> bool:
         return arrivals.mark_of(number, self.step.settings, self.step.marks.get) is NumberMark.BLOCKED
+
+
+def _asking(interaction: Interaction | None) -> SoleAttempt | None:
+    """What is being put on record for it, while nothing is dialled yet."""
+    request = interaction.callback if interaction is not None else None
+    attempt = request.attempt if request is not None else None
+    return attempt if attempt is not None and attempt.placed_utc_s is None else None

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from ccserver.core import events as ev
 from ccserver.core.access import Access
 from ccserver.core.agents import Agents
-from ccserver.core.attempts import Attempts
+from ccserver.core.attempts import Attempts, came_to
 from ccserver.core.callbacks import Callbacks
 from ccserver.core.callers import Callers
 from ccserver.core.campaign_book import CampaignBook
@@ -285,6 +285,7 @@ class CallCenter:
             ev.FeatureDialled: self._feature_dialled,
             ev.OwnCallDialled: self._own_calls.dialled,
             ev.EmergencyDialled: self._own_calls.emergency,
+            ev.OwnDialEnded: self._own_calls.dial_ended,
             ev.WrapUpOpened: self._wrap_up_opened,
             ev.DeskOpened: self._desk_opened,
             ev.TransferAsked: self._transfer_asked,
@@ -295,12 +296,11 @@ class CallCenter:
             ev.SecretChecked: self._secret_checked,
             ev.ScriptEnded: self._script_ended,
             ev.LookedUp: self._flows.looked_up,
-            ev.FactsRead: self._facts_read,
             ev.PromptKept: self._features.office.prompt_kept,
             ev.RecordingOpened: self._playback.opened,
             ev.AuditStored: self._audit_stored,
             ev.LeadsClaimed: self._campaigns.claimed,
-            ev.AttemptStored: self._attempts.stored,
+            ev.AttemptStored: self._attempt_stored,
             ev.LeadsAdded: self._campaigns.leads_added,
             ev.CampaignRequested: self._campaigns.requested,
             ev.RedialRequested: self._campaigns.redial,
@@ -1125,7 +1125,7 @@ class CallCenter:
             case Role.CALLER:
                 called_back = step.interactions.get(leg.interaction)
                 if called_back is not None and called_back.callback and not called_back.callback.is_reached:
-                    self._callbacks.not_reached(called_back)
+                    self._callbacks.not_reached(called_back, came_to(leg, cause, tech_cause, by), cause)
                 elif leg.interaction is not None and leg.interaction in step.interactions:
                     self._supervision.customer_gone(leg.interaction)
                     if not self._handovers.customer_gone(leg.interaction, by or EndedBy.CUSTOMER):
@@ -1136,7 +1136,7 @@ class CallCenter:
             case Role.GUEST:
                 self._handovers.leg_over(leg, cause, by)
             case Role.OWN:
-                self._own_calls.leg_over(leg)
+                self._own_calls.leg_over(leg, is_lost=by is EndedBy.PBX)
             case Role.HEADSET:
                 self._headsets.ended(leg, cause, tech_cause, by)
             case Role.FEATURE | Role.SUPERVISOR:
@@ -1300,6 +1300,10 @@ class CallCenter:
         self._not_joined(leg)
         interaction = step.interactions.get(leg.interaction)
         offer = interaction.offer_on(leg.id) if interaction is not None else None
+        if offer is not None and offer.parting is not None and not leg.is_cancelled:
+            step.sessions.put(session.id, replace(session, agent=offer.agent))
+            self._features.last_words(session.id, offer.parting)
+            return
         phone = step.settings.phones.get(offer.phone) if offer is not None else None
         # Outside, somebody has to accept the message first; who listens already has.
         is_asked = phone is not None and phone.kind is PhoneKind.EXTERNAL and leg.role is Role.AGENT
@@ -1376,9 +1380,10 @@ class CallCenter:
         self._own_calls.session_over(session)
         self._step.sessions.drop(session.id)
 
-    def _facts_read(self, event: ev.FactsRead) -> None:
-        self._own_calls.facts_read(event)
-        self._callbacks.facts_read(event)
+    def _attempt_stored(self, event: ev.AttemptStored) -> None:
+        """Of a campaign, of a callback, or of an agent's own call. One that nobody waits for any more is not left open."""
+        if not self._own_calls.attempt_stored(event) and not self._callbacks.attempt_stored(event):
+            self._attempts.stored(event)
         self._step.outstanding.drop(event.command)
 
     def _audit_stored(self, event: ev.AuditStored) -> None:

@@ -4,7 +4,7 @@ A command's id is (sequence number of the input, index in the list), so it is th
 AGI session, and actions on one leg, are performed in order.
 
 Ends: a verb (`Say`, `Collect`, `CollectNumber`, `CollectSecret`, `RecordMessage`, `RunScript`, `WaitUntil`) ends in its own event;
-`LookUp` ends in LookedUp, `ReadFacts` in FactsRead, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened,
+`LookUp` ends in LookedUp, `KeepPrompt` in PromptKept, `OpenRecording` in RecordingOpened,
 `MeasureMessage` in MessageMeasured, `StoreAudit` in AuditStored, `ClaimLeads` in LeadsClaimed, `StoreAttempt` in AttemptStored;
 `AnswerCall`, `RingAgent`, `DialOut`, `RingSupervisor`, `JoinLeg`, `SpyLeg`, `RedirectLegs` and `HangUpLeg` end in CommandDone,
 CommandFailed or OutcomeUnknown (those that ring later also in RingEnded); `EndSession` ends in SessionClosed; `CloseRecording`,
@@ -422,14 +422,6 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFacts:
-    """Read what is known of a telephone number that somebody wants to call: `sheet` holds what the center itself knows."""
-
-    number: str
-    sheet: FactSheet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepPrompt:
     """Make the recording at `path` (as Asterisk sees it) the prompt, in place of what was said before."""
 
@@ -490,7 +482,7 @@ class GiveBackLeads:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAttempt:
     """Put an attempt on record before it is dialled, and read the facts of its number anew: `sheet` is filled in like one of a claim.
-    Stored again under the same id it is not stored twice."""
+    Stored again under the same id it is not stored twice. `campaign` None: a callback, or a call of an agent's own, who waits for it."""
 
     attempt: AttemptId
     number: str
@@ -540,7 +532,6 @@ Command = (
     | AwaitSilence
     | EndSession
     | LookUp
-    | ReadFacts
     | KeepPrompt
     | OpenRecording
     | CloseRecording

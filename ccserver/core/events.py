@@ -393,6 +393,27 @@ class EmergencyDialled:
     to: str
 
 
+class DialEnd(Enum):
+    """What came of Dial() in the dialplan: its DIALSTATUS."""
+
+    ANSWERED = "ANSWER"
+    BUSY = "BUSY"
+    NO_ANSWER = "NOANSWER"
+    CANCELLED = "CANCEL"  # who dialled hung up while it rang
+    CONGESTION = "CONGESTION"
+    UNAVAILABLE = "CHANUNAVAIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnDialEnded:
+    """A phone's own call outside is over, told by the dialplan that had dialled it. `cause`: Q.850, 0 where none is known."""
+
+    leg: LegId
+    end: DialEnd
+    cause: int
+    talk_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClosed:
     """The connection ended: we ended it, the channel went elsewhere, or it is gone. It never means "caller gone"."""
@@ -492,14 +513,6 @@ class LookedUp:
     command: CommandId
     end: LookUpEnd
     values: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactsRead:
-    """The end of `ReadFacts`. `sheet` None: what is known could not be read."""
-
-    command: CommandId
-    sheet: FactSheet | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -929,6 +942,7 @@ Event = (
     | TransferAsked
     | OwnCallDialled
     | EmergencyDialled
+    | OwnDialEnded
     | SessionClosed
     | PromptEnded
     | DigitsCollected
@@ -938,7 +952,6 @@ Event = (
     | SecretChecked
     | ScriptEnded
     | LookedUp
-    | FactsRead
     | PromptKept
     | RecordingOpened
     | MessageMeasured

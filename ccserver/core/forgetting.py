@@ -38,7 +38,7 @@ class Forgetting:
             if left.caller_number == number:
                 return f"a message of this person, from call {left.id}, is not kept yet: wait until it is"
         for call in self._step.own_calls.values():
-            if call.to == number:
+            if number in (call.to, call.attempt.number if call.attempt is not None else call.to):
                 return f"{call.phone} is calling this person: wait until that is over"
         return None
 

@@ -3,12 +3,13 @@
 Each fact is told once, when it is over; nothing here decides what happens next.
 """
 
-from ccserver.core import expected_wait, stats
+from ccserver.core import expected_wait, permits, stats
 from ccserver.core.change import replace
 from ccserver.core.facts import OutboundOver
 from ccserver.core.ids import AgentId, InteractionId, PhoneId, QueueId
 from ccserver.core.moment import Moment
 from ccserver.core.records import (
+    AttemptOutcome,
     Attestation,
     CallbackOutcome,
     CallbackRecord,
@@ -28,7 +29,18 @@ from ccserver.core.records import (
     VisitOutcome,
     VisitRecord,
 )
-from ccserver.core.state import HAVE_TIME, MESSAGE, AfterKind, DeadlineKind, Interaction, Offer, Outbound, QueueCounters, Talk
+from ccserver.core.state import (
+    HAVE_TIME,
+    MESSAGE,
+    AfterKind,
+    DeadlineKind,
+    Interaction,
+    Offer,
+    Outbound,
+    QueueCounters,
+    SoleAttempt,
+    Talk,
+)
 from ccserver.core.step import Step
 from ccserver.core.transitions import InteractionState
 
@@ -284,10 +296,27 @@ class Ledger:
         )
         if interaction.outbound is not None:
             step.tell(_outbound_over(interaction, interaction.outbound, ended))
+        if interaction.callback is not None and interaction.callback.attempt is not None:
+            self._settle(interaction, interaction.callback.attempt)
         step.interactions.drop(interaction_id)
         step.touched_interactions[interaction_id] = None
         for kind in (DeadlineKind.RING_GUARD, DeadlineKind.RING_MORE, DeadlineKind.JOIN):
             step.deadlines.clear(kind, interaction_id)
+
+    def _settle(self, interaction: Interaction, attempt: SoleAttempt) -> None:
+        """The customer was called back, and has answered; after a fault, perhaps not."""
+        outcome = AttemptOutcome.ANSWERED if interaction.outcome is Outcome.ANSWERED else AttemptOutcome.ABANDONED
+        if attempt.answered_utc_s is None:
+            outcome = AttemptOutcome.NOT_PLACED if attempt.placed_utc_s is None else AttemptOutcome.UNKNOWN
+        permits.settle(
+            self.step,
+            attempt,
+            outcome,
+            agent=interaction.agent,
+            interaction=interaction.id,
+            disposition=interaction.disposition,
+            talk_s=interaction.talk_s,
+        )
 
 
 def _outbound_over(interaction: Interaction, outbound: Outbound, ended: Moment) -> OutboundOver:

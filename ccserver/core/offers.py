@@ -14,7 +14,7 @@ from ccserver.core.change import replace
 from ccserver.core.commands import EndSession, Next, Place, RingAgent
 from ccserver.core.display import shown_name
 from ccserver.core.facts import AgentLegOver, OfferOver, OfferParked
-from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId
+from ccserver.core.ids import AgentId, InteractionId, LegId, PhoneId, PromptId
 from ccserver.core.joins import Joins
 from ccserver.core.ledger import Ledger
 from ccserver.core.records import EndedBy, NoticeKind, OfferOutcome
@@ -32,6 +32,8 @@ from ccserver.core.transitions import (
 
 RING_GUARD_S = 5.0
 """How much later than the ring time-out, which Asterisk itself keeps, a silent offer is ended by us."""
+PARTING_S = 15.0
+"""How much longer an agent hears why nobody is called."""
 ACCEPT_S = 15.0
 """How long a person at an outside number has for the key that accepts the call."""
 MAX_TALK_GUARD_S = 5.0
@@ -180,7 +182,8 @@ class Offers:
 
     def _guard_of(self, interaction: Interaction, offer: Offer) -> float:
         accept_s = ACCEPT_S if self._is_outside(offer) else 0.0
-        return offer.since.mono_s + self._ring_s(interaction, offer) + RING_GUARD_S + accept_s
+        parting_s = PARTING_S if offer.parting is not None else 0.0
+        return offer.since.mono_s + self._ring_s(interaction, offer) + RING_GUARD_S + accept_s + parting_s
 
     def _is_outside(self, offer: Offer) -> bool:
         phone = self.step.settings.phones.get(offer.phone)
@@ -249,6 +252,20 @@ class Offers:
             session = self.step.sessions.get(leg.session)
             if session is not None:
                 self.step.end_session(EndSession(session=session.id, next=Next.PARK))
+
+    def part(self, interaction_id: InteractionId, offer: Offer, why: PromptId) -> bool:
+        """Its agent, who has accepted and waits, hears why nobody is called; then the offer is over. False: nobody waits there."""
+        leg = self.step.legs.get(offer.leg)
+        if leg is None or not leg.is_parked or leg.is_cancelled or offer.ends_as is not None:
+            return False
+        interaction = self.step.interactions[interaction_id]
+        told = replace(offer, ends_as=OfferOutcome.CANCELLED, parting=why)
+        offers = tuple(told if o.leg == leg.id else o for o in interaction.offers)
+        interaction = self.ledger.put(replace(interaction, offers=offers))
+        self.joins.send(leg.id, Place.DESK)
+        self.step.deadlines.clear(DeadlineKind.RING_GUARD, interaction_id)
+        self.set_guard(interaction)
+        return True
 
     def withdraw_all(self, interaction: Interaction) -> None:
         """The customer is gone, or goes elsewhere."""

@@ -1,9 +1,9 @@
 """Calls that phones make by themselves: whether they may, and what is kept of them.
 
 The dialplan asks before it dials (`OwnCallDialled`), and dials by itself once it may. While such a call lasts, its agent is
-shown as on an own call and is offered nothing. Where outbound calls are in the settings, a call outside passes the law's gate first
-(`permits`); internal ones and emergencies never wait for anything. An agent's number follows the account: it reaches the phone the
-agent is logged in at.
+shown as on an own call and is offered nothing. Where outbound calls are in the settings, a call outside passes the law's gate first, and
+is on record as an attempt before the dialplan dials (`permits`); what came of it the dialplan tells at its end. Internal calls and
+emergencies never wait for anything. An agent's number follows the account: it reaches the phone the agent is logged in at.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from ccserver.core.change import replace
 from ccserver.core.commands import AnswerCall, EndSession, Next, Say
 from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.dialer.verdict import Allowed, Refused
-from ccserver.core.events import EmergencyDialled, FactsRead, OwnCallDialled
-from ccserver.core.ids import AgentId, LegId, PhoneId, PromptId, SessionId
-from ccserver.core.records import AuditRecord, DialKind, NoticeKind, NoticeRecord, OwnCallRecord
+from ccserver.core.events import AttemptStored, EmergencyDialled, OwnCallDialled, OwnDialEnded
+from ccserver.core.ids import AgentId, AttemptId, LegId, PhoneId, PromptId, SessionId
+from ccserver.core.records import AttemptOutcome, AuditRecord, DialKind, NoticeKind, NoticeRecord, OwnCallRecord
 from ccserver.core.service_class import Verdict
 from ccserver.core.settings import NumberKind, PhoneKind, Spoken, SpokenKind
-from ccserver.core.state import Agent, DeadlineKind, Dialogue, Leg, OwnCall, Role, Session
+from ccserver.core.state import Agent, DeadlineKind, Dialogue, Leg, OwnCall, Role, Session, SoleAttempt
 from ccserver.core.step import Step
 from ccserver.core.transitions import LegState
 
@@ -66,8 +66,9 @@ class OwnCalls:
             self._store(replace(call, is_permitted=False))
             self._refuse(session, verdict.prompt)
         elif dialing is not None:
-            command = permits.ask(step, permits.own_call(step, dialing, event.number), leg.id)
-            self._begin(replace(call, asking=command, is_permitted=False))
+            sheet = permits.own_call(step, dialing, event.number)
+            attempt = permits.ask(step, sheet, leg.id, AttemptId(step.next_leg().uniqueid), agent or event.phone)
+            self._begin(replace(call, attempt=attempt, is_permitted=False))
             step.deadlines.set(DeadlineKind.OWN_CALL_FACTS, session.id, step.now.mono_s + permits.ANSWER_S)
         else:
             self._begin(call)
@@ -75,46 +76,48 @@ class OwnCalls:
             step.end_session(EndSession(session=session.id, next=Next.DIAL, extension=extension))
 
     # --- the law's gate -----------------------------------------------------------------------------------------------
-    def facts_read(self, event: FactsRead) -> None:
-        """What is known of the number. Told too late, or of a call that is over, it means nothing."""
-        awaited = self.step.outstanding.get(event.command)
-        call = self.step.own_calls.get(awaited.leg) if awaited is not None else None
-        if awaited is None or call is None or call.asking != event.command:
-            return
-        self._decide(call, awaited.about, permits.judge(self.step, event.sheet), event.sheet)
+    def attempt_stored(self, event: AttemptStored) -> bool:
+        """It is on record, or not. False: it belongs to no call. Told too late, it leaves the call as it is."""
+        call = next((c for c in self.step.own_calls.values() if c.attempt is not None and c.attempt.id == event.attempt), None)
+        if call is None or call.attempt is None:
+            return False
+        if call.attempt.storing == event.command:
+            self._decide(call, call.attempt, permits.judge(self.step, event), event.sheet)
+        return True
 
     def facts_due(self, session_id: SessionId) -> None:
-        """They were not told in time: nobody is called on a guess."""
+        """Nothing was told in time: nobody is called on a guess."""
         session = self.step.sessions.get(session_id)
         call = self.step.own_calls.get(session.leg) if session is not None else None
-        awaited = self.step.outstanding.get(call.asking) if call is not None else None
-        if call is not None and call.asking is not None:
-            self._decide(call, awaited.about if awaited is not None else call.to, permits.NO_ANSWER, None)
+        if call is not None and call.attempt is not None and call.attempt.storing is not None:
+            self._decide(call, call.attempt, permits.NO_ANSWER, None)
 
     def session_over(self, session: Session) -> None:
         """The phone has hung up, or the daemon was away: the dialplan goes on by its own rule for that."""
         call = self.step.own_calls.get(session.leg)
-        if call is not None and call.asking is not None:
-            self.step.own_calls.put(call.leg, self._asked(session.id, call))
+        if call is not None and call.attempt is not None and call.attempt.storing is not None:
+            self.step.own_calls.put(call.leg, replace(call, attempt=self._asked(session.id, call.attempt)))
 
-    def _asked(self, session: SessionId, call: OwnCall) -> OwnCall:
-        self.step.outstanding.drop(call.asking)
-        self.step.deadlines.clear(DeadlineKind.OWN_CALL_FACTS, session)
-        return replace(call, asking=None)
+    def _asked(self, session: SessionId | None, attempt: SoleAttempt) -> SoleAttempt:
+        if session is not None:
+            self.step.deadlines.clear(DeadlineKind.OWN_CALL_FACTS, session)
+        return permits.asked(self.step, attempt)
 
-    def _decide(self, call: OwnCall, number: str, verdict: Allowed | Refused, sheet: FactSheet | None) -> None:
+    def _decide(self, call: OwnCall, attempt: SoleAttempt, verdict: Allowed | Refused, sheet: FactSheet | None) -> None:
         step, leg = self.step, self.step.legs[call.leg]
         session = step.sessions[leg.session] if leg.session is not None else None
         assert session is not None, "session_over ends the asking"
-        call = self._asked(session.id, call)
+        attempt = self._asked(session.id, attempt)
         if isinstance(verdict, Allowed):
             shown = sheet.caller_id.number if sheet is not None and sheet.caller_id is not None else ""
-            step.own_calls.put(call.leg, replace(call, is_permitted=True))
+            attempt = replace(attempt, placed_utc_s=step.now.utc_s)
+            step.own_calls.put(call.leg, replace(call, attempt=attempt, is_permitted=True))
             service_class.count(step, call.agent, call.kind)
             step.end_session(EndSession(session=session.id, next=Next.DIAL, shown=shown))
             return
         self._store(call)
-        permits.refused(step, verdict, DialKind.OWN_CALL, number, agent=call.agent, phone=call.phone)
+        permits.settle(step, attempt, AttemptOutcome.NOT_PLACED, agent=call.agent)
+        permits.refused(step, verdict, DialKind.OWN_CALL, attempt.number, agent=call.agent, phone=call.phone)
         self._notice(
             NoticeKind.DIAL_REFUSED,
             agent=call.agent,
@@ -127,19 +130,33 @@ class OwnCalls:
             step.put_agent(replace(agent, own_call=self._other_of(agent)))
         self._refuse(session, permits.words(verdict))
 
+    def dial_ended(self, event: OwnDialEnded) -> None:
+        """The dialplan had dialled, and tells what came of it: the phone's leg ends next."""
+        call, leg = self.step.own_calls.get(event.leg), self.step.legs.get(event.leg)
+        if call is None or call.attempt is None or leg is None:
+            return
+        outcome, attempt = permits.outcome_of(event.end, event.cause), self._asked(leg.session, call.attempt)
+        if outcome is AttemptOutcome.ANSWERED:
+            attempt = replace(attempt, answered_utc_s=self.step.now.utc_s - event.talk_s)
+        permits.settle(self.step, attempt, outcome, agent=call.agent, cause=event.cause, talk_s=event.talk_s)
+        self.step.own_calls.put(call.leg, replace(call, attempt=None))
+
     def into_conference(self, leg: LegId, phone: PhoneId, number: str) -> None:
         """A phone goes into a conference: while it is there, its agent is on a call of their own."""
         agent, kind = self._agent_at(phone), NumberKind.INTERNAL
         self._begin(OwnCall(leg=leg, phone=phone, agent=agent, to=number, kind=kind, since=self.step.now))
 
-    def leg_over(self, leg: Leg) -> None:
-        """The call is over, however it ended."""
+    def leg_over(self, leg: Leg, *, is_lost: bool) -> None:
+        """The call is over, however it ended. `is_lost`: nobody knows what came of what it had dialled."""
         call = self.step.own_calls.get(leg.id)
         if call is None:
             return
         self.step.own_calls.drop(leg.id)
-        if call.asking is not None and leg.session is not None:
-            self._asked(leg.session, call)
+        if call.attempt is not None:
+            attempt = self._asked(leg.session, call.attempt)
+            is_unknown = is_lost or attempt.placed_utc_s is not None
+            outcome = AttemptOutcome.UNKNOWN if is_unknown else AttemptOutcome.NOT_PLACED
+            permits.settle(self.step, attempt, outcome, agent=call.agent)
         self._store(call)
         agent = self.step.agents.get(call.agent)
         if agent is not None and agent.own_call == leg.id:

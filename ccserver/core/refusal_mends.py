@@ -3,6 +3,7 @@
 from ccserver.core.dialer.verdict import Refusal
 
 MENDS = {
+    Refusal.BEING_CALLED: "wait",
     Refusal.UNSOUND_FACTS: "look at the lead: ccserver lead show",
     Refusal.STALE_FACTS: "nothing: they are read anew",
     Refusal.UNAVAILABLE: "look at the database: ccserver doctor",

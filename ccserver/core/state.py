@@ -358,6 +358,8 @@ class Offer:
     recording: str
     waits: bool = False
     ends_as: OfferOutcome | None = None
+    parting: PromptId | None = None
+    """What its agent hears before the leg ends: why nobody was called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -508,6 +510,19 @@ class Wrapping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoleAttempt:
+    """A call outside that no campaign makes, from when the law's gate is asked until its end is on record."""
+
+    id: AttemptId
+    number: str
+    storing: CommandId | None = None
+    """It is being put on record, and what is known of the number is read: nothing is dialled yet."""
+    trunk: TrunkId | None = None
+    placed_utc_s: float | None = None
+    answered_utc_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackRequest:
     """What makes an interaction of kind `callback`. `call` is the one in which it was asked for, `confirmed_by` the keys typed."""
 
@@ -522,8 +537,8 @@ class CallbackRequest:
     """The customer has answered: from now on it is like any other call."""
     outcome: CallbackOutcome | None = None
     """Known before its legs are over."""
-    asking: CommandId | None = None
-    """What is known of the number is being read; an agent waits."""
+    attempt: SoleAttempt | None = None
+    """While an agent waits for the law's gate, and while the customer is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1023,7 +1038,7 @@ class Awaited(Enum):
     SPY = "spy"
     AUDIT = "audit"
     RECORDING = "recording"
-    FACTS = "facts"  # of a number that is to be dialled
+    ATTEMPT = "attempt"  # that no campaign makes, to be put on record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1115,8 +1130,8 @@ class OwnCall:
     to: str
     kind: NumberKind
     since: Moment
-    asking: CommandId | None = None
-    """What is known of the number is being read: nothing is dialled yet."""
+    attempt: SoleAttempt | None = None
+    """Where the law's gate is asked. None once its end is on record."""
     is_permitted: bool = True
     """False while it is asked, and when the connection ended before the answer: the dialplan then does as without the daemon."""
 

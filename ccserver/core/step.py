@@ -286,6 +286,12 @@ class Step:
         self.clockwork = replace(self.clockwork, next_interaction=number + 1)
         return number
 
+    def next_leg(self) -> LegId:
+        """Of a leg that is to be made; no other one ever has it."""
+        counters, pbx = self.clockwork, self.settings.pbx
+        self.clockwork = replace(counters, next_leg=counters.next_leg + 1)
+        return LegId(pbx, f"cc{pbx}-{counters.incarnation:06d}-{counters.next_leg:08d}")
+
     def let_go(self, leg_id: LegId | None) -> None:
         """An agent's leg is not needed for what it does now: a headset's line is sent back to where it parks, any other is ended."""
         leg = self.legs.get(leg_id)

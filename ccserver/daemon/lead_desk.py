@@ -1,4 +1,5 @@
-"""The center's orders of leads and attempts, performed on one thread of their own, in order.
+"""The center's orders of leads and attempts, performed on one thread of their own, in order. Attempts that no campaign makes go before the
+rest: an agent waits at a phone for them.
 
 Nothing is done before that is sorted out which a dead daemon left. Whatever the database does, each order has its end: one that fails is
 told as failed, and nothing is tried again here, since the center asks again. A claim that is not given back lapses by itself.
@@ -7,6 +8,8 @@ told as failed, and nothing is tried again here, since the center asks again. A 
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
 
 import structlog
 
@@ -19,6 +22,18 @@ MEND = "look at the database and the registers (`ccserver db check`, `ccserver r
 Order = ClaimLeads | GiveBackLeads | StoreAttempt
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+FIRST, IN_ORDER, LAST = range(3)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Job:
+    """`do` None: there is nothing more to do."""
+
+    rank: int
+    number: int
+    do: Callable[[], None] | None = field(compare=False)
 
 
 class LeadDesk:
@@ -34,23 +49,25 @@ class LeadDesk:
         self._known = NOTHING_KNOWN
         self._is_taken_over = False
         self._is_closing = False
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._numbers = count()
         self._thread = threading.Thread(target=self._run, name="lead-desk", daemon=True)
         self.failures = 0
 
     def start(self, known: KnownCalls) -> None:
         """`known`: what the center knows that was restored."""
         self._known = known
-        self._jobs.put(self._tidy)
+        self._put(self._tidy, FIRST)
         self._thread.start()
 
     def perform(self, command_id: CommandId, command: Order) -> None:
         """Never raises, never waits."""
-        self._jobs.put(lambda: self._do(command_id, command))
+        is_waited_for = isinstance(command, StoreAttempt) and command.campaign is None
+        self._put(lambda: self._do(command_id, command), FIRST if is_waited_for else IN_ORDER)
 
     def tidy(self) -> None:
         """To be called once in a while."""
-        self._jobs.put(self._tidy)
+        self._put(self._tidy, IN_ORDER)
 
     @property
     def backlog(self) -> int:
@@ -62,14 +79,17 @@ class LeadDesk:
         self._is_closing = True
         if not self._thread.ident:
             return True
-        self._jobs.put(None)
+        self._put(None, LAST)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def _put(self, do: Callable[[], None] | None, rank: int) -> None:
+        self._jobs.put(_Job(rank, next(self._numbers), do))
+
     # --- the thread -----------------------------------------------------------------------------------------------------
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        while (do := self._jobs.get().do) is not None:
+            do()
         self._orders.close()
 
     def _tidy(self) -> None:

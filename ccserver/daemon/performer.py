@@ -27,7 +27,6 @@ from ccserver.core.commands import (
     MeasureMessage,
     OpenRecording,
     Place,
-    ReadFacts,
     RecordMessage,
     RedirectLegs,
     Reply,
@@ -49,7 +48,6 @@ from ccserver.core.events import (
     CommandFailed,
     DigitsCollected,
     Event,
-    FactsRead,
     LeadsClaimed,
     LookedUp,
     LookUpEnd,
@@ -89,7 +87,6 @@ class Performer:
         sessions: Edge,
         legs: Edge,
         look_up: Callable[[CommandId, LookUp], None],
-        read_facts: Callable[[CommandId, ReadFacts], None],
         keep_prompt: Callable[[CommandId, KeepPrompt], None],
         recordings: Callable[[CommandId, OpenRecording | CloseRecording], None],
         measure_message: Callable[[CommandId, MeasureMessage], None],
@@ -105,7 +102,6 @@ class Performer:
         self._sessions = sessions
         self._legs = legs
         self._look_up = look_up
-        self._read_facts = read_facts
         self._keep_prompt = keep_prompt
         self._recordings = recordings
         self._measure_message = measure_message
@@ -190,8 +186,6 @@ class Performer:
                 self._sessions.perform(command_id, command)
             case LookUp():
                 self._look_up(command_id, command)
-            case ReadFacts():
-                self._read_facts(command_id, command)
             case KeepPrompt():
                 self._keep_prompt(command_id, command)
             case OpenRecording() | CloseRecording():
@@ -229,8 +223,6 @@ def _failed_end(command_id: CommandId, command: Command, reason: str) -> Event |
             return ScriptEnded(session=command.session, command=command_id, end=VerbEnd.FAILED)
         case LookUp():
             return LookedUp(command=command_id, end=LookUpEnd.FAILED)
-        case ReadFacts():
-            return FactsRead(command=command_id, sheet=None)
         case KeepPrompt():
             return PromptKept(command=command_id, is_ok=False)
         case MeasureMessage():

@@ -29,7 +29,7 @@ from ccserver.config.difference import difference
 from ccserver.control.protocol import Why
 from ccserver.control.server import ControlServer, NotDone
 from ccserver.core.center import CallCenter, StepFailed
-from ccserver.core.claimed import claimed_leads
+from ccserver.core.claimed import claimed_leads, known_attempts
 from ccserver.core.commands import Command, KeepPrompt, MeasureMessage, SpeakInTalk
 from ccserver.core.events import (
     AuditStored,
@@ -53,7 +53,6 @@ from ccserver.daemon.blame import interaction_of
 from ccserver.daemon.campaign_api import CampaignApi
 from ccserver.daemon.clock import CenterClock
 from ccserver.daemon.driver import Driver
-from ccserver.daemon.fact_reading import FactReading
 from ccserver.daemon.housekeeping import Housekeeping
 from ccserver.daemon.journal import Journal
 from ccserver.daemon.lead_desk import LeadDesk
@@ -151,9 +150,6 @@ class Service:
         self._archivist = self._make_archivist()
         self._tapes = Tapes(self._store, edges.recording, lambda event: loop.from_thread(lambda: self.post(event)))
         self._tapes.tidy()
-        self._facts = FactReading(
-            self._store, edges.state_dir / FOLDER, vault, lambda event: loop.from_thread(lambda: self.post(event))
-        )
         self._room_pins = RoomPins(edges.state_dir)
         self._journal = Journal(edges.state_dir / "journal", on_error=self._sync_failed)
         self._center = self._restore(configuration.settings)
@@ -184,7 +180,6 @@ class Service:
             sessions=cast(Any, self._agi),  # each takes its own kinds of commands only, and gets only those
             legs=cast(Any, self._ami),
             look_up=self._look_ups.perform,
-            read_facts=self._facts.perform,
             keep_prompt=self._keep_prompt,
             recordings=self._tapes.perform,
             measure_message=self._measure_message,
@@ -439,7 +434,6 @@ class Service:
         if self._archivist is not None:
             self._archivist.close(FLUSH_S)
         self._tapes.close()
-        self._facts.close()
         self._notices.close()
         if not self._lead_desk.close(FLUSH_S):
             log.warning("leads.not_given_back", mend="their claims lapse by themselves")
@@ -735,7 +729,7 @@ class Service:
 
 def _known_calls(state: CenterState) -> KnownCalls:
     """What a restored center knows of attempts and claims."""
-    return KnownCalls(attempts=frozenset(state.attempts), leads=claimed_leads(state))
+    return KnownCalls(attempts=known_attempts(state), leads=claimed_leads(state))
 
 
 def _record_refused(told: Told, error: Exception) -> None:

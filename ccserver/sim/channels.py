@@ -133,6 +133,7 @@ class Channel:
     # a phone's own
     digits: str = ""
     """Dialled: a feature code without its `*`, or a number."""
+    has_dialled_out: bool = False
     partner: "Channel | None" = None
     """Of a call between a phone and whom it calls: the other one."""
     # of our making

@@ -20,7 +20,7 @@ from ccserver.core.ids import CampaignId, LegId
 from ccserver.core.state import CenterState, Presence
 from ccserver.core.transitions import Phase
 from ccserver.sim.callees import Experience
-from ccserver.sim.leads import Call, CallState
+from ccserver.sim.leads import Call, CallState, Lead
 from ccserver.sim.world import World
 
 SLACK_S = 0.5
@@ -32,6 +32,7 @@ SPEECH_SLACK_S = 2.0
 @dataclass(frozen=True, slots=True)
 class DialledCall:
     call: Call
+    campaign: CampaignId
     mode: Mode
     leg: LegId
 
@@ -87,30 +88,34 @@ class DialLedger:
         if attempt is None:
             self._problem(world, f"{number} is dialled, and the center has no attempt {call.id}")
             return
-        self._nobody_else_calls(world, call)
-        config = self.dialing.campaigns[call.campaign]
-        sheet = self._sheet(world, call, attempt, command.number or "", endpoint)
+        if call.lead is None or call.campaign != attempt.campaign:
+            self._problem(world, f"{number} is dialled for {attempt.campaign}, and {call.id} is on record for {call.campaign}")
+            return
+        campaign = attempt.campaign
+        self._nobody_else_calls(world, call, call.lead)
+        config = self.dialing.campaigns[campaign]
+        sheet = self._sheet(world, call.lead, attempt, command.number or "", endpoint)
         verdict = judge(sheet, config.rules, world.now().utc_s)
         if isinstance(verdict, Refused):
-            self._problem(world, f"{number} is dialled for {call.campaign}, and {verdict.says}")
+            self._problem(world, f"{number} is dialled for {campaign}, and {verdict.says}")
         if attempt.mode in UNBACKED and not attempt.is_backed:
-            self._within_the_account(world, call.campaign, "dialled")
+            self._within_the_account(world, campaign, "dialled")
         self.shown[command.number or ""] += 1
-        dialled = DialledCall(call, attempt.mode, command.leg)
+        dialled = DialledCall(call, campaign, attempt.mode, command.leg)
         self.dialled.append(dialled)
-        self._open.setdefault(call.campaign, []).append(dialled)
+        self._open.setdefault(campaign, []).append(dialled)
 
-    def _nobody_else_calls(self, world: World, call: Call) -> None:
+    def _nobody_else_calls(self, world: World, call: Call, lead: Lead) -> None:
         for other in self.dialled[-200:]:
             channel = world.pbx.channels.get(other.leg)
-            if channel is not None and (other.call.number == call.number or other.call.lead is call.lead):
-                self._problem(world, f"{call.number} of lead {call.lead.id} is dialled, and {other.call.number} rings still")
+            if channel is not None and (other.call.number == call.number or other.call.lead is lead):
+                self._problem(world, f"{call.number} of lead {lead.id} is dialled, and {other.call.number} rings still")
 
-    def _sheet(self, world: World, call: Call, attempt: Attempt, shown: str, endpoint: str) -> FactSheet:
-        now_s, state, config = world.now().utc_s, world.center.snapshot(), self.dialing.campaigns[call.campaign]
-        book, campaign = world.leads.book, state.campaigns[call.campaign]
-        blank = replace(blank_sheet(call.campaign, config, now_s), mode=attempt.mode)
-        sheet = book.sheet(blank, call.lead, call.number, now_s, but=call.id)
+    def _sheet(self, world: World, lead: Lead, attempt: Attempt, shown: str, endpoint: str) -> FactSheet:
+        now_s, state, config = world.now().utc_s, world.center.snapshot(), self.dialing.campaigns[attempt.campaign]
+        book, campaign = world.leads.book, state.campaigns[attempt.campaign]
+        blank = replace(blank_sheet(attempt.campaign, config, now_s), mode=attempt.mode)
+        sheet = book.sheet(blank, lead, attempt.sheet.number, now_s, but=attempt.id)
         own = self.dialing.caller_ids.get(shown)
         facts = None
         if own is not None:
@@ -122,8 +127,8 @@ class DialLedger:
                 calls_today=self.shown[shown],
                 calls_a_day=own.calls_a_day,
             )
-        in_flight, kept = flight(state, call.campaign)
-        room = self.room(world, call.campaign)
+        in_flight, kept = flight(state, attempt.campaign)
+        room = self.room(world, attempt.campaign)
         sheet = replace(
             sheet,
             is_campaign_open=campaign.run in DIALS,
@@ -133,10 +138,10 @@ class DialLedger:
             is_agent_reserved=_has_agent(state, attempt) if attempt.is_backed else in_flight <= kept,
             abandon_room=max(room - max(in_flight - 1 - kept, 0), 0),
         )
-        if call.lead.callback_utc_s is None:
+        if lead.callback_utc_s is None:
             return sheet
         asked_s = sheet.last_talk_utc_s
-        agreed_s = call.lead.callback_utc_s if asked_s is None else max(call.lead.callback_utc_s, asked_s)
+        agreed_s = lead.callback_utc_s if asked_s is None else max(lead.callback_utc_s, asked_s)
         return replace(sheet, purpose=Purpose.REQUESTED, requested_utc_s=asked_s, agreed_utc_s=agreed_s)
 
     # --- the account ------------------------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ class DialLedger:
         for each in self.dialled:
             told = self.experiences.get(each.leg)
             if told is not None:
-                found += self._silence(self.dialing.campaigns[each.call.campaign], told, slack_s)
+                found += self._silence(self.dialing.campaigns[each.campaign], told, slack_s)
         return found
 
     @staticmethod

@@ -13,6 +13,7 @@ from ccserver.core.events import (
     CallArrived,
     CalleeTold,
     DeskOpened,
+    DialEnd,
     Event,
     FeatureDialled,
     Heard,
@@ -23,6 +24,7 @@ from ccserver.core.events import (
     LegMeasured,
     LegParked,
     OwnCallDialled,
+    OwnDialEnded,
     PhoneStateChanged,
     RingEnded,
     RoomJoined,
@@ -170,7 +172,8 @@ class Dialplan:
             self.tell_soon(RingEnded(command=channel.ring_command, leg=channel.leg, is_ok=False, reason=reason))
         if channel.is_up and (channel.is_ours or channel.did):
             self._tell_quality(channel)
-        self.tell_soon(LegEnded(leg=channel.leg, cause=cause, tech_cause=tech_cause))
+        told = (_dial_ended(channel, cause, self._agenda.now_s),) if channel.has_dialled_out else ()
+        self.tell_soon(*told, LegEnded(leg=channel.leg, cause=cause, tech_cause=tech_cause))
         if channel.phone is not None:
             channel.phone.channels.remove(channel)
             self.phone_changed(channel.phone)
@@ -212,9 +215,11 @@ class Dialplan:
             if entry is not None:
                 entry.cancel()
 
-    def tell_soon(self, event: Event) -> None:
+    def tell_soon(self, *events: Event) -> None:
         """The end of a channel or of an action: Asterisk forgets a channel, and refuses actions on it, before it tells its end."""
-        self._agenda.after(self._chance.uniform(0.0, 0.02), self._wire.ami, event)
+        after_s = self._chance.uniform(0.0, 0.02)
+        for event in events:
+            self._agenda.after(after_s, self._wire.ami, event)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
     def ask_daemon(self, channel: Channel) -> None:
@@ -403,6 +408,7 @@ class Dialplan:
     def _dial(self, channel: Channel, to: str) -> None:
         """Dial() of a phone's own call: a phone of ours, or somebody outside."""
         phone = next((phone for phone in self.phones.values() if phone.number == to), None)
+        channel.has_dialled_out = phone is None
         person = phone.person if phone is not None else self.outside(PhoneId(f"PJSIP/{to}@trunk"))
         if isinstance(person, Unreached):
             self.end(channel, person.cause, person.tech_cause)
@@ -589,6 +595,17 @@ def _transfer_asked(channel: Channel) -> Opening:
     return lambda session: TransferAsked(
         session=session, leg=channel.leg, channel=channel.name, to=channel.digits, number=number, kind=kind
     )
+
+
+DIAL_ENDS = {0: DialEnd.CANCELLED, 1: DialEnd.UNAVAILABLE, 16: DialEnd.CANCELLED, 17: DialEnd.BUSY, 19: DialEnd.NO_ANSWER}
+"""DIALSTATUS of a call that was not answered, by the cause with which it ended."""
+
+
+def _dial_ended(channel: Channel, cause: int, now_s: float) -> OwnDialEnded:
+    """What the hang-up handler of a phone's call outside tells. Asterisk counts whole seconds."""
+    end = DialEnd.ANSWERED if channel.is_up else DIAL_ENDS.get(cause, DialEnd.CONGESTION)
+    talk_s = float(int(now_s - channel.up_s)) if channel.is_up else 0.0
+    return OwnDialEnded(leg=channel.leg, end=end, cause=cause, talk_s=talk_s)
 
 
 def _own_call_dialled(channel: Channel) -> Opening:

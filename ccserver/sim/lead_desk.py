@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ccserver.core.claimed import claimed_leads
+from ccserver.core.claimed import claimed_leads, known_attempts
 from ccserver.core.commands import ClaimLeads, GiveBackLeads, StoreAttempt
+from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.events import AttemptStored, LeadsClaimed, StoreEnd
 from ccserver.core.ids import AttemptId, CommandId
 from ccserver.core.records import AttemptRecord, DoNotCallRecord, Record
@@ -23,6 +24,8 @@ Order = ClaimLeads | GiveBackLeads | StoreAttempt
 
 QUICK_S, SLOW_S, STALL_S = (0.002, 0.02), (0.3, 3.0), (20.0, 45.0)
 WRITTEN_S = (0.01, 0.3)
+UNREAD_RATIO, SLOW_SOLE_RATIO, SLOW_SOLE_S = 0.05, 0.15, (0.4, 5.0)
+"""Of attempts that no campaign makes: an agent waits for them, and not for long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +44,19 @@ WELL = DatabaseHabits()
 
 
 class LeadDesk:
-    """`told_stored` are the attempts of which the center was told that they are stored: nothing else may be dialled."""
+    """`facts` fills in the sheet of a number on no list."""
 
     def __init__(
-        self, agenda: Agenda, chance: Random, wire: Wire, utc_s: Callable[[], float], habits: DatabaseHabits = WELL
+        self,
+        agenda: Agenda,
+        chance: Random,
+        wire: Wire,
+        utc_s: Callable[[], float],
+        *,
+        habits: DatabaseHabits = WELL,
+        facts: Callable[[FactSheet], FactSheet] = lambda sheet: sheet,
     ) -> None:
-        self.book = LeadBook()
+        self.book = LeadBook(facts)
         self.habits = habits
         self._agenda = agenda
         self._chance = chance
@@ -63,17 +73,22 @@ class LeadDesk:
             self._begin()
 
     def _begin(self) -> None:
-        self._under_way = self._agenda.after(self._takes_s(), self._do) if self._orders else None
+        self._under_way = self._agenda.after(self._takes_s(self._orders[0][1]), self._do) if self._orders else None
 
-    def _takes_s(self) -> float:
+    def _failed_ratio(self, order: Order) -> float:
+        return UNREAD_RATIO if _is_sole(order) else self.habits.failed_ratio
+
+    def _takes_s(self, order: Order) -> float:
         luck, habits = self._chance.random(), self.habits
         if luck < habits.stall_ratio:
             return self._chance.uniform(*STALL_S)
+        if _is_sole(order) and luck < habits.stall_ratio + SLOW_SOLE_RATIO:
+            return self._chance.uniform(*SLOW_SOLE_S)
         return self._chance.uniform(*(SLOW_S if luck < habits.stall_ratio + habits.slow_ratio else QUICK_S))
 
     def _do(self) -> None:
         command_id, order = self._orders.popleft()
-        is_failed = self._chance.random() < self.habits.failed_ratio
+        is_failed = self._chance.random() < self._failed_ratio(order)
         end = None if is_failed and self._chance.random() < 0.5 else self._end_of(command_id, order)
         if is_failed:
             end = _failed(command_id, order)
@@ -131,7 +146,11 @@ class LeadDesk:
         """History is caught up with, and then is sorted out what the center that was restored does not know of."""
         while self._unwritten:
             self._write()
-        self.book.take_over(frozenset(state.attempts), claimed_leads(state), self._utc_s())
+        self.book.take_over(known_attempts(state), claimed_leads(state), self._utc_s())
+
+
+def _is_sole(order: Order) -> bool:
+    return isinstance(order, StoreAttempt) and order.campaign is None
 
 
 def _refused(command_id: CommandId, attempt: AttemptId, why: str) -> AttemptStored:

@@ -4,7 +4,7 @@ A lead is claimed with a token and for a time; a call is stored before it is dia
 once. The sheets for the law's gate say what is true at the instant in which they are asked for.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -62,9 +62,9 @@ class Call:
     """An attempt that is on record."""
 
     id: AttemptId
-    lead: Lead
+    lead: Lead | None
     number: str
-    campaign: CampaignId
+    campaign: CampaignId | None
     stored_utc_s: float
     state: CallState = CallState.STORED
     is_told: bool = False
@@ -79,9 +79,10 @@ class MayNotDial(Exception):
 
 
 class LeadBook:
-    """`problems` is what must not happen, whoever did it."""
+    """`problems` is what must not happen, whoever did it. `facts` fills in the sheet of a number on no list."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Callable[[FactSheet], FactSheet] = lambda sheet: sheet) -> None:
+        self._facts = facts
         self.leads: dict[LeadId, Lead] = {}
         self.calls: dict[AttemptId, Call] = {}
         self.listed: dict[str, float] = {}
@@ -175,8 +176,10 @@ class LeadBook:
 
     def store(self, order: StoreAttempt, now_s: float) -> FactSheet:
         """The facts of just before it. Raises MayNotDial."""
+        if order.campaign is None:
+            return self._store_sole(order, now_s)
         lead = self.leads.get(order.lead) if order.lead is not None else None
-        if lead is None or order.campaign is None or order.number not in lead.numbers or order.number in lead.bad:
+        if lead is None or order.number not in lead.numbers or order.number in lead.bad:
             raise MayNotDial(f"{order.number} is no number of lead {order.lead}")
         known = self.calls.get(order.attempt)
         if known is not None and known.state is not CallState.STORED:
@@ -184,11 +187,26 @@ class LeadBook:
         sheet = self.sheet(order.sheet, lead, order.number, now_s, but=order.attempt)
         if known is None:
             self._require(order, lead, now_s)
-            call = Call(order.attempt, lead, order.number, order.campaign, now_s)
-            self.calls[call.id] = call
-            self._of_number.setdefault(call.number, []).append(call)
+            self._keep(Call(order.attempt, lead, order.number, order.campaign, now_s))
             lead.tries += 1
         return sheet
+
+    def _store_sole(self, order: StoreAttempt, now_s: float) -> FactSheet:
+        """Of a call that no campaign makes."""
+        if order.attempt in self.calls:
+            raise MayNotDial("this very attempt was stored before")
+        if self.open_call(order.number) is not None:
+            raise MayNotDial(f"{order.number} is being dialled already")
+        sheet = replace(
+            self._facts(replace(order.sheet, read_utc_s=now_s)),
+            attempts=self._made(order.number, None, now_s, but=order.attempt),
+        )
+        self._keep(Call(order.attempt, None, order.number, None, now_s))
+        return sheet
+
+    def _keep(self, call: Call) -> None:
+        self.calls[call.id] = call
+        self._of_number.setdefault(call.number, []).append(call)
 
     def _require(self, order: StoreAttempt, lead: Lead, now_s: float) -> None:
         if self.open_call(order.number) is not None or self._is_called(lead):
@@ -211,6 +229,8 @@ class LeadBook:
         lead = call.lead
         call.state, call.outcome, call.ended_utc_s = CallState.SETTLED, told.outcome, told.ended_utc_s
         call.is_refusal = told.is_refusal
+        if lead is None:
+            return
         if told.outcome is AttemptOutcome.NOT_PLACED:
             lead.tries -= 1
         if told.outcome is AttemptOutcome.NO_SUCH_NUMBER or told.is_number_wrong:
@@ -223,6 +243,22 @@ class LeadBook:
             lead.callback_utc_s, lead.only, lead.is_hot = None, None, False
 
     def _give_up_unstored(self, told: AttemptRecord) -> None:
+        if told.campaign is None and told.lead is None:
+            if told.outcome is not AttemptOutcome.NOT_PLACED:
+                # The dialplan dialled without us, who were asked.
+                self._keep(
+                    Call(
+                        told.attempt,
+                        None,
+                        told.number,
+                        None,
+                        told.ended_utc_s,
+                        state=CallState.SETTLED,
+                        outcome=told.outcome,
+                        ended_utc_s=told.ended_utc_s,
+                    )
+                )
+            return
         if told.outcome is not AttemptOutcome.NOT_PLACED:
             self.problems.append(f"attempt {told.attempt} ended as {told.outcome.value}, and was never stored")
         lead = self.leads.get(told.lead) if told.lead is not None else None
@@ -239,7 +275,8 @@ class LeadBook:
         for call in self.calls.values():
             if call.state is CallState.STORED and call.id not in attempts:
                 call.state = CallState.UNKNOWN
-                call.lead.free(LeadState.WAITING, now_s + HOLD_OFF_S)
+                if call.lead is not None:
+                    call.lead.free(LeadState.WAITING, now_s + HOLD_OFF_S)
         for lead in self.leads.values():
             if lead.state is LeadState.CLAIMED and lead.id not in leads and not self._is_called(lead):
                 lead.free(LeadState.READY)
@@ -253,17 +290,12 @@ class LeadBook:
 
     def sheet(self, blank: FactSheet, lead: Lead, number: str, now_s: float, *, but: str = "") -> FactSheet:
         """What is true of the number, attempt `but` not counted."""
-        past = [call for call in self._of_number.get(number, ()) if call.id != but and is_attempt(call)]
+        past = self._past(number, but)
         of_lead = [call for call in self._calls_of(lead) if call.id != but and is_attempt(call)]
-        here = [call for call in past if call.campaign == blank.campaign]
         ended = [(call, call.ended_utc_s) for call in past if call.ended_utc_s is not None]
-        made = AttemptsMade(
-            day=sum(call.stored_utc_s > now_s - DAY_S for call in past),
-            month=len(past),
-            number=len(here),
+        made = replace(
+            self._made(number, blank.campaign, now_s, but=but),
             campaign=sum(call.campaign == blank.campaign for call in of_lead),
-            lifetime=len(past),
-            last_utc_s=max((call.stored_utc_s for call in past), default=None),
         )
         listed_s = self.listed.get(number)
         return replace(
@@ -282,6 +314,19 @@ class LeadBook:
             last_talk_utc_s=max(
                 (call.stored_utc_s for call, _ in ended if call.outcome is AttemptOutcome.ANSWERED), default=None
             ),
+        )
+
+    def _past(self, number: str, but: str) -> list[Call]:
+        return [call for call in self._of_number.get(number, ()) if call.id != but and is_attempt(call)]
+
+    def _made(self, number: str, campaign: CampaignId | None, now_s: float, *, but: str) -> AttemptsMade:
+        past = self._past(number, but)
+        return AttemptsMade(
+            day=sum(call.stored_utc_s > now_s - DAY_S for call in past),
+            month=len(past),
+            number=sum(campaign is not None and call.campaign == campaign for call in past),
+            lifetime=len(past),
+            last_utc_s=max((call.stored_utc_s for call in past), default=None),
         )
 
 

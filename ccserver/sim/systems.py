@@ -15,15 +15,13 @@ from ccserver.core.commands import (
     LookUp,
     MeasureMessage,
     OpenRecording,
-    ReadFacts,
     RunScript,
     SecretCheck,
 )
-from ccserver.core.dialer.facts import AttemptsMade, FactSheet, Listing
+from ccserver.core.dialer.facts import FactSheet, Listing
 from ccserver.core.dialer.terms import DAY_S, LineType, ZoneSource
 from ccserver.core.events import (
     Event,
-    FactsRead,
     LookedUp,
     LookUpEnd,
     MessageMeasured,
@@ -52,8 +50,7 @@ MISFIT_RATIO = 0.05
 """Per value that a script gives: it is of another type, or missing."""
 STRANGE_RATIO = 0.2
 """Of all values."""
-UNREAD_RATIO, LISTED_RATIO = 0.05, 0.2
-SLOW_FACTS_S = (0.4, 5.0)
+LISTED_RATIO = 0.2
 MESSAGE_MIN_S = 0.5
 SCRIPT_S = (0.01, 20.0)
 TEXTS = ("paid", "sent", "Ann Brown", "2026-12-25", "14:05")
@@ -106,7 +103,7 @@ class Told:
 NOTHING_TOLD = Told()
 
 
-Outside = LookUp | ReadFacts | KeepPrompt | OpenRecording | CloseRecording | MeasureMessage
+Outside = LookUp | KeepPrompt | OpenRecording | CloseRecording | MeasureMessage
 """What the daemon does itself, or asks others."""
 
 
@@ -136,8 +133,6 @@ class VirtualSystems:
                 answer = self.look_up(command.look_up, command.parameters)
                 ended = LookedUp(command=command_id, end=answer.end, values=answer.values)
                 self._answer_after(answer.after_s, command_id, ended)
-            case ReadFacts():
-                self._read_facts(command_id, command)
             case KeepPrompt():
                 is_ok = self._chance.random() < 0.9
                 self._answer_after(self._chance.uniform(*QUICK_S), command_id, PromptKept(command=command_id, is_ok=is_ok))
@@ -152,20 +147,10 @@ class VirtualSystems:
             case _:
                 assert_never(command)
 
-    def _read_facts(self, command_id: CommandId, command: ReadFacts) -> None:
-        """By chance the database is slow, or says nothing."""
-        chance, ratio = self._chance, self._wire.faults.unanswered_ratio
-        if ratio and chance.random() < ratio:
-            return
-        after_s = chance.uniform(*(SLOW_FACTS_S if chance.random() < SLOW_RATIO else QUICK_S))
-        sheet = None if chance.random() < UNREAD_RATIO else self._known(command.sheet)
-        self._answer_after(after_s, command_id, FactsRead(command=command_id, sheet=sheet))
-
-    def _known(self, sheet: FactSheet) -> FactSheet:
-        """Somebody in the country, who by chance does not want to be called, or was called before."""
+    def facts(self, sheet: FactSheet) -> FactSheet:
+        """Of a number on no list: somebody in the country, who by chance does not want to be called."""
         chance, dialing = self._chance, self._settings.dialing
         listed = (Listing(campaign=None, at_utc_s=sheet.read_utc_s - chance.uniform(0.0, DAY_S)),)
-        calls = chance.randrange(4)
         return replace(
             sheet,
             line_type=chance.choice((LineType.MOBILE, LineType.FIXED, LineType.FIXED_OR_MOBILE, LineType.UNKNOWN)),
@@ -173,9 +158,6 @@ class VirtualSystems:
             zones=(self._settings.timezone,),
             zone_source=ZoneSource.NUMBER,
             listings=listed if chance.random() < LISTED_RATIO else (),
-            attempts=AttemptsMade(
-                day=calls, month=calls, lifetime=calls, last_utc_s=sheet.read_utc_s - chance.uniform(0.0, DAY_S)
-            ),
         )
 
     def _opened(self, command_id: CommandId, command: OpenRecording) -> RecordingOpened:

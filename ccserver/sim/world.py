@@ -88,7 +88,9 @@ class World:
             systems=self.systems,
             listens_to=self._listens_to,
         )
-        self.leads = LeadDesk(self.agenda, Random(f"{seed}/leads"), self.wire, lambda: self.now().utc_s)
+        self.leads = LeadDesk(
+            self.agenda, Random(f"{seed}/leads"), self.wire, lambda: self.now().utc_s, facts=self.systems.facts
+        )
         self.center = CallCenter(settings)
         self.books = books or Books()
         self.callers: list[Caller] = []

@@ -218,11 +218,16 @@ def settle_in(connection: Connection, attempt: AttemptId, result: Result) -> boo
 
 def settle_told(connection: Connection, record: AttemptRecord) -> None:
     """What the center tells of an attempt that is over. Of one that was never stored only the lead is given back, as it was, if it is still
-    under a claim of that campaign: nothing was dialled."""
+    under a claim of that campaign: nothing was dialled. A phone's own call that the dialplan dialled without us, who were asked, is kept
+    from here on."""
     result = _result(record)
-    if settle_in(connection, record.attempt, result) or record.lead is None:
+    if settle_in(connection, record.attempt, result):
         return
     if connection.execute(select(attempts.c.id).where(attempts.c.id == record.attempt)).first() is not None:
+        return
+    if record.lead is None:
+        if record.campaign is None and result.outcome is not AttemptOutcome.NOT_PLACED:
+            _keep_told(connection, record, result)
         return
     busy = select(attempts.c.id).where(attempts.c.lead == leads.c.id, attempts.c.state.in_(OPEN)).exists()
     mine = (leads.c.id == record.lead, leads.c.state == LeadState.CLAIMED.value, leads.c.claimed_by == (record.campaign or ""))
@@ -230,6 +235,22 @@ def settle_told(connection: Connection, record: AttemptRecord) -> None:
     state = LeadState.DONE if is_never else LeadState.READY if result.again_at is None else LeadState.WAITING
     values = {"state": state.value, "wake_at": result.again_at, "claimed_by": None, "claim_token": None}
     connection.execute(update(leads).where(*mine, ~busy).values(values))
+
+
+def _keep_told(connection: Connection, record: AttemptRecord, result: Result) -> None:
+    row = insert(attempts).values(
+        id=record.attempt,
+        number=record.number,
+        campaign="",
+        purpose="",
+        asked_by=text(record.agent) or "",
+        caller_id="",
+        trunk="",
+        state=AttemptState.UNKNOWN.value,
+        stored_at=result.answered_at or result.ended_at,
+    )
+    connection.execute(row)
+    settle_in(connection, record.attempt, result)
 
 
 def _result(record: AttemptRecord) -> Result:

@@ -76,18 +76,19 @@ def of_number(
         read_utc_s=now.timestamp(),
         listings=_listings(listed(connection, [number], hasher(connection, vault)).get(number, ())),
         registers=_registers(registers, hits),
-        attempts=_counts(past, sheet.campaign, sum(past.by_campaign.values()), _last(past, None, now), now),
+        attempts=_counts(past, sheet.campaign, _of_campaign(past, sheet.campaign), _last(past, None, now), now),
         last_refusal_utc_s=past.last_refused_at.timestamp() if past.last_refused_at is not None else None,
         last_abandon_utc_s=past.last_abandoned_at.timestamp() if past.last_abandoned_at is not None else None,
         last_talk_utc_s=max(talks).timestamp() if talks else None,
-        caller_id=_shown(connection, sheet.caller_id, now),
+        caller_id=_shown(connection, sheet.caller_id, now, but),
     )
 
 
-def _shown(connection: Connection, shown: CallerIdFacts | None, now: datetime) -> CallerIdFacts | None:
+def _shown(connection: Connection, shown: CallerIdFacts | None, now: datetime, but: str) -> CallerIdFacts | None:
     if shown is None:
         return None
-    here = (attempts.c.caller_id == shown.number, attempts.c.stored_at > now - _DAY)
+    is_none = attempts.c.outcome.is_not_distinct_from(AttemptOutcome.NOT_PLACED.value)
+    here = (attempts.c.caller_id == shown.number, attempts.c.stored_at > now - _DAY, ~is_none, attempts.c.id != but)
     count = connection.execute(select(func.count()).select_from(attempts).where(*here)).scalar_one()
     return replace(shown, calls_today=count)
 
@@ -141,11 +142,16 @@ def _counts(
     return AttemptsMade(
         day=lifetime if is_cut else sum(each.at > now - _DAY for each in past.recent),
         month=lifetime if is_cut else len(past.recent),
-        number=past.by_campaign.get(campaign or "", 0),
+        number=_of_campaign(past, campaign),
         campaign=of_lead,
         lifetime=lifetime,
         last_utc_s=last_utc_s,
     )
+
+
+def _of_campaign(past: NumberPast, campaign: CampaignId | None) -> int:
+    """Of a number that is on no list; without a campaign the limits of one bind nothing."""
+    return 0 if campaign is None else past.by_campaign.get(campaign, 0)
 
 
 def _last(past: NumberPast, last_attempt_at: datetime | None, now: datetime) -> float | None:

@@ -156,7 +156,11 @@ SPECIAL: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "next_utc_s": st.none() | st.floats(1_767_600_000.0, 1_767_700_000.0),
     },
     "AttemptStored": {"sheet": st.none() | any_sheet, "why": TEXT, "end": st.sampled_from(ev.StoreEnd)},
-    "FactsRead": {"sheet": st.none() | any_sheet},
+    "OwnDialEnded": {
+        "end": st.sampled_from(ev.DialEnd),
+        "cause": st.integers(0, 127),
+        "talk_s": st.floats(0.0, 9999.0),
+    },
     "PromptKept": {"is_ok": st.booleans()},
     "RecordingOpened": {
         "end": st.sampled_from(ev.OpenEnd),

@@ -10,6 +10,7 @@ class Refusal(Enum):
     UNSOUND_FACTS = "unsound_facts"
     STALE_FACTS = "stale_facts"
     UNAVAILABLE = "unavailable"  # told by who asks: the gate itself needs facts to judge
+    BEING_CALLED = "being_called"  # the same: the database takes one open attempt of a number
     NOT_E164 = "not_e164"
     COUNTRY_NOT_COVERED = "country_not_covered"
     LINE_TYPE = "line_type"

@@ -3,7 +3,7 @@
 import pytest
 
 from ccserver.ami.translate import Garbled, Scene, Spying, translate
-from ccserver.core.events import CalleeTold, EmergencyDialled, LegMeasured, LegParked, LegsTransferred
+from ccserver.core.events import CalleeTold, DialEnd, EmergencyDialled, LegMeasured, LegParked, LegsTransferred, OwnDialEnded
 from ccserver.core.ids import LegId, PhoneId
 from ccserver.core.records import Stream
 
@@ -35,6 +35,28 @@ def test_a_callee_was_told_by_the_dialplan_who_called() -> None:
 def test_an_emergency_call_names_the_phone_if_it_is_one_of_ours(channel: str, phone: PhoneId | None) -> None:
     fields = {"Event": "UserEvent", "UserEvent": "CCEmergency", "Uniqueid": "1.1", "Channel": channel, "To": "112"}
     assert translate(fields, SCENE) == EmergencyDialled(leg=LegId("pbx", "1.1"), phone=phone, to="112")
+
+
+@pytest.mark.parametrize(
+    ("told", "end", "cause", "talk_s"),
+    [
+        ({"Status": "ANSWER", "Cause": "16", "Talked": "12"}, DialEnd.ANSWERED, 16, 12.0),
+        ({"Status": "CANCEL", "Cause": "0", "Talked": ""}, DialEnd.CANCELLED, 0, 0.0),
+        ({"Status": "CHANUNAVAIL", "Cause": "-1", "Talked": "1e9"}, DialEnd.UNAVAILABLE, 0, 0.0),
+        ({"Status": "BUSY", "Cause": "9" * 50}, DialEnd.BUSY, 0, 0.0),
+    ],
+)
+def test_the_dialplan_tells_what_came_of_a_phones_own_call(
+    told: dict[str, str], end: DialEnd, cause: int, talk_s: float
+) -> None:
+    fields = {"Event": "UserEvent", "UserEvent": "CCDialled", "Uniqueid": "1.1"}
+    assert translate(fields | told, SCENE) == OwnDialEnded(leg=LegId("pbx", "1.1"), end=end, cause=cause, talk_s=talk_s)
+
+
+@pytest.mark.parametrize("status", ["", "TORTURE", "ANSWER\r\n"])
+def test_an_end_that_is_none_of_dials_is_nothing(status: str) -> None:
+    fields = {"Event": "UserEvent", "UserEvent": "CCDialled", "Uniqueid": "1.1", "Status": status}
+    assert not isinstance(translate(fields, SCENE), OwnDialEnded)
 
 
 def test_a_user_event_of_somebody_else_is_nothing_to_us() -> None:

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -122,6 +123,16 @@ def test_what_a_dead_daemon_left_comes_first_and_then_orders_in_their_order(offi
     assert taken in office.database.done and office.database.done.count(taken) == 1, "once in its life"
     assert [kind for kind in office.kinds() if kind != "give_up"] == ["take_over", "claim", "give_back", "store", "closed"]
     assert office.kinds()[0] == "take_over" and office.desk.failures == 0
+
+
+def test_an_agent_who_waits_at_a_phone_goes_before_campaigns_but_not_before_what_a_dead_daemon_left(office: Office) -> None:
+    own = replace(STORE, campaign=None)
+    office.desk.perform(place(1), CLAIM)
+    office.desk.perform(place(2), STORE)
+    office.desk.perform(place(3), own)
+    office.desk.start(KNOWN)
+    assert [office.next().command.seq for _ in range(3)] == [3, 1, 2]
+    assert office.kinds()[0] == "take_over"
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("x"), MemoryError()])

@@ -20,19 +20,19 @@ from ccserver.core.commands import (
     MeasureMessage,
     OpenRecording,
     Place,
-    ReadFacts,
     Say,
     SpeakInTalk,
     Store,
+    StoreAttempt,
 )
 from ccserver.core.dialer.facts import FactSheet
 from ccserver.core.dialer.terms import LineType, Mode, ZoneSource
 from ccserver.core.events import (
+    AttemptStored,
     CallArrived,
     CenterStarted,
     CommandFailed,
     Event,
-    FactsRead,
     LegEnded,
     LinkUp,
     LoginRequested,
@@ -43,9 +43,21 @@ from ccserver.core.events import (
     PromptKept,
     RecordingOpened,
     SettingsLoaded,
+    StoreEnd,
     VerbEnd,
 )
-from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, LegId, PhoneId, PromptId, RequestId, SessionId
+from ccserver.core.ids import (
+    AgentId,
+    AttemptId,
+    CommandId,
+    InteractionId,
+    Language,
+    LegId,
+    PhoneId,
+    PromptId,
+    RequestId,
+    SessionId,
+)
 from ccserver.core.moment import Moment
 from ccserver.core.records import Record
 from ccserver.core.settings import Settings
@@ -225,6 +237,11 @@ def test_a_fault_is_blamed_on_the_interaction_the_event_speaks_of(a_run: Run, se
     assert interaction_of(LegEnded(leg=LegId("pbx", "9.9"), cause=16), state) is None
 
 
+STORE = StoreAttempt(
+    attempt=AttemptId("a1"), number=SHEET.number, sheet=SHEET, asked_by="101", caller_id="", trunk=None, campaign=None
+)
+
+
 class BrokenEdge:
     def perform(self, command_id: CommandId, command: Command) -> None:
         raise KeyError("a fault of ours")
@@ -237,7 +254,6 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
         sessions=BrokenEdge(),
         legs=BrokenEdge(),
         look_up=BrokenEdge().perform,
-        read_facts=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         recordings=BrokenEdge().perform,
         measure_message=BrokenEdge().perform,
@@ -258,14 +274,14 @@ def test_a_faulty_edge_ends_one_command_and_the_core_hears_of_it() -> None:
     performer.perform(CommandId(3, 4), OpenRecording(agent=AgentId("101")))
     performer.perform(CommandId(3, 5), CloseRecording(path="/rec/.heard/1"))
     performer.perform(CommandId(3, 6), MeasureMessage(path="/rec/message-1.wav"))
-    performer.perform(CommandId(3, 7), ReadFacts(number=SHEET.number, sheet=SHEET))
+    performer.perform(CommandId(3, 7), STORE)
     assert posted == [
         CommandFailed(command=CommandId(3, 0), reason="fault: KeyError"),
         PromptEnded(session=SessionId("1-1"), command=CommandId(3, 1), end=VerbEnd.FAILED),
         PromptKept(command=CommandId(3, 2), is_ok=False),
         RecordingOpened(command=CommandId(3, 4), end=OpenEnd.FAILED),
         MessageMeasured(command=CommandId(3, 6), duration_s=None),
-        FactsRead(command=CommandId(3, 7), sheet=None),
+        AttemptStored(command=CommandId(3, 7), attempt=STORE.attempt, end=StoreEnd.FAILED, why="fault: KeyError"),
     ]
     assert len(faults) == 8, "nobody waits for the other two"
 
@@ -283,7 +299,6 @@ def test_a_callee_is_called_with_the_sound_that_says_who_called_or_not_at_all(so
         sessions=BrokenEdge(),
         legs=Legs(),
         look_up=BrokenEdge().perform,
-        read_facts=BrokenEdge().perform,
         keep_prompt=BrokenEdge().perform,
         recordings=BrokenEdge().perform,
         measure_message=BrokenEdge().perform,

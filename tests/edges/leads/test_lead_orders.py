@@ -11,12 +11,13 @@ from lead_desk import NOW, a_lead, a_list, an_attempt, attempts_now, lead_now, n
 from sqlalchemy import update
 
 from ccserver.core.commands import ClaimLeads, GiveBackLeads, StoreAttempt
-from ccserver.core.dialer.facts import FactSheet
+from ccserver.core.dialer.facts import CallerIdFacts, FactSheet
 from ccserver.core.dialer.terms import LineType, Mode, Purpose, ZoneSource
 from ccserver.core.events import AttemptStored, LeadsClaimed, StoreEnd
 from ccserver.core.ids import AgentId, AttemptId, CampaignId, CommandId, Language, LeadId, TrunkId
-from ccserver.core.records import AttemptOutcome, DoNotCallSource
+from ccserver.core.records import AttemptOutcome, AttemptRecord, DoNotCallSource
 from ccserver.store import attempts, do_not_call
+from ccserver.store.applied import apply
 from ccserver.store.attempts import AttemptState, Result
 from ccserver.store.database import Store
 from ccserver.store.lead_book import LeadState, Urgency
@@ -196,6 +197,101 @@ def test_a_number_that_somebody_typed_has_the_facts_of_a_number(store: Store, de
     )
     odd = keep(desk, attempt=AttemptId("a2"), number="+999")
     assert odd.sheet is not None and (odd.sheet.line_type, odd.sheet.zones) == (LineType.UNKNOWN, ())
+
+
+def own(desk: LeadOrders, attempt: str, **told: Any) -> AttemptStored:
+    """Somebody's own call, or a callback."""
+    return keep(desk, attempt=AttemptId(attempt), campaign=None, asked_by="101", **told)
+
+
+def over(store: Store, attempt: str, outcome: AttemptOutcome, **told: Any) -> AttemptRecord:
+    """The center tells that it is over."""
+    given: dict[str, Any] = {
+        "campaign": None,
+        "lead": None,
+        "number": number(1),
+        "ended_utc_s": NOW.timestamp(),
+        "agent": "101",
+    }
+    record = AttemptRecord(attempt=AttemptId(attempt), outcome=outcome, **(given | told))
+    with store.engine.begin() as connection:
+        apply(connection, record, None)
+    return record
+
+
+def test_calls_that_no_campaign_makes_count_in_every_later_look(store: Store, desk: LeadOrders) -> None:
+    """In a claim, in a campaign's look before the dial, and for the next own call; limits of a campaign are about its own calls."""
+    assert own(desk, "o1").end is StoreEnd.STORED
+    over(store, "o1", AttemptOutcome.NO_ANSWER)
+    told = own(desk, "o2")
+    assert told.sheet is not None
+    made = told.sheet.attempts
+    assert (made.day, made.month, made.lifetime, made.number, made.campaign) == (1, 1, 1, 0, 0)
+    assert told.sheet.caller_id is None and made.last_utc_s == NOW.timestamp()
+    over(store, "o2", AttemptOutcome.ANSWERED)
+    a_list(store, a_lead(1))
+    (lead,) = claim(desk).leads
+    assert (lead.sheets[0].attempts.lifetime, lead.sheets[0].attempts.number) == (2, 0)
+    fresh = keep(desk, lead)
+    assert fresh.sheet is not None and (fresh.sheet.attempts.day, fresh.sheet.attempts.campaign) == (2, 0)
+
+
+def test_nothing_that_was_not_dialled_counts(store: Store, desk: LeadOrders) -> None:
+    shown = CallerIdFacts(
+        number="+34910000001", line_type=LineType.FIXED, is_ours=True, answers_back=True, calls_today=0, calls_a_day=9
+    )
+    own(desk, "o1")
+    over(store, "o1", AttemptOutcome.NOT_PLACED)
+    told = own(desk, "o2", sheet=replace(BLANK, campaign=None, caller_id=shown))
+    assert told.sheet is not None and told.sheet.caller_id is not None
+    assert (told.sheet.attempts.lifetime, told.sheet.caller_id.calls_today) == (0, 0)
+    over(store, "o2", AttemptOutcome.BUSY)
+    again = own(desk, "o3", sheet=replace(BLANK, campaign=None, caller_id=shown))
+    assert again.sheet is not None and again.sheet.caller_id is not None and again.sheet.caller_id.calls_today == 1
+
+
+def test_whoever_asks_a_number_is_called_once_at_a_time(store: Store, desk: LeadOrders) -> None:
+    a_list(store, a_lead(1))
+    assert own(desk, "o1").end is StoreEnd.STORED
+    refused = own(desk, "o2")
+    assert refused.end is StoreEnd.REFUSED and "being dialled" in refused.why
+    (lead,) = claim(desk).leads
+    assert keep(desk, lead).end is StoreEnd.REFUSED
+    over(store, "o1", AttemptOutcome.ANSWERED)
+    assert keep(desk, lead).end is StoreEnd.STORED
+    assert own(desk, "o3").end is StoreEnd.REFUSED, "a campaign calls"
+
+
+def test_an_own_call_is_settled_once_whatever_is_told_later(store: Store, desk: LeadOrders) -> None:
+    own(desk, "o1")
+    over(store, "o1", AttemptOutcome.ANSWERED, talk_s=40.0, cause=16, placed_utc_s=NOW.timestamp() - 50.0)
+    over(store, "o1", AttemptOutcome.NOT_PLACED)
+    over(store, "o1", AttemptOutcome.UNKNOWN)
+    (row,) = attempts_now(store)
+    assert (row.state, row.outcome, row.talk_s, row.agent, row.asked_by, row.campaign, row.purpose) == (
+        *(AttemptState.SETTLED, AttemptOutcome.ANSWERED, 40.0, "101", "101", "", "service"),
+    )
+
+
+def test_what_the_dialplan_dialled_alone_counts_from_its_end(store: Store, desk: LeadOrders) -> None:
+    over(store, "o1", AttemptOutcome.NOT_PLACED)
+    assert not attempts_now(store)
+    over(store, "o2", AttemptOutcome.ANSWERED, answered_utc_s=NOW.timestamp() - 30.0)
+    over(store, "o2", AttemptOutcome.ANSWERED)
+    (row,) = attempts_now(store)
+    assert (row.id, row.state, row.outcome, row.agent) == ("o2", AttemptState.SETTLED, AttemptOutcome.ANSWERED, "101")
+    told = own(desk, "o3")
+    assert told.sheet is not None and told.sheet.attempts.lifetime == 1
+    assert own(desk, "o2").end is StoreEnd.REFUSED, "it comes late, and is over"
+
+
+def test_an_own_call_that_a_center_knows_of_stays_open_and_another_is_unknown(store: Store, desk: LeadOrders) -> None:
+    own(desk, "o1")
+    own(desk, "o2", number=number(2))
+    desk.take_over(KnownCalls(attempts=frozenset({AttemptId("o1")})))
+    states = {row.id: row.state for row in attempts_now(store)}
+    assert states == {"o1": AttemptState.STORED, "o2": AttemptState.UNKNOWN}
+    assert own(desk, "o3", number=number(2)).end is StoreEnd.REFUSED, "its phone may be ringing"
 
 
 def test_a_register_that_is_imported_meanwhile_is_asked(store: Store, desk: LeadOrders, tmp_path: Path) -> None:

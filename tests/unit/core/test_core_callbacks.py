@@ -94,6 +94,17 @@ def accepts(desk: Desk, offer: c.RingAgent) -> None:
     )
 
 
+def hears_why(desk: Desk, offer: c.RingAgent, prompt: str) -> None:
+    """An agent who has accepted is told why nobody is called, and let go."""
+    (moved,) = desk.told(c.RedirectLegs)
+    assert [(each.leg, each.place) for each in moved.moves] == [(offer.leg, c.Place.DESK)] and not desk.told(c.HangUpLeg)
+    desk.tell(ev.DeskOpened(session=f"why-{len(desk.all)}", leg=offer.leg, channel=f"{offer.phone}-01"))
+    assert [each.value for say in desk.told(c.Say) for each in say.say] == [prompt]
+    desk.prompt_ends(offer.leg)
+    assert [end.next for end in desk.told(c.EndSession)] == [c.Next.HANG_UP]
+    desk.hangs_up(offer.leg)
+
+
 def dialled(desk: Desk) -> c.DialOut:
     (dial,) = desk.told(c.DialOut)
     (command,) = [i for i, x in desk.last if isinstance(x, c.DialOut)]
@@ -415,8 +426,8 @@ def test_hours_that_end_while_the_agent_is_sought_are_obeyed_at_the_dial() -> No
     offer = comes_back(desk)
     desk.now_s += 10.0
     accepts(desk, offer)
-    assert not desk.ever(c.DialOut) and [x.leg for x in desk.told(c.HangUpLeg)] == [offer.leg]
-    desk.hangs_up(offer.leg)
+    assert not desk.ever(c.DialOut)
+    hears_why(desk, offer, "cc-law-hours")
     assert not desk.told(c.RingAgent) and desk.shown(1) is ShownState.READY
 
 
