@@ -7,7 +7,7 @@ import click
 from ccserver.cli.root import root
 from ccserver.cli.shared import Place, act, at_a_place, safe, shown_time, table
 from ccserver.core import codec
-from ccserver.core.campaign_views import CampaignView, TrunkView
+from ccserver.core.campaign_views import CampaignView, MachinesView, TrunkView
 from ccserver.core.campaign_words import account_text
 from ccserver.core.dialer.campaign_state import ON_THE_WAY, AttemptStage
 from ccserver.core.dialer.terms import Mode
@@ -88,12 +88,18 @@ def _show_text(one: CampaignView) -> str:
         f"{crew.wrapping} in wrap-up, {crew.away} away; utilisation {_percent(crew.utilisation)}",
         f"leads      {one.buffered} claimed, {one.ready} ready" + _next(one.next_lead_utc_s),
         f"account    {account_text(one.account)}",
+        *([f"machines   {_machines(one.machines)}"] if one.machines.found else []),
         f"refused    {refused or 'none'}" + (f"; last: {safe(one.last_refusal)}" if one.last_refusal else ""),
         f"pacing     {one.asked} calls asked for at the last look" + (f"; held: {safe(one.held_by)}" if one.held_by else ""),
         f"today      {today.dials} dialled: {today.humans} people ({today.connects} put through, {today.abandoned} abandoned), "
         f"{today.machines} machines, {today.no_answer} no answer, {today.failed} failed",
     ]
     return "\n".join(lines)
+
+
+def _machines(of: MachinesView) -> str:
+    people = f"{of.people} of {of.checked} were people, as agents said" if of.checked else "agents have checked none"
+    return f"{of.found} calls taken for machines: {people}; {of.share:.1%} are thought to be"
 
 
 def _next(utc_s: float | None) -> str:

@@ -360,14 +360,16 @@ class Attempts:
         step.deadlines.clear(DeadlineKind.DIAL_GUARD, attempt.id)
         config = self.book.config_of(attempt)
         is_machine = event.heard is Heard.MACHINE
-        if is_machine and config.amd.use is AmdUse.ON and not self._is_confirmed(attempt):
+        machines = self.book.machine_answered(attempt.campaign) if is_machine else 0
+        if is_machine and config.amd.use is AmdUse.ON and not self._is_confirmed(attempt, machines):
             self._machine(attempt, leg, config)
         else:
             self._person(self._put(replace(attempt, is_machine=is_machine)), leg, config)
 
-    def _is_confirmed(self, attempt: Attempt) -> bool:
+    @staticmethod
+    def _is_confirmed(attempt: Attempt, machines: int) -> bool:
         """Every so many of those who are taken for machines go to an agent, who says who is there: so it is known how many are people."""
-        return attempt.mode is not Mode.AGENTLESS and self.book.machine_answered(attempt.campaign) % CONFIRMED_EVERY == 0
+        return attempt.mode is not Mode.AGENTLESS and machines % CONFIRMED_EVERY == 0
 
     def _machine(self, attempt: Attempt, leg: Leg, config: CampaignSettings) -> None:
         self._count(attempt, Counted.MACHINE)

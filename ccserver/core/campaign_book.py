@@ -25,8 +25,6 @@ from ccserver.core.step import Step
 DAY_S = 8 * 3600.0
 """A day's dialling, where no hours say how long it is."""
 LEAST_DAY_S = 900.0
-DOUBT_WRONG, DOUBT_CHECKED = 1.0, 50.0
-"""Before agents have confirmed anything, one of fifty machines is thought to be a person."""
 SURELY = frozenset({AttemptStage.PERSON, AttemptStage.MESSAGE})
 """Stages in which it is to be looked whether an agent is still needed."""
 COUNTS = {
@@ -201,15 +199,10 @@ class CampaignBook:
         known = self.step.campaigns.get(campaign)
         if known is None:
             return
-        owed = known.amd_owed + self.wrong_share(known)
+        owed = known.amd_owed + known.amd_wrong_share
         self.step.campaigns.put(campaign, replace(known, amd_owed=owed % 1.0))
         if owed >= 1.0:
             self.count(campaign, Counted.AMD_ERROR, self.step.now.utc_s)
-
-    @staticmethod
-    def wrong_share(known: Campaign) -> float:
-        """Of those who are taken for machines, how many are people (0 to 1)."""
-        return (known.amd_wrong + DOUBT_WRONG) / (known.amd_checked + DOUBT_CHECKED)
 
     def confirmed(self, campaign: CampaignId, *, is_person: bool) -> None:
         """An agent has said who was there."""

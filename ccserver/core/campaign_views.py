@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccserver.core import hours, requirements
+from ccserver.core import hours, requirements, stats
 from ccserver.core.acd import effective
 from ccserver.core.availability import Hindrance, hindrance
 from ccserver.core.change import replace
@@ -62,6 +62,17 @@ class CrewView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachinesView:
+    """Who was taken for an answering machine since the campaign was first started. `people`: of those that agents `checked`; `share`: of
+    all, as it is estimated (0 to 1)."""
+
+    found: int = 0
+    checked: int = 0
+    people: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignView:
     """One campaign of the settings. `calls`: those on their way or talking, by how far they are. `ready` was told with the last leads."""
 
@@ -83,6 +94,7 @@ class CampaignView:
     next_lead_utc_s: float | None
     crew: CrewView
     account: AccountView
+    machines: MachinesView
     refused: Mapping[str, int]
     last_refusal: str
     placed: int
@@ -137,12 +149,21 @@ def campaign(state: CenterState, settings: Settings, name: CampaignId, now: Mome
         next_lead_utc_s=known.next_lead_utc_s if known is not None else None,
         crew=_crew(state, settings, name, now.mono_s),
         account=account_view(book, config.rules, now.utc_s),
+        machines=_machines(known),
         refused=dict(known.refused) if known is not None else {},
         last_refusal=known.last_refusal if known is not None else "",
         placed=known.placed if known is not None else 0,
         asked=known.asked if known is not None else 0,
         held_by=known.held_by if known is not None else "",
         today=known.totals if known is not None else Totals(),
+    )
+
+
+def _machines(known: Campaign | None) -> MachinesView:
+    if known is None:
+        return MachinesView()
+    return MachinesView(
+        found=known.amd_machines, checked=known.amd_checked, people=known.amd_wrong, share=known.amd_wrong_share
     )
 
 
@@ -200,6 +221,25 @@ def members(state: CenterState, settings: Settings, config: CampaignSettings) ->
         if is_in and requirements.is_met(wanted, effective(known.skills, agent.skills)):
             found.append(agent)
     return found
+
+
+def needed_elsewhere(
+    state: CenterState, settings: Settings, config: CampaignSettings, agent: Agent, now_utc_s: float
+) -> tuple[QueueId, float] | None:
+    """The queue in which the agent is needed, since callers were not answered in time of late, and their share that was (0 to 1)."""
+    known = settings.agents.get(agent.id)
+    if config.inbound_level is None or known is None:
+        return None
+    for name, counters in state.queues.items():
+        queue = settings.queues.get(name)
+        level = stats.level_of_late(counters, now_utc_s)
+        if queue is None or name == config.queue or level is None or level >= config.inbound_level:
+            continue
+        is_in = not queue.members or agent.id in queue.members
+        wanted = requirements.together(queue, (), EVERYBODY)
+        if is_in and requirements.is_met(wanted, effective(known.skills, agent.skills)):
+            return name, level
+    return None
 
 
 def answers_at_once(settings: Settings, agent: Agent, mode: Mode) -> bool:

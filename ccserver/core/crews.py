@@ -5,7 +5,7 @@ there are any. A reserved agent is offered nothing else, and a break or a log-ou
 somebody else took one. Which of them takes a call is decided when somebody answers. Who is not needed any more is let go.
 """
 
-from ccserver.core import requirements
+from ccserver.core import requirements, stats
 from ccserver.core.agents import Agents
 from ccserver.core.availability import hindrance
 from ccserver.core.change import replace
@@ -17,9 +17,6 @@ from ccserver.core.pairing import Pairing
 from ccserver.core.settings import EVERYBODY, Requirement
 from ccserver.core.state import VOICE, Agent
 from ccserver.core.step import Step
-
-SURE = 3.0
-"""A queue's level of late says something from so many visits on."""
 
 
 class Crews:
@@ -52,7 +49,7 @@ class Crews:
             agent
             for queue, counters in self._step.queues.items()
             if queue != config.queue and queue in self._step.settings.queues
-            if counters.level.weight >= SURE and counters.level.value_s < config.inbound_level
+            if (level := stats.level_of_late(counters, self._step.now.utc_s)) is not None and level < config.inbound_level
             for agent in self._pairing.there(queue, self._requires_alone(queue))
         }
         return [agent for agent in crew if agent.id not in needed]

@@ -381,11 +381,14 @@ class _Reading:
         hindered = what_hinders(state, settings, self._now.mono_s, free)
         reasons = [] if is_at_once else [f"is at a desk phone, which rings too long for {self._mode.value}"]
         reasons += [hindered[1]] if hindered is not None else []
+        needed = campaign_views.needed_elsewhere(state, settings, self._config, agent, self._now.utc_s)
+        if needed is not None:
+            reasons.append(f"is needed in queue {needed[0]}, where {needed[1]:.0%} were answered in time of late")
         return AgentAnswer(
             agent=agent.id,
             name=settings.agents[agent.id].name,
             is_able=is_at_once,
-            is_free=hindered is None,
+            is_free=hindered is None and needed is None,
             text="; ".join(reasons) or "could be given a call now",
         )
 

@@ -1080,6 +1080,8 @@ class QueueCounters:
     """Lately, as of the last arrival; see `expected_wait`."""
     level: Mean = Mean()
     """Lately: the share (0 to 1) of visits that were answered in time, short abandons not counted."""
+    level_utc_s: float = 0.0
+    """When the last of them was over."""
     messages: int = 0
     """Of those who wait: what callers have left. Nobody waits on a line for them."""
 

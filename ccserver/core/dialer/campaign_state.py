@@ -20,6 +20,8 @@ class RunState(Enum):
     DRAINING = "draining"  # the leads that are claimed are dialled, and then it is stopped
 
 
+DOUBT_WRONG, DOUBT_CHECKED = 1.0, 50.0
+"""Before agents have confirmed anything, one of fifty machines is thought to be a person."""
 DIALS = frozenset({RunState.RUNNING, RunState.DRAINING})
 
 
@@ -88,6 +90,11 @@ class Campaign:
     """Calls that were taken for a machine."""
     amd_owed: float = 0.0
     """Part of a person, of those that were hung up on by mistake as far as can be estimated, that is not in the account yet."""
+
+    @property
+    def amd_wrong_share(self) -> float:
+        """Of those who are taken for machines, how many are people (0 to 1), as far as agents have said."""
+        return (self.amd_wrong + DOUBT_WRONG) / (self.amd_checked + DOUBT_CHECKED)
 
 
 class AttemptStage(Enum):

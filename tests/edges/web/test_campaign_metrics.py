@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ccserver.core.campaign_views import AccountView, CampaignView, CrewView, TrunkView
+from ccserver.core.campaign_views import AccountView, CampaignView, CrewView, MachinesView, TrunkView
 from ccserver.core.dialer.account import Tally as Calls
 from ccserver.core.dialer.campaign_state import AttemptStage, RunState
 from ccserver.core.dialer.terms import AbandonWindow, Mode, ShareOf
@@ -53,6 +53,7 @@ def a_campaign(name: str, run: RunState, crew: CrewView) -> CampaignView:
         next_lead_utc_s=None,
         crew=crew,
         account=account,
+        machines=MachinesView(),
         refused={},
         last_refusal="",
         placed=9,

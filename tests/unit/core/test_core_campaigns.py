@@ -13,6 +13,7 @@ from ccserver.core.dialer.campaign_state import RunState
 from ccserver.core.dialer.facts import Consent, Listing
 from ccserver.core.dialer.settings import AmdSettings, AmdUse, RetryRule
 from ccserver.core.dialer.terms import ConsentKind, Mode
+from ccserver.core.explain_campaign import Cause, explain_campaign
 from ccserver.core.ids import DispositionId
 from ccserver.core.records import (
     AttemptOutcome,
@@ -352,7 +353,8 @@ def test_where_an_agent_confirms_a_machine_is_joined_and_the_disposition_counts(
     desk.types(offer.leg, "1")
     desk.wait(25.0)
     known = desk.known()
-    assert (known.amd_checked, known.amd_wrong) == (1, 1)
+    assert (known.amd_machines, known.amd_checked, known.amd_wrong) == (1, 1, 1)
+    assert known.amd_wrong_share == pytest.approx(2 / 51)
     assert desk.settled() == [(1, AttemptOutcome.ANSWERED)]
 
 
@@ -470,7 +472,8 @@ def test_who_waits_on_a_line_is_served_before_anybody_is_called() -> None:
     assert desk.ring().caller == second
 
 
-def test_agents_are_lent_while_their_own_callers_are_answered_in_time() -> None:
+@pytest.mark.parametrize("is_quiet", [False, True])
+def test_agents_are_lent_while_their_own_callers_are_answered_in_time(is_quiet: bool) -> None:
     campaign = a_campaign(queue="calls", inbound_level=0.8)
     desk = DialDesk(1, campaign=campaign, calls=a_queue(name="Calls", service_level_s=20.0))
     desk.tell(ev.PauseRequested(request=1, agent="101", reason="lunch"))
@@ -483,6 +486,16 @@ def test_agents_are_lent_while_their_own_callers_are_answered_in_time() -> None:
     desk.start()
     desk.wait(10.0)
     assert not desk.ever(c.RingAgent)
+    told = explain_campaign(desk.center.snapshot(), desk.settings, desk.moment(), WINTER)
+    assert told is not None and [each.cause for each in told.obstacles] == [Cause.AGENTS]
+    assert told.agents[0].text == "is needed in queue sales, where 0% were answered in time of late"
+    if is_quiet:
+        # Nobody calls any more: what was an hour ago says nothing.
+        desk.wait(300.0)
+        assert not desk.ever(c.RingAgent)
+        desk.wait(900.0)
+        assert desk.ring().caller is None
+        return
     for _ in range(12):
         caller = desk.call()
         offer = desk.ring()
