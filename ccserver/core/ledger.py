@@ -242,9 +242,7 @@ class Ledger:
         wait_s = now.mono_s - visit.entered.mono_s
         is_within = outcome is VisitOutcome.ANSWERED and now.mono_s - visit.waiting_since_s <= config.service_level_s
         counters = step.queues.get(visit.queue) or QueueCounters()
-        counters = stats.ended(
-            counters, outcome, wait_s, is_within=is_within, at_utc_s=now.utc_s, agent=agent
-        )
+        counters = stats.ended(counters, outcome, wait_s, is_within=is_within, at_utc_s=now.utc_s, agent=agent)
         if interaction.kind == MESSAGE:
             counters = replace(counters, messages=counters.messages - 1)
         if interaction.kind not in HAVE_TIME:
