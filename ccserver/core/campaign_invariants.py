@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
 
 from ccserver.core.dialer.campaign_state import DIALS, Attempt, AttemptStage
 from ccserver.core.dialer.terms import UNBACKED, Mode
-from ccserver.core.ids import CampaignId
 from ccserver.core.settings import Settings
 from ccserver.core.state import CenterState, DeadlineKind, Role
 from ccserver.core.transitions import InteractionState
 
+T = TypeVar("T")
 WITH_A_LEG = frozenset({AttemptStage.DIALLED, AttemptStage.ANSWERED, AttemptStage.MESSAGE})
 
 
@@ -29,24 +30,27 @@ def _campaigns(state: CenterState, settings: Settings) -> Iterator[str]:
             yield f"campaign {known.id} runs, and is never looked at again"
         if known.run not in DIALS and known.owed:
             yield f"campaign {known.id} does not run, and owes calls"
-    claimed = Counter(each.lead.id for known in state.campaigns.values() for each in known.buffer)
-    claimed += Counter(each.lead.id for each in state.attempts.values())
-    claimed += Counter(
+    claimed = [each.lead.id for known in state.campaigns.values() for each in known.buffer]
+    claimed += [each.lead.id for each in state.attempts.values()]
+    claimed += [
         it.outbound.candidate.lead.id
         for it in state.interactions.values()
         if it.outbound is not None
         and it.outbound.candidate is not None
         and it.outbound.attempt is None
         and not it.outbound.is_over
-    )
-    for lead, times in claimed.items():
-        if times > 1:
-            yield f"lead {lead} is there {times} times"
+    ]
+    for lead, times in _repeated(claimed):
+        yield f"lead {lead} is there {times} times"
     # Two leads may have the same number: the database takes one of the two attempts.
-    called = (each.sheet.number for each in state.attempts.values() if each.stage is not AttemptStage.STORING)
-    for number, times in Counter(called).items():
-        if times > 1:
-            yield f"{number} is called {times} times at once"
+    called = [each.sheet.number for each in state.attempts.values() if each.stage is not AttemptStage.STORING]
+    for number, times in _repeated(called):
+        yield f"{number} is called {times} times at once"
+
+
+def _repeated(things: list[T]) -> list[tuple[T, int]]:
+    """What is there more than once, and how often. Hardly ever is anything, and a set is made sooner than a `Counter`."""
+    return [(each, times) for each, times in Counter(things).items() if times > 1] if len(set(things)) < len(things) else []
 
 
 def _attempts(state: CenterState) -> Iterator[str]:
@@ -86,8 +90,8 @@ def _outbound(state: CenterState) -> Iterator[str]:
 
 def _reservations(state: CenterState) -> Iterator[str]:
     """Nobody is kept for nothing."""
-    kept: Counter[CampaignId] = Counter(agent.reserved for agent in state.agents.values() if agent.reserved is not None)
-    for campaign, count in kept.items():
+    kept = [agent.reserved for agent in state.agents.values() if agent.reserved is not None]
+    for campaign, count in Counter(kept).items() if kept else ():
         flight = sum(
             each.campaign == campaign and not each.is_backed and not each.is_counted and each.mode is not Mode.AGENTLESS
             for each in state.attempts.values()

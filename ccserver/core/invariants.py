@@ -4,8 +4,9 @@ A finding is one sentence about one thing. An empty list means that the state is
 what the PBX does: that is the observation's business.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from ccserver.core import campaign_invariants
 from ccserver.core.acd import ClassKey, Matcher
@@ -44,6 +45,8 @@ from ccserver.core.state import (
     counted_as,
 )
 from ccserver.core.transitions import InteractionState, LegState, Phase
+
+T = TypeVar("T")
 
 ON_HOLD = (InteractionState.HELD, InteractionState.MENU)
 HELD_FOR = frozenset(
@@ -101,10 +104,11 @@ def check_index(matcher: Matcher, state: CenterState, settings: Settings) -> lis
     if matcher.waiting() != waiting:
         findings.append(f"the index has {_short(matcher.waiting())} waiting, the records {_short(waiting)}")
     if state.clockwork.is_observed:
-        sure = [agent for agent in state.agents.values() if not _is_due(agent, state)]
+        sure = _sure(state)
         for kind in dict.fromkeys([*settings.capacity, *(key.kind for key in waiting.values())]):
             free = {agent.id: agent.idle_since_s for agent in sure if is_free(agent, state, settings, kind)}
-            indexed = {agent.id: since for agent in sure if (since := matcher.free(kind).get(agent.id)) is not None}
+            known = matcher.free(kind)
+            indexed = {agent.id: known[agent.id] for agent in sure if agent.id in known}
             if indexed != free:
                 findings.append(f"the index has {_short(indexed)} free for {kind}, the records {_short(free)}")
     return findings
@@ -171,9 +175,18 @@ def could_take(agent: AgentId, it: Interaction, state: CenterState, settings: Se
     return any((not tier.agents or agent in tier.agents) and is_met(tier.requires, skills) for tier in opened)
 
 
-def _is_due(agent: Agent, state: CenterState) -> bool:
-    """The back-off or the rest is over, but its deadline has not been handled yet: free or not, both are right."""
-    return any((kind, str(agent.id)) in state.deadlines for kind in (DeadlineKind.SPARED, DeadlineKind.REST))
+def _sure(state: CenterState) -> list[Agent]:
+    """Without those whose back-off or rest is over, but whose deadline has not been handled yet: free or not, both are right."""
+    due = {name for kind, name in state.deadlines if kind is DeadlineKind.SPARED or kind is DeadlineKind.REST}
+    return [agent for agent in state.agents.values() if agent.id not in due]
+
+
+def _count(things: Iterable[T]) -> dict[T, int]:
+    """How many of each, 0 for what is not there. A `Counter` takes longer to make than these few take to count."""
+    found: defaultdict[T, int] = defaultdict(int)
+    for each in things:
+        found[each] += 1
+    return found
 
 
 def _interactions(state: CenterState) -> Iterator[str]:
@@ -330,7 +343,9 @@ def _joining(state: CenterState, it: Interaction, leg_id: LegId) -> Iterator[str
 
 def _overload(agent: Agent, settings: Settings) -> Iterator[str]:
     """More than the limits allow. They may have been lowered while the agent worked; so one alone is never too many."""
-    kinds = Counter(counted_as(work.kind) for work in agent.work)
+    if len(agent.work) < 2:
+        return
+    kinds = _count(counted_as(work.kind) for work in agent.work)
     if any(count > 1 and _room(agent, settings, kind) < 0 for kind, count in kinds.items()):
         yield f"agent {agent.id} has {len(agent.work)} interactions at once: {dict(kinds)}"
 
@@ -387,7 +402,7 @@ def _waits_or_rings(leg: Leg) -> bool:
 
 
 def _legs(state: CenterState) -> Iterator[str]:
-    callers = Counter(it.leg for it in state.interactions.values() if it.leg and it.state is not InteractionState.GONE)
+    callers = _count(it.leg for it in state.interactions.values() if it.leg and it.state is not InteractionState.GONE)
     for shared in (leg for leg, count in callers.items() if count > 1):
         yield f"leg {shared.uniqueid} is the caller of {callers[shared]} interactions"
     cared_for = {work.leg for agent in state.agents.values() for work in agent.work}
@@ -407,7 +422,7 @@ def _legs(state: CenterState) -> Iterator[str]:
 
 def _rooms(state: CenterState) -> Iterator[str]:
     """A conference lasts as long as somebody is in it, or for as long as it waits for the first; its members' legs live."""
-    inside = Counter(member.room for member in state.members.values() if member.number)
+    inside = _count(member.room for member in state.members.values() if member.number)
     for room in state.rooms.values():
         if not inside[room.name] and (room.members or not room.made_by):
             yield f"conference {room.name} goes on without anybody"
@@ -429,8 +444,8 @@ def _lamps(state: CenterState, settings: Settings) -> Iterator[str]:
     if not (state.lamps and state.clockwork.is_linked and state.clockwork.is_observed):
         return
     waiting = [it for it in state.interactions.values() if it.visit is not None and not _is_sought(it)]
-    visited = Counter(it.visit.queue for it in waiting if it.visit is not None)
-    called_back = Counter(it.visit.queue for it in waiting if it.visit is not None and it.kind in HAVE_TIME)
+    visited = _count(it.visit.queue for it in waiting if it.visit is not None)
+    called_back = _count(it.visit.queue for it in waiting if it.visit is not None and it.kind in HAVE_TIME)
     off = {f"queue-{queue}": not visited[queue] for queue in state.queues if not called_back[queue]}
     for agent in state.agents.values():
         is_working = any(work.phase is not Phase.RELEASING or work.released_from for work in agent.work)
@@ -458,7 +473,7 @@ def _own_calls(state: CenterState) -> Iterator[str]:
 
 def _watches(state: CenterState) -> Iterator[str]:
     """A supervisor's leg has one session, and a session hears only what is on record; it never waits for ever."""
-    watched = Counter(watch.leg for watch in state.watches.values() if watch.leg is not None)
+    watched = _count(watch.leg for watch in state.watches.values() if watch.leg is not None)
     for leg in state.legs.values():
         if leg.role is Role.SUPERVISOR and watched[leg.id] != 1 and not leg.is_cancelled:
             yield f"leg {leg.id.uniqueid} is a supervisor's of {watched[leg.id]} sessions"
@@ -627,8 +642,8 @@ def _is_awaited_elsewhere(state: CenterState, it: Interaction, offer: Offer) -> 
 
 def _totals(state: CenterState) -> Iterator[str]:
     """Each visit to a queue ends in exactly one way, or has not ended."""
-    open_visits = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and not _is_sought(it))
-    messages = Counter(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == MESSAGE)
+    open_visits = _count(it.visit.queue for it in state.interactions.values() if it.visit is not None and not _is_sought(it))
+    messages = _count(it.visit.queue for it in state.interactions.values() if it.visit is not None and it.kind == MESSAGE)
     for queue, counters in state.queues.items():
         ended = sum(counters.outcomes.values())
         if counters.offered != ended + open_visits[queue]:
@@ -647,7 +662,7 @@ def _idle_pairs(state: CenterState, settings: Settings) -> Iterator[str]:
     """Nobody waits for an agent who could take the call now."""
     if not (state.clockwork.is_linked and state.clockwork.is_observed):
         return
-    sure = [agent for agent in state.agents.values() if not _is_due(agent, state)]
+    sure = _sure(state)
     seen: dict[ClassKey, None] = {}
     for interaction_id, key in waiting_work(state).items():
         if key in seen:

@@ -5,9 +5,9 @@ core may have come to rely on; the recorded run of the real one must keep it. Wh
 that the virtual one draws too little; what it tells more or less often, that it does something else.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from ccserver.sim.trace import Happening, TraceLine, stories
 
@@ -37,11 +37,9 @@ def learn(runs: Sequence[Sequence[TraceLine]]) -> dict[str, Promise]:
 
 
 def _promise(orders: Sequence[Sequence[Happening]]) -> Promise:
-    together: Counter[tuple[Happening, Happening]] = Counter()
-    for order in orders:
-        for place, earlier in enumerate(order):
-            for later in order[place + 1 :]:
-                together[earlier, later] += 1
+    together: set[tuple[Happening, Happening]] = set()
+    for order in dict.fromkeys(map(tuple, orders)):
+        together.update(combinations(order, 2))
     before = frozenset(pair for pair in together if (pair[1], pair[0]) not in together)
     return Promise(frozenset(frozenset(order) for order in orders), before)
 

@@ -163,7 +163,7 @@ def _balance(state: CenterState, books: Books) -> list[str]:
 
 def verify(world: World, event: Event, commands: Sequence[Command]) -> None:
     """Raises Unsound if the state after this step breaks an invariant."""
-    state = world.center.snapshot()
+    state = world.look()
     settings = state.versions.get(state.version, world.settings)
     findings = [*check(state, settings), *check_index(world.center.pairing.matcher, state, settings), *world.books.problems]
     if findings:

@@ -140,7 +140,7 @@ class World:
 
     def look(self) -> CenterState:
         """What the center shows to whoever asks."""
-        return self.center.snapshot()
+        return self.center.look()
 
     # --- the daemon's life --------------------------------------------------------------------------------------------
     def start(self) -> None:

@@ -6,9 +6,10 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccserver.core import codec
@@ -38,8 +39,9 @@ EXPRESSIONS: st.SearchStrategy = st.recursive(
 """Each holds others in every member: drawn by annotations alone they would not end."""
 
 
+@cache
 def values(type_: object) -> st.SearchStrategy:
-    """Any value of an annotation, hostile text included."""
+    """Any value of an annotation, hostile text included. Kept: Hypothesis looks at each strategy anew, which costs more than drawing."""
     if type_ == e.Expression:
         return EXPRESSIONS
     while isinstance(type_, typing.NewType):
@@ -80,7 +82,11 @@ CLASSES = [*typing.get_args(Event), *typing.get_args(Command), *typing.get_args(
 
 @pytest.mark.parametrize("class_", CLASSES, ids=lambda class_: class_.__name__)
 def test_round_trip(class_: type) -> None:
-    @settings(max_examples=20 if class_ in (Settings, SettingsLoaded) else 60, deadline=None)
+    @settings(
+        max_examples=20 if class_ in (Settings, SettingsLoaded) else 60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(values(class_))
     def both_ways(value: object) -> None:
         line = codec.dump(value)

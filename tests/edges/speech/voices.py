@@ -11,7 +11,7 @@ from pathlib import Path
 from ccserver.config.edges import AsteriskEdge, DatabaseEdge, DialplanEdge, EdgeSettings, EngineKind, MetricsEdge, SpeechEdge
 from ccserver.core.ids import Language
 
-VOICE = """#!{python}
+VOICE = """#!{python} -IS
 import sys, time, wave
 voice, language, file = sys.argv[1:4]
 text = sys.stdin.read()

@@ -80,6 +80,10 @@ def tree(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", yaml.load(text, Loader=yaml.BaseLoader))
 
 
+def written(document: dict[str, Any]) -> bytes:
+    return yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True).encode()
+
+
 PLAIN = (
     st.none()
     | st.booleans()
@@ -102,7 +106,7 @@ def test_any_tree_in_the_place_of_sections_is_settings_or_refused(
     tmp_path: Path, good: str, sections: dict[str, object]
 ) -> None:
     document = tree(good) | sections
-    read(tmp_path, yaml.safe_dump(document, allow_unicode=True).encode())
+    read(tmp_path, written(document))
 
 
 @SEVERAL
@@ -114,7 +118,7 @@ def test_any_tree_in_the_place_of_a_node_is_settings_or_refused(tmp_path: Path, 
     node |= data.draw(
         st.dictionaries(st.sampled_from(sorted(node)) | KEYS, TREES | st.sampled_from(WORDS), min_size=1, max_size=3)
     )
-    read(tmp_path, yaml.safe_dump(document, allow_unicode=True).encode())
+    read(tmp_path, written(document))
 
 
 @SEVERAL
