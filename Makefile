@@ -8,7 +8,8 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 # So many real-PBX tests at once; each worker has a network of its own. They mostly wait.
 WORKERS ?= 4
-QUICK := tests/unit tests/property tests/simulation tests/edges
+# What takes longest begins first, so that no worker is left with it at the end.
+QUICK := tests/simulation tests/property tests/edges tests/unit
 
 .PHONY: help demo run test check dev provide lint format formatted types layers unit property simulation edges quick e2e bench docs clean install
 
@@ -52,7 +53,7 @@ unit property simulation edges: .venv/dev ## One folder of tests
 	@$(BIN)/pytest tests/$@
 
 quick: .venv/dev ## All tests without an Asterisk
-	@$(BIN)/pytest -n 2 $(QUICK)
+	@$(BIN)/pytest -n 2 --dist worksteal $(QUICK)
 
 e2e: .venv/dev provide ## The tests against a real Asterisk and real phones
 	@PYTHONPATH=tests $(BIN)/python tests/real_pbx_run.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -9,7 +9,7 @@ import pytest
 from ccserver.core.records import Outcome
 from ccserver.sim.day import Plan, run_day
 
-SMALL = Plan(agents=12, calls=400, hours=2.0)
+SMALL = Plan(agents=12, calls=200, hours=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_story_does_not_depend_on_the_hash_seed(hash_seed: str, small_day: s
 
 
 def test_the_story_goes_on_unchanged_through_snapshot_and_restore(small_day: str) -> None:
-    restored = run_day(SMALL, seed=7, restore_at_s=(900.0, 2500.0, 2500.5, 6000.0))
+    restored = run_day(SMALL, seed=7, restore_at_s=(900.0, 1500.0, 1500.5, 3900.0))
     assert restored.restored == 4
     assert restored.digest() == small_day
 

@@ -11,8 +11,8 @@ from ccserver.sim.books import Books
 from ccserver.sim.day import Plan, run_day
 from ccserver.sim.people import CallerHabits
 
-PLAN = Plan(agents=30, calls=3800, hours=6.0, callers=CallerHabits(patience_s=900.0, talk_s=240.0))
-"""Around noon more calls come than thirty agents can take; before and after, fewer."""
+PLAN = Plan(agents=15, calls=1900, hours=6.0, callers=CallerHabits(patience_s=900.0, talk_s=240.0))
+"""Around noon more calls come than fifteen agents can take; before and after, fewer."""
 SMOOTHING = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 

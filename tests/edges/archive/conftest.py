@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from archive_site import Site
+from fresh_store import fresh_store
 
 from ccserver.store.database import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path}/history.db")
-    made.upgrade()
+    made = fresh_store(f"sqlite:///{tmp_path}/history.db")
     yield made
     made.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_desk import a_configuration
 from click.testing import CliRunner, Result
+from fresh_store import fresh_store
 from sqlalchemy import text
 
 from ccserver.cli import root
@@ -22,8 +23,7 @@ class Auditor:
 
     def __init__(self, folder: Path) -> None:
         self.file = a_configuration(folder)
-        self.store = Store(load(self.file).edges.database.url)
-        self.store.upgrade()
+        self.store = fresh_store(load(self.file).edges.database.url)
         for number in range(1, 6):
             audit.record_access(self.store, by="eva", act="recording_play", what=f"file {number}", interaction=number)
 

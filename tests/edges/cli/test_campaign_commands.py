@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cli_desk import Desk, a_configuration
+from fresh_store import fresh_store
 from sqlalchemy import insert, update
 from twisted.internet.defer import Deferred, execute
 
@@ -195,8 +196,7 @@ def test_status_and_top_show_campaigns_and_dead_trunks(desk: CampaignDesk) -> No
 
 # --- out of the database --------------------------------------------------------------------------------------------------------
 def a_history(desk: CampaignDesk) -> Store:
-    store = Store(str(desk.configuration.edges.database.url))
-    store.upgrade()
+    store = fresh_store(str(desk.configuration.edges.database.url))
     return store
 
 

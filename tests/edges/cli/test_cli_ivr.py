@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from cli_desk import Desk, a_configuration
 from click.testing import CliRunner, Result
+from fresh_store import fresh_store
 
 from ccserver.cli import root
 from ccserver.core.ids import AgentId, CommandId, FlowId, InteractionId, NodeId, QueueId
 from ccserver.core.records import FlowEnd, FlowRecord, FlowStep, Record, StepHow, SurveyRecord
 from ccserver.core.settings import SurveyKind
-from ccserver.store.database import Store
 from ccserver.store.writer import Writer
 
 SHOP = Path(__file__).parents[2] / "unit" / "sim" / "shop.yaml"
@@ -189,8 +189,7 @@ def test_the_tests_beside_the_configuration_are_run_by_themselves(tmp_path: Path
 def history(tmp_path: Path) -> Path:
     """A configuration whose database has two passages and two answers of call 1."""
     file = a_configuration(tmp_path)
-    store = Store(f"sqlite:///{tmp_path}/state/history.db")
-    store.upgrade()
+    store = fresh_store(f"sqlite:///{tmp_path}/state/history.db")
     menu = FlowStep(FlowId("main"), NodeId("menu"), StepHow.NO_INPUT, 2)
     passage = FlowRecord(
         interaction=InteractionId(1),

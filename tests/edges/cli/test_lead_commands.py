@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cli_desk import Desk, a_configuration
 from click.testing import CliRunner, Result
+from fresh_store import fresh_store
 from twisted.internet.task import Clock
 
 from ccserver.cli import root
@@ -15,7 +16,6 @@ from ccserver.config import load
 from ccserver.control.client import ControlClient, NotDone
 from ccserver.control.server import ControlServer
 from ccserver.core.events import LeadsAdded
-from ccserver.store.database import Store
 from ccserver.store.history import audit_log
 from ccserver.store.lead_csv import plain_cell, safe_cell
 
@@ -26,8 +26,7 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = a_configuration(folder)
-        self.store = Store(load(self.file).edges.database.url)
-        self.store.upgrade()
+        self.store = fresh_store(load(self.file).edges.database.url)
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(root, [*arguments, "--config", str(self.file)], catch_exceptions=False)

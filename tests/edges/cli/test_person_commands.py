@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cli_desk import Desk, a_configuration
 from click.testing import CliRunner, Result
+from fresh_store import fresh_store
 from sqlalchemy import select
 
 from ccserver.cli import root
@@ -16,7 +17,6 @@ from ccserver.core.ids import CommandId, InteractionId, Language, LegId, Request
 from ccserver.core.records import AuditRecord, EndedBy, InteractionRecord, Outcome
 from ccserver.core.settings import NumberMark
 from ccserver.store import schema
-from ccserver.store.database import Store
 from ccserver.store.persons import Sealer
 from ccserver.store.vault import Vault
 from ccserver.store.writer import Writer
@@ -34,8 +34,7 @@ class Office(Desk):
         with file.open("a") as more:
             more.write(f"privacy: {{key_file: {folder}/persons.key, backup_days: 14}}\n")
         super().__init__(file)
-        self.store = Store(self.configuration.edges.database.url)
-        self.store.upgrade()
+        self.store = fresh_store(self.configuration.edges.database.url)
         self.write(((1, EVA), (2, EVA), (3, BEN)))
 
     def write(self, calls: Any, *, seq: int = 1, is_sealed: bool = True) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 from sqlalchemy import insert
 from twisted.internet.defer import Deferred, execute
 
@@ -24,7 +25,6 @@ from ccserver.core.state import CenterState
 from ccserver.daemon.campaign_api import AT_ONCE, CampaignApi
 from ccserver.daemon.requests import Requests
 from ccserver.store import lead_book
-from ccserver.store.database import Store
 from ccserver.store.lead_phones import Phone
 from ccserver.store.lead_rows import NewLead
 from ccserver.store.lead_schema import attempts, leads
@@ -63,8 +63,7 @@ class Desk:
         self.waiting: list[Callable[[], None]] = []
         self.audits: list[AuditRecord] = []
         self.requests: Any = None
-        self.store = Store(f"sqlite:///{folder}/history.db")
-        self.store.upgrade()
+        self.store = fresh_store(f"sqlite:///{folder}/history.db")
         self.requests = Requests(self, 1)
         self.api = CampaignApi(self.requests, self.store, self)
         phones = dict.fromkeys(self.settings.phones, PhoneState.IDLE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 from sqlalchemy import func, select
 
 from ccserver.config.edges import PrivacyEdge
@@ -62,8 +63,7 @@ class Journal:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(f"sqlite:///{tmp_path}/history.db")
-    made.upgrade()
+    made = fresh_store(f"sqlite:///{tmp_path}/history.db")
     return made
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import PostgresTemplate, fresh_store
 
 from ccserver.store.database import Store
 
@@ -27,20 +28,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
-        made = Store(f"sqlite:///{tmp_path}/history.db", busy_s=60.0)
+        made = fresh_store(f"sqlite:///{tmp_path}/history.db", busy_s=60.0)
     else:
-        made = Store(request.getfixturevalue("postgresql"))
-        with made.engine.begin() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
-    made.upgrade()
+        made = request.getfixturevalue("postgresql").fresh()
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of our own, on a socket."""
+def postgresql() -> Iterator[PostgresTemplate]:
+    """A server of our own, on a socket."""
     assert PROGRAMS, "there is no PostgreSQL here; `make provide` installs it (Debian: postgresql)"
     folder = Path("/tmp") / f"ccserver-postgresql-{os.getpid()}"  # the path of a socket is short
     folder.mkdir(mode=0o700)
@@ -58,7 +55,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         run(programs / "initdb", "-D", data, "-A", "trust", "-U", "cc", "-E", "UTF8", "--no-sync")
         run(*control, "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
-        yield f"postgresql+psycopg://cc@/postgres?host={folder}"
+        template = PostgresTemplate(f"postgresql+psycopg://cc@/postgres?host={folder}")
+        yield template
+        template.close()
         run(*control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from fresh_store import fresh_store
 from history_builders import ANNA, NOON_S, SALES, a_call, a_recording, a_segment, a_state, a_visit, an_offer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -178,8 +179,7 @@ VISITS = st.lists(
 @given(VISITS, st.sampled_from([None, 60, 900, 3600, 86400]))
 def test_totals_reconcile(tmp_path_factory: pytest.TempPathFactory, visits: list[VisitRecord], interval_s: int | None) -> None:
     """Whatever the interval: nobody is lost between two of them, nobody counted twice."""
-    store = Store(f"sqlite:///{tmp_path_factory.mktemp('totals')}/history.db")
-    store.upgrade()
+    store = fresh_store(f"sqlite:///{tmp_path_factory.mktemp('totals')}/history.db")
     write(store, *visits)
     since, until = NOON - HOUR, NOON + HOUR
     inside = [visit for visit in visits if NOON_S - 3600 <= round(visit.entered_utc_s, 6) < NOON_S + 3600]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -13,7 +14,6 @@ from twisted.internet.testing import StringTransport
 from ccserver.core.events import LeadsAdded
 from ccserver.daemon.lead_push import LeadPush
 from ccserver.store import lead_book
-from ccserver.store.database import Store
 from ccserver.store.lead_book import Urgency, Wanted
 from ccserver.web.api import BODY_BYTES_MAX, api_site
 from ccserver.web.calls import Calls
@@ -32,8 +32,7 @@ class AtOnce:
 class Api:
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.store = Store(f"sqlite:///{folder}/history.db")
-        self.store.upgrade()
+        self.store = fresh_store(f"sqlite:///{folder}/history.db")
         self.posted: list[LeadsAdded] = []
         push = LeadPush(self.store, AtOnce(), lambda: "ES", self.posted.append).push
         nobody: Any = None

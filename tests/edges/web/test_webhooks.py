@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fresh_store import fresh_store
 
 from ccserver.core.ids import AgentId, CommandId, InteractionId, Language, QueueId
 from ccserver.core.records import NoticeKind, NoticeRecord
@@ -79,8 +80,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path}/history.db")
-    made.upgrade()
+    made = fresh_store(f"sqlite:///{tmp_path}/history.db")
     yield made
     made.close()
 

@@ -1,0 +1,1 @@
+"""Here so that the tests of all edges find `fresh_store`."""
