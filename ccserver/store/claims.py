@@ -22,7 +22,7 @@ from ccserver.store.lead_book import ASKED_AT_ONCE, Lead, LeadState, ListId, Num
 from ccserver.store.lead_schema import attempts, lead_lists, leads
 from ccserver.store.number_pasts import NO_PAST, NumberPast, pasts
 from ccserver.store.persons import lock
-from ccserver.store.prepared import Prepared, moment
+from ccserver.store.prepared import Prepared, Row, moment
 
 CLAIM_MAX = 500
 WOKEN_AT_ONCE = 500
@@ -31,6 +31,8 @@ READY_COUNTED = 10_000
 LOCK_WAIT = "2s"
 """Of PostgreSQL, for a row that somebody else changes: as in SQLite for the whole database (`database.SQLITE_BUSY_S`)."""
 
+_UNSYNCED = Prepared("SET LOCAL synchronous_commit TO off")
+_UNSYNCED_SQLITE, _SYNCED_SQLITE = Prepared("PRAGMA synchronous=NORMAL"), Prepared("PRAGMA synchronous=FULL")
 _DUE = Prepared(
     "SELECT id FROM leads WHERE list = :of AND state = :state AND wake_at <= :now ORDER BY wake_at LIMIT :most "
     "FOR UPDATE SKIP LOCKED"
@@ -41,15 +43,15 @@ _WAKE = Prepared(
     "WHERE id = ANY(:ids) AND state = :state"
 )
 _NEXT = Prepared(
-    "SELECT urgency, precedence, tries, last_attempt_at, id FROM leads WHERE list = :of AND state = 'ready' "
+    "SELECT id, urgency, precedence, tries, last_attempt_at FROM leads WHERE list = :of AND state = 'ready' "
     "ORDER BY urgency, precedence, tries, last_attempt_at, id LIMIT :most FOR UPDATE SKIP LOCKED"
 )
 # asked once more for its state: whoever was faster has changed it
 _TAKE = Prepared(
     "UPDATE leads SET state = 'claimed', claimed_by = :campaign, claim_token = :token, wake_at = :until "
-    "WHERE id = ANY(:ids) AND state = 'ready' RETURNING *"
+    f"WHERE id = ANY(:ids) AND state = 'ready' RETURNING {', '.join(lead_book.CELLS)}, "
+    "(SELECT name FROM lead_lists WHERE lead_lists.id = leads.list)"
 )
-_LIST_NAMES = Prepared("SELECT id, name FROM lead_lists WHERE id = ANY(:ids)")
 _READY = Prepared("SELECT count(*) FROM (SELECT 1 FROM leads WHERE list = :of AND state = 'ready' LIMIT :most) AS counted")
 _NEXT_DUE = Prepared("SELECT min(wake_at) FROM leads WHERE list = :of AND state = 'waiting'")
 _OUTCOMES = Prepared(
@@ -98,7 +100,7 @@ def unsynced(engine: Engine) -> Iterator[Connection]:
     and with it all that was committed before. It waits for others only so long."""
     with engine.connect() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
-        connection.exec_driver_sql("PRAGMA synchronous=NORMAL" if is_sqlite else "SET LOCAL synchronous_commit TO off")
+        (_UNSYNCED_SQLITE if is_sqlite else _UNSYNCED)(connection)
         if not is_sqlite:
             wait_no_longer(connection)
         try:
@@ -109,7 +111,7 @@ def unsynced(engine: Engine) -> Iterator[Connection]:
             raise
         finally:
             if is_sqlite:
-                connection.exec_driver_sql("PRAGMA synchronous=FULL")
+                _SYNCED_SQLITE(connection)
 
 
 def wait_no_longer(connection: Connection) -> None:
@@ -138,17 +140,19 @@ def claim_in(
     if not ids:
         return []
     token, until = secrets.token_hex(8), now + hold
-    rows = _TAKE(connection, campaign=campaign, token=token, until=until, ids=ids).all()
-    return _claimed(connection, rows, token=token, until=until, now=now, hasher=hasher)
+    rows = _TAKE(connection, campaign=campaign, token=token, until=until, ids=ids)
+    rows.sort(key=_turn)
+    found = lead_book.of_rows(connection, rows)
+    return with_facts(connection, found, token=token, until=until, now=now, hasher=hasher)
 
 
 def _wake(connection: Connection, of: ListId, now: datetime) -> None:
     """Leads that are due, and those whose claim lapsed, are ready."""
     for state in (LeadState.WAITING, LeadState.CLAIMED):
-        ids = list(_DUE(connection, of=of, state=state.value, now=now, most=WOKEN_AT_ONCE).scalars())
+        ids = [lead for (lead,) in _DUE(connection, of=of, state=state.value, now=now, most=WOKEN_AT_ONCE)]
         if state is LeadState.CLAIMED and ids:
-            calling = set(_CALLING(connection, ids=ids).scalars())
-            ids = [number for number in ids if number not in calling]
+            calling = {lead for (lead,) in _CALLING(connection, ids=ids)}
+            ids = [lead for lead in ids if lead not in calling]
         if ids:
             _WAKE(connection, ids=ids, state=state.value)
 
@@ -158,27 +162,13 @@ def _next(connection: Connection, lists: Sequence[ListId], count: int) -> list[i
     firsts = [row for of in lists for row in _NEXT(connection, of=of, most=count)]
     if len(lists) > 1:
         firsts.sort(key=_turn)
-    return [row.id for row in firsts[:count]]
+    return [row[0] for row in firsts[:count]]
 
 
-def _turn(row: Any) -> tuple[Any, ...]:
-    last = row.last_attempt_at
-    return row.urgency, row.precedence, row.tries, last is not None, last, row.id
-
-
-def _claimed(
-    connection: Connection,
-    rows: Sequence[Any],
-    *,
-    token: str,
-    until: datetime,
-    now: datetime,
-    hasher: Hasher | None,
-) -> list[Claimed]:
-    """With what the gate has to know, in the order of their turn."""
-    names = {row.id: row.name for row in _LIST_NAMES(connection, ids=sorted({row.list for row in rows}))}
-    found = lead_book.of_driver_rows(connection, sorted(rows, key=_turn), names)
-    return with_facts(connection, found, token=token, until=until, now=now, hasher=hasher)
+def _turn(row: Row) -> tuple[Any, ...]:
+    """Of a row that begins with these cells."""
+    lead, urgency, precedence, tries, last = row[:5]
+    return urgency, precedence, tries, last is not None, last, lead
 
 
 def with_facts(
@@ -217,11 +207,12 @@ def tried(connection: Connection, found: Sequence[Lead], campaign: str) -> dict[
     """What came of the attempts to these leads in this campaign; only of those to whom there were any."""
     ids = [lead.id for lead in found if lead.last_outcome is not None]
     counted: dict[LeadId, Tried] = {}
-    for row in _OUTCOMES(connection, ids=ids, campaign=campaign) if ids else ():
-        of_lead = counted.setdefault(LeadId(row.lead), Tried(Counter(), Counter()))
-        of_lead.outcomes[row.outcome] += row.times
-        if row.disposition is not None:
-            of_lead.dispositions[row.disposition] += row.times
+    rows = _OUTCOMES(connection, ids=ids, campaign=campaign) if ids else ()
+    for lead, outcome, disposition, times in rows:
+        of_lead = counted.setdefault(LeadId(lead), Tried(Counter(), Counter()))
+        of_lead.outcomes[outcome] += times
+        if disposition is not None:
+            of_lead.dispositions[disposition] += times
     return counted
 
 
@@ -229,8 +220,10 @@ def left(connection: Connection, lists: Sequence[ListId]) -> Left:
     ready, due = 0, []
     for of in lists:
         if ready < READY_COUNTED:
-            ready += _READY(connection, of=of, most=READY_COUNTED - ready).scalar_one()
-        due.append(moment(_NEXT_DUE(connection, of=of).scalar()))
+            ((count,),) = _READY(connection, of=of, most=READY_COUNTED - ready)
+            ready += count
+        ((due_at,),) = _NEXT_DUE(connection, of=of)
+        due.append(moment(due_at))
     return Left(ready=ready, next_at=min((each for each in due if each is not None), default=None))
 
 

@@ -20,6 +20,7 @@ from ccserver.core.records import DoNotCallSource
 from ccserver.store import audit, schema
 from ccserver.store.lead_schema import do_not_call
 from ccserver.store.persons import NUMBER, Sealer, lock
+from ccserver.store.prepared import Prepared, told_moment
 from ccserver.store.vault import BadSeal, NoMasterKey, Person, Vault
 
 ALL = ""
@@ -60,18 +61,21 @@ class Hasher:
         return _HASHED + hmac.digest(self._key, number.encode(), "sha256").hex()
 
 
+_KEY = Prepared("SELECT key_id, wrapped_key FROM persons WHERE id = :owner")
+
+
 def hasher(connection: Connection, vault: Vault | None) -> Hasher | None:
     """None: nobody was ever erased whose number is on a list. Raises NoMasterKey, BadSeal."""
-    table = schema.persons
-    row = connection.execute(select(table.c.key_id, table.c.wrapped_key).where(table.c.id == _KEY_OWNER)).one_or_none()
-    if row is None:
+    rows = _KEY(connection, owner=_KEY_OWNER)
+    if not rows:
         return None
     if vault is None:
         raise NoMasterKey(
             "numbers of erased persons are on the list of those that are not called, and the key by which they are known is not here: "
             "name its file in privacy.key_file"
         )
-    return _hasher(vault.unwrap(_KEY_OWNER, row.key_id, row.wrapped_key))
+    ((key_id, wrapped),) = rows
+    return _hasher(vault.unwrap(_KEY_OWNER, key_id, wrapped))
 
 
 def make_hasher(connection: Connection, vault: Vault) -> Hasher:
@@ -220,16 +224,19 @@ def forget(connection: Connection, number: str, vault: Vault) -> int:
 
 
 # --- looking up ---------------------------------------------------------------------------------------------------------
+_OF_NUMBERS = Prepared(
+    'SELECT number, campaign, source, at, "by", note, interaction FROM do_not_call '
+    "WHERE number = ANY(:numbers) ORDER BY number, campaign"
+)
+
+
 def listed(connection: Connection, numbers: Sequence[str], hashes: Hasher | None) -> dict[str, tuple[Listed, ...]]:
     """The entries of each number that has any, whatever the campaign."""
     found: dict[str, list[Listed]] = {}
     for part in _parts(numbers):
         of = {written: number for number in part for written in _written(number, hashes)}
-        query = (
-            select(do_not_call).where(do_not_call.c.number.in_(list(of))).order_by(do_not_call.c.number, do_not_call.c.campaign)
-        )
-        for row in connection.execute(query):
-            found.setdefault(of[row.number], []).append(_listed(row))
+        for row in _OF_NUMBERS(connection, numbers=list(of)):
+            found.setdefault(of[row[0]], []).append(_listed(row))
     return {number: tuple(entries) for number, entries in found.items()}
 
 
@@ -249,15 +256,17 @@ def shown(row: Any) -> Listed:
     return _listed(row)
 
 
-def _listed(row: Any) -> Listed:
+def _listed(row: Sequence[Any]) -> Listed:
+    """Of a row with the cells of the table, in its order."""
+    number, campaign, source, at, by, note, interaction = row
     return Listed(
-        number=None if row.number.startswith(_HASHED) else row.number,
-        campaign=row.campaign or None,
-        source=DoNotCallSource(row.source),
-        at=row.at,
-        by=row.by,
-        note=row.note,
-        interaction=row.interaction,
+        number=None if number.startswith(_HASHED) else number,
+        campaign=campaign or None,
+        source=DoNotCallSource(source),
+        at=told_moment(at),
+        by=by,
+        note=note,
+        interaction=interaction,
     )
 
 

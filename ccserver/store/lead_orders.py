@@ -25,8 +25,8 @@ from ccserver.store.do_not_call import Hasher
 from ccserver.store.fact_sheets import filled, of_number
 from ccserver.store.lead_book import ListId, NumberState, Urgency
 from ccserver.store.lead_schema import attempts as attempts_table
-from ccserver.store.lead_schema import lead_lists
 from ccserver.store.persons import lock
+from ccserver.store.prepared import Prepared
 from ccserver.store.registers import Registers, all_registers
 from ccserver.store.vault import Vault
 
@@ -165,10 +165,12 @@ class LeadOrders:
         return self._registers
 
 
+_LISTS = Prepared("SELECT name, id FROM lead_lists WHERE name = ANY(:names)")
+
+
 def _lists(connection: Connection, names: Sequence[str]) -> list[ListId]:
     """Those that are there, in the order of the names."""
-    rows = connection.execute(select(lead_lists.c.name, lead_lists.c.id).where(lead_lists.c.name.in_(names))).all()
-    known = {row.name: row.id for row in rows}
+    known = dict(_LISTS(connection, names=list(names)))
     return [ListId(known[name]) for name in dict.fromkeys(names) if name in known]
 
 

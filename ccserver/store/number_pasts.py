@@ -55,17 +55,19 @@ def pasts(connection: Connection, numbers: Sequence[str], now: datetime, *, but:
     abandoned: dict[str, datetime] = {}
     refused: dict[str, datetime] = {}
     busy: set[str] = set()
-    for row in _COUNTED(connection, numbers=list(numbers), but=but) if numbers else ():
-        counted.setdefault(row.number, {})[row.campaign] = row.times
-        _keep_newest(abandoned, row.number, moment(row.abandoned_at))
-        _keep_newest(refused, row.number, moment(row.refused_at))
-        if row.opened:
-            busy.add(row.number)
+    rows = _COUNTED(connection, numbers=list(numbers), but=but) if numbers else ()
+    for number, campaign, times, abandoned_at, refused_at, opened in rows:
+        counted.setdefault(number, {})[campaign] = times
+        _keep_newest(abandoned, number, moment(abandoned_at))
+        _keep_newest(refused, number, moment(refused_at))
+        if opened:
+            busy.add(number)
     recent: dict[str, list[Past]] = {}
-    for row in _NEWEST(connection, numbers=list(counted), since=now - RECENT, but=but) if counted else ():
-        past = recent.setdefault(row.number, [])
+    rows = _NEWEST(connection, numbers=list(counted), since=now - RECENT, but=but) if counted else ()
+    for number, stored_at, campaign, outcome in rows:
+        past = recent.setdefault(number, [])
         if len(past) < RECENT_MAX:
-            past.append(Past(told_moment(row.stored_at), row.campaign, row.outcome))
+            past.append(Past(told_moment(stored_at), campaign, outcome))
     return {
         number: NumberPast(
             recent=tuple(recent.get(number, ())),

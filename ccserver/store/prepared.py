@@ -1,7 +1,8 @@
-"""Statements whose text is put together once: SQLAlchemy's handling of parameters costs more than the database itself.
+"""Statements whose text is put together once and that go to the driver as they are: SQLAlchemy's handling of parameters, columns and rows
+costs more than the database itself.
 
 They are written as for PostgreSQL, with `:name` for a value and `= ANY(:name)` for one of many; SQLite, which locks the whole database
-anyway, gets them without `FOR UPDATE`. What comes back is the driver's: `moment` reads its times.
+anyway, gets them without `FOR UPDATE`. What comes back are tuples of what the driver gives: `moment` reads its times.
 """
 
 import json
@@ -10,13 +11,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 _MANY = re.compile(r"= ANY\((:\w+)\)")
 _NAME = re.compile(r":(\w+)")
 _ROW_LOCK = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
 
 Given = str | int | float | bool | datetime | None | Sequence[str] | Sequence[int]
+Row = tuple[Any, ...]
 
 
 class Prepared:
@@ -24,12 +27,26 @@ class Prepared:
         self._sqlite = _ROW_LOCK.sub("", _MANY.sub(r"IN (SELECT value FROM json_each(\1))", text))
         self._postgresql = _NAME.sub(r"%(\1)s", text)
 
-    def __call__(self, connection: Connection, **values: Given) -> CursorResult[Any]:
-        """Raises SQLAlchemyError."""
+    def __call__(self, connection: Connection, **values: Given) -> list[Row]:
+        """All rows, in the connection's transaction, which begins here if there is none. Raises SQLAlchemyError."""
+        if not connection.in_transaction():
+            connection.begin()
         if connection.dialect.name == "sqlite":
-            return connection.exec_driver_sql(self._sqlite, {name: _cell(value) for name, value in values.items()})
+            return _rows(connection, self._sqlite, {name: _cell(value) for name, value in values.items()})
         given = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        return connection.exec_driver_sql(self._postgresql, given)
+        return _rows(connection, self._postgresql, given)
+
+
+def _rows(connection: Connection, text: str, given: dict[str, Any]) -> list[Row]:
+    driver = connection.dialect.loaded_dbapi
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, given)
+        return list(cursor.fetchall()) if cursor.description is not None else []
+    except driver.Error as error:
+        raise DBAPIError.instance(text, given, error, driver.Error, dialect=connection.dialect) from error
+    finally:
+        cursor.close()
 
 
 def _cell(value: Given) -> Given:
@@ -46,5 +63,5 @@ def moment(cell: str | datetime | None) -> datetime | None:
 def told_moment(cell: str | datetime) -> datetime:
     """The same of a column that is never empty."""
     if isinstance(cell, str):
-        return datetime.fromisoformat(cell).replace(tzinfo=UTC)
+        return datetime.fromisoformat(cell + "+00:00")
     return cell.astimezone(UTC)
