@@ -9,6 +9,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, phonenumberutil
 from phonenumbers import timezone as zones_of_numbers
 
+from ccserver.store.number_plans import plain
+
 TEXT_MAX = 40
 _UNKNOWN_ZONE = "Etc/Unknown"
 _LINE_TYPES = {
@@ -42,15 +44,25 @@ class Phone:
 
 def read_phone(text: str, country: str) -> Phone:
     """A number as people write it, in `country` unless it begins with + or the code for abroad. Raises BadNumber."""
+    found = plain(text)
+    if found is not None:
+        parsed = phonenumbers.PhoneNumber(country_code=found.code, national_number=int(found.national))
+        return Phone(text, _LINE_TYPES[found.kind], found.region, _zones(parsed, text, found.kind))
+    return any_phone(text, country)
+
+
+def any_phone(text: str, country: str) -> Phone:
+    """The same in the words of the library alone. Raises BadNumber."""
     parsed = _parsed(text, country)
     kind = phonenumbers.number_type(parsed)
     if kind == PhoneNumberType.UNKNOWN:
         raise BadNumber(f"{_quoted(text)} is no number that exists in {_where(parsed)}")
+    e164 = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
     return Phone(
-        e164=phonenumbers.format_number(parsed, PhoneNumberFormat.E164),
+        e164=e164,
         line_type=_LINE_TYPES[kind],
         region=phonenumbers.region_code_for_number(parsed) or "",
-        time_zones=_zones(parsed, kind),
+        time_zones=_zones(parsed, e164, kind),
     )
 
 
@@ -83,11 +95,11 @@ def _where(parsed: Any) -> str:
     return f"+{parsed.country_code}" if region in {"ZZ", "001"} else str(region)
 
 
-def _zones(parsed: Any, kind: int) -> tuple[str, ...]:
+def _zones(parsed: Any, e164: str, kind: int) -> tuple[str, ...]:
     if phonenumberutil.is_number_type_geographical(kind, parsed.country_code):
         found = zones_of_numbers.time_zones_for_geographical_number(parsed)
     else:
-        found = _zones_of_country(parsed.country_code, phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+        found = _zones_of_country(parsed.country_code, e164)
     return tuple(zone for zone in found if zone != _UNKNOWN_ZONE)
 
 
