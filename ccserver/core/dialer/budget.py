@@ -52,7 +52,7 @@ class Budget:
     def price(self, now_s: float, totals: Totals, agents: int, people: float, calls_max: int) -> Price:
         """`people`: the share of calls that people answer; `calls_max`: those that can still be answered, for want of leads."""
         limits = self._limits
-        answers, lost = float(totals.humans), float(totals.abandoned)
+        answers, lost = float(max(totals.humans, 0)), float(max(totals.abandoned, 0))  # whatever the counters say
         self._agents_s += agents * max(now_s - self._at_s, 0.0)
         self._at_s = max(now_s, self._at_s)
         # Who has gone on a break or home gives no more answers; who comes in addition is waited for.
