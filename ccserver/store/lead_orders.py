@@ -170,7 +170,7 @@ _LISTS = Prepared("SELECT name, id FROM lead_lists WHERE name = ANY(:names)")
 
 def _lists(connection: Connection, names: Sequence[str]) -> list[ListId]:
     """Those that are there, in the order of the names."""
-    known = dict(_LISTS(connection, names=list(names)))
+    known = {name: number for name, number in _LISTS(connection, names=list(names))}  # noqa: C416
     return [ListId(known[name]) for name in dict.fromkeys(names) if name in known]
 
 

@@ -95,11 +95,13 @@ def plain(text: str) -> Plain | None:
 def _plans(code: int) -> tuple[re.Pattern[str] | None, tuple[_Plan, ...]]:
     """What the main region strips off, and the plans of all regions of a code; none for those of the world."""
     regions = COUNTRY_CODE_TO_REGION_CODE[code]
-    found = [PhoneMetadata.metadata_for_region(region, None) for region in regions]
-    if WORLD in regions or None in found:
+    found = [(region, PhoneMetadata.metadata_for_region(region, None)) for region in regions]
+    plans = tuple(_plan(region, metadata) for region, metadata in found if metadata is not None)
+    main = found[0][1]
+    if WORLD in regions or main is None or len(plans) < len(found):
         return None, ()
-    prefix = found[0].national_prefix_for_parsing
-    return None if prefix is None else re.compile(prefix), tuple(map(_plan, regions, found))
+    prefix = main.national_prefix_for_parsing
+    return None if prefix is None else re.compile(prefix), plans
 
 
 def _plan(region: str, metadata: Any) -> _Plan:
