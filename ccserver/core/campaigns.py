@@ -295,7 +295,10 @@ class Campaigns:
         if lead.only is not None and not self._is_awaited(lead):
             lead = replace(lead, only=None)
         elif lead.only is not None and not self._is_there(lead.only):
-            self._give_back(campaign, [lead], until_utc_s=self.step.now.utc_s + REST_S)
+            rests_until_s = self.step.now.utc_s + REST_S
+            if lead.callback_utc_s is not None:
+                rests_until_s = min(rests_until_s, lead.callback_utc_s + GRACE_S)
+            self._give_back(campaign, [lead], until_utc_s=rests_until_s)
             return None
         refusals = []
         for facts in lead.sheets:
