@@ -2,16 +2,17 @@
 
 import hmac
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import parse_qsl
 
-from ccserver.agi.attestation import attestation
+from ccserver.agi.attestation import attestation, verified
 from ccserver.agi.numbers import Numbering, dialled, outside
 from ccserver.agi.wire import Request
 from ccserver.core.events import CallArrived, DeskOpened, FeatureDialled, Heard, OwnCallDialled, TransferAsked, WrapUpOpened
 from ccserver.core.ids import Language, LegId, PhoneId, SessionId
+from ccserver.core.records import Attestation
 
 MAX_NAME_CHARS = 80
 MAX_NUMBER_CHARS = 40
@@ -105,8 +106,14 @@ def call_arrived(opening: Opening, session: SessionId, normalise: Callable[[str]
         number_as_given="" if is_withheld else given,
         caller_name=name,
         heard=_HEARD.get(opening.query.get("heard", ""), Heard.UNSURE),
-        attestation=attestation(*(opening.query.get(name, "") for name in ("attest", "asserted", "from"))),
+        attestation=_attestation(opening.query),
     )
+
+
+def _attestation(query: Mapping[str, str]) -> Attestation:
+    """The carrier's word, and without one that of Asterisk itself."""
+    told = attestation(*(query.get(name, "") for name in ("attest", "asserted", "from")))
+    return verified(query.get("verified", ""), query.get("level", "")) if told is Attestation.NONE else told
 
 
 def feature_dialled(opening: Opening, session: SessionId, phones: Collection[PhoneId]) -> FeatureDialled:

@@ -104,7 +104,7 @@ def write_etc(plan: AsteriskPlan, asterisk_root: Path) -> Path:
         "indications.conf": _INDICATIONS,
         "pjsip.conf": _pjsip(plan),
     }
-    for name, text in texts.items():
+    for name, text in {**dict.fromkeys(plan.extra, ""), **texts}.items():
         (etc / name).write_text(text + plan.extra.get(name, ""), encoding="utf-8")
     for name in ("pjsip.conf", "manager.conf"):
         (etc / name).chmod(0o600)

@@ -5,7 +5,7 @@ from agi_peer import Desk, header
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccserver.agi.attestation import attestation
+from ccserver.agi.attestation import attestation, verified
 from ccserver.core.events import CallArrived
 from ccserver.core.records import Attestation
 
@@ -42,9 +42,28 @@ def test_what_a_carrier_writes(indicator: str, identity: str, says: Attestation)
     assert attestation(indicator, "", identity) is says, "in the other header"
 
 
+@pytest.mark.parametrize(
+    ("result", "level", "says"),
+    [
+        ("success", "A", A),
+        ("success", "b", B),
+        ("success", "", C),
+        ("success", "A" * 600, C),
+        ("", "A", NONE),
+        ("cert_retrieval_failure", "A", NONE),
+        ("invalid_header", "", FAILED),
+        ("cert_date_failure", "A", FAILED),
+        ("Success", "A", NONE),
+        ("x&attest=A", "A", NONE),
+    ],
+)
+def test_what_asterisk_itself_found(result: str, level: str, says: Attestation) -> None:
+    assert verified(result, level) is says
+
+
 @given(st.text(max_size=60), st.text(max_size=600))
 def test_whatever_is_written_there_is_an_answer(indicator: str, identity: str) -> None:
-    assert attestation(indicator, identity, identity) in Attestation
+    assert attestation(indicator, identity, identity) in Attestation and verified(indicator, identity) in Attestation
 
 
 @pytest.mark.parametrize(
@@ -55,6 +74,12 @@ def test_whatever_is_written_there_is_an_answer(indicator: str, identity: str) -
         ("?attest=A&asserted=%3Csip%3A%2B1%3Bverstat%3DTN-Validation-Failed%40x%3E", FAILED),
         ("?from=%3Csip%3A%2B1%3Bverstat%3DTN-Validation-Passed-B%40x%3E", B),
         ("?attest=%00&asserted=%FF%0d%0a", NONE),
+        ("?verified=success&level=A", A),
+        ("?verified=success&level=", C),
+        ("?verified=cert_not_trusted&level=A", FAILED),
+        ("?verified=missing_identity_hdr&level=", NONE),
+        ("?attest=B&verified=cert_not_trusted&level=A", B),
+        ("?attest=&asserted=&from=%3Csip%3A1%40x%3E&verified=success&level=B", B),
     ],
 )
 def test_it_comes_with_the_call(desk: Desk, query: str, says: Attestation) -> None:
