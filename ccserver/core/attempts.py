@@ -8,7 +8,7 @@ Whoever answers in a campaign that dials ahead is a customer from then on and wa
 rules allow they hear who called, and a key that ends all calls. What each answered call was is counted in the campaign's account, once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ccserver.core.callers import LEAVE_S, Callers, prompt
 from ccserver.core.campaign_book import CampaignBook
@@ -75,6 +75,8 @@ OPT_OUT_S = 4.0
 """For the key, after the message."""
 JOIN_S = 0.5
 """How soon it is looked at again whether a join has succeeded."""
+PATIENCE_S = 1.0
+"""How much longer than the rules allow a join may take that is under way, and phones to be quiet."""
 QUIET_S = 0.05
 """How soon, whether the phones of those who were rung in vain are quiet."""
 FIRST_OF_ALL = 1_000
@@ -512,10 +514,14 @@ class Attempts:
             return
         if attempt.is_counted and not interaction.outbound.is_given_up:
             return
-        if interaction.joining is not None or self._is_being_joined(interaction):
+        config = self.book.config_of(attempt)
+        is_patience_over = self._is_patience_over(attempt, interaction, config)
+        is_joined = interaction.joining is not None or self._is_being_joined(interaction)
+        # Without a link and a session they are on their way to an agent, or with one: who comes back is told.
+        is_away = not step.clockwork.is_linked and step.caller_session(interaction) is None
+        if is_away or (is_joined and not is_patience_over):
             step.deadlines.set(DeadlineKind.CONNECT, attempt.id, step.now.mono_s + JOIN_S)
             return
-        config = self.book.config_of(attempt)
         step.about = interaction.id
         if not attempt.is_counted:
             self._count(attempt, Counted.ABANDONED, is_told=config.safe_harbour is not None)
@@ -523,13 +529,18 @@ class Attempts:
             self._put(replace(step.attempts[attempt.id], is_told=True))
             self._withdraw(interaction)
             interaction = step.interactions[interaction.id]
-        if interaction.offers and interaction.outbound is not None:
+        if interaction.offers and interaction.outbound is not None and step.clockwork.is_linked and not is_patience_over:
             # Their phones are hung up first; nobody else is rung.
             self.ledger.put(replace(interaction, outbound=replace(interaction.outbound, is_given_up=True)))
             step.deadlines.set(DeadlineKind.CONNECT, attempt.id, step.now.mono_s + QUIET_S)
             return
         interaction = self.ledger.end_visit(interaction, VisitOutcome.ABANDONED)
         state = advance(INTERACTION, interaction.state, InteractionStep.RELEASE)
+        if interaction.offers:
+            # Of an agent who was to be joined and was not: the leg is waited for like any other that has to end.
+            step.deadlines.clear(DeadlineKind.JOIN, interaction.id)
+            interaction = replace(interaction, joining=None)
+            step.deadlines.set(DeadlineKind.RING_GUARD, interaction.id, step.now.mono_s + RING_GUARD_S)
         after = After(kind=AfterKind.OPT_OUT, target=config.opt_out_key)
         interaction = self.ledger.put(
             replace(interaction, state=state, ended_by=EndedBy.SYSTEM, outcome=Outcome.ABANDONED, after=after)
@@ -567,6 +578,34 @@ class Attempts:
             and leg.session not in self.step.sessions
             for leg in phones
         )
+
+    def _is_patience_over(self, attempt: Attempt, interaction: Interaction, config: CampaignSettings) -> bool:
+        """Whether a join that is still not there, or a phone that is still not quiet, has taken so long that they are told in any case:
+        they are in a session yet, and hear nobody."""
+        now_s, lost_s = self.step.now.mono_s, self.step.clockwork.unlinked_since_s
+        if self.step.caller_session(interaction) is None:
+            return False
+        if not self.step.clockwork.is_linked:
+            return lost_s is None or lost_s + JOIN_S <= now_s
+        return self._due_s(attempt, config) + PATIENCE_S <= now_s
+
+    def untold_at_s(self) -> float | None:
+        """When somebody who answered and waits in a session has waited for long enough. That is so without a PBX as with one."""
+        return min((due_s for due_s, _ in self._untold()), default=None)
+
+    def tell_untold(self) -> None:
+        """Those of whom that is so now."""
+        for due_s, attempt in list(self._untold()):
+            if due_s <= self.step.now.mono_s:
+                self.step.deadlines.clear(DeadlineKind.CONNECT, attempt.id)
+                self.connect_due(attempt)
+
+    def _untold(self) -> Iterator[tuple[float, Attempt]]:
+        for attempt in self.step.attempts.values():
+            due_s = self.step.deadlines.table.get((DeadlineKind.CONNECT, str(attempt.id)))
+            interaction = self.step.interactions.get(attempt.interaction)
+            if due_s is not None and interaction is not None and self.step.caller_session(interaction) is not None:
+                yield due_s, attempt
 
     def link_lost(self) -> None:
         """Nobody can be joined with whoever waits: they hear who called, and are not kept in the dark until the link is there again."""

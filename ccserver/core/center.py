@@ -369,8 +369,9 @@ class CallCenter:
 
     def next_deadline(self) -> float | None:
         """Monotonic seconds of the next one; None when nothing is due. None also until the PBX has been observed: what
-        became due while nobody looked must not fire upon what nobody knows."""
-        return self._step.deadlines.next() if self._step.clockwork.is_observed else None
+        became due while nobody looked must not fire upon what nobody knows. But whoever answered our call and waits in a session
+        is told who called: no PBX is needed for that."""
+        return self._step.deadlines.next() if self._step.clockwork.is_observed else self._attempts.untold_at_s()
 
     def on_deadline(self, now: Moment) -> list[Command]:
         """Everything that is due, as one step."""
@@ -794,6 +795,9 @@ class CallCenter:
 
     def _deadline_reached(self, event: ev.DeadlineReached) -> None:
         step = self._step
+        if not step.clockwork.is_observed:
+            self._attempts.tell_untold()
+            return
         while (key := step.deadlines.take(step.now.mono_s)) is not None:
             self._due(*key)
             self._carry()

@@ -200,7 +200,9 @@ def _interactions(state: CenterState) -> Iterator[str]:
             yield f"{name} waits in no queue, and nothing is to follow"
         if not it.offers and it.state is InteractionState.OFFERED:
             yield f"{name} has no offer"
-        if it.offers and it.state not in (InteractionState.OFFERED, InteractionState.GONE):
+        # Who was told who called while the link was lost leaves; the agents' phones are ended when it is back.
+        is_given_up = it.outbound is not None and it.outbound.is_reached and it.state is InteractionState.LEAVING
+        if it.offers and it.state not in (InteractionState.OFFERED, InteractionState.GONE) and not is_given_up:
             yield f"{name} has an offer"
         has_party = it.talk is not None or it.guest is not None
         if has_party != (it.state is InteractionState.TALKING) and not (has_party and it.state in ON_HOLD):

@@ -19,7 +19,7 @@ from ccserver.core.state import Presence
 from ccserver.sim.callees import CalleeHabits, Network
 from ccserver.sim.day import AFTERWARDS_S, CLOSING_S, NO_MISHAPS, OPENING_S, leftovers, verify
 from ccserver.sim.desks import AgentHabits
-from ccserver.sim.dial_ledger import SPEECH_SLACK_S, DialLedger
+from ccserver.sim.dial_ledger import BROKEN_SLACK_S, SPEECH_SLACK_S, DialLedger
 from ccserver.sim.dial_sample import AHEAD, MAIN, PREFIX, SPARE, dialling_center, lay_leads
 from ccserver.sim.full_sample import DIDS
 from ccserver.sim.lead_desk import WELL, DatabaseHabits
@@ -78,7 +78,7 @@ class DialDay:
         found = [*world.books.problems, *leftovers(world)]
         found += [f"fault: {fault.reason}" for fault in world.books.faults]
         breaks = self.plan.faults != NO_FAULTS or self.plan.mishaps != NO_MISHAPS
-        found += self.ledger.findings(world, slack_s=self.plan.mishaps.broken_up_to_s if breaks else SPEECH_SLACK_S)
+        found += self.ledger.findings(world, slack_s=BROKEN_SLACK_S if breaks else SPEECH_SLACK_S)
         found += [f"attempt {attempt} is there still" for attempt in state.attempts]
         found += [f"agent {agent.id} is kept for {agent.reserved}" for agent in state.agents.values() if agent.reserved]
         now_s = world.now().utc_s

@@ -28,6 +28,9 @@ SLACK_S = 0.5
 SPEECH_SLACK_S = 2.0
 """Music is listened to in slices of a second, and the message begins after the last."""
 
+BROKEN_SLACK_S = 3.0
+"""The same where something breaks: a join that does not happen is waited for a little longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class DialledCall:
@@ -67,7 +70,8 @@ class DialLedger:
                 self._dialled(world, command)
             elif isinstance(command, StoreAttempt) and command.campaign is not None:
                 self.stored[command.campaign] += 1
-                self._within_the_account(world, command.campaign, "stored")
+                if not command.asked_by:
+                    self._within_the_account(world, command.campaign, "stored")
 
     def _problem(self, world: World, what: str) -> None:
         self.problems.append(f"at {world.agenda.now_s:.3f} s: {what}")

@@ -8,7 +8,7 @@ Bridge() goes on there afterwards; who is redirected leaves everything at once; 
 from collections.abc import Callable, Mapping
 from random import Random
 
-from ccserver.core.commands import DialOut, EndSession, Next
+from ccserver.core.commands import DialOut, EndSession, Next, Say
 from ccserver.core.events import (
     CallArrived,
     CalleeTold,
@@ -32,9 +32,9 @@ from ccserver.core.events import (
     TransferAsked,
     WrapUpOpened,
 )
-from ccserver.core.ids import AgentId, LegId, PhoneId, RoomId, SessionId
+from ccserver.core.ids import AgentId, Language, LegId, PhoneId, RoomId, SessionId
 from ccserver.core.records import PhoneState, Stream
-from ccserver.core.settings import NumberKind, Settings
+from ccserver.core.settings import NumberKind, Settings, Spoken, SpokenKind
 from ccserver.sim.agenda import Agenda
 from ccserver.sim.channels import Bridge, BridgeKind, Channel, Person, Phone, Place, Unreached
 from ccserver.sim.numbers import read_number
@@ -254,6 +254,10 @@ class Dialplan:
     def _tell_callee(self, channel: Channel) -> None:
         """Nobody there: who called is played, and the call ends."""
         self._wire.ami(CalleeTold(leg=channel.leg))
+        sound = channel.ring.fallback if isinstance(channel.ring, DialOut) else None
+        if sound is not None:
+            said = Say(session=SessionId(""), say=(Spoken(SpokenKind.PROMPT, sound),), language=Language(""))
+            channel.person.asked(channel, said)
         channel.retry = self._agenda.after(self._chance.uniform(*TOLD_S), self.end, channel, 16)
 
     def daemon_died(self) -> None:

@@ -29,7 +29,7 @@ from ccserver.core.settings import Strategy
 from ccserver.core.state import DeadlineKind, Presence
 from ccserver.sim.channels import Channel, Place
 from ccserver.sim.day import verify
-from ccserver.sim.dial_ledger import DialLedger
+from ccserver.sim.dial_ledger import BROKEN_SLACK_S, DialLedger
 from ccserver.sim.dial_sample import MAIN, NEWS, PREFIX, SPARE
 from ccserver.sim.full_sample import STRAIGHT_DID
 from ccserver.sim.lead_desk import WELL, DatabaseHabits
@@ -52,7 +52,6 @@ DATABASES = (
 QUIET_S = 600.0
 BY_THE_CLOCK = (DeadlineKind.DAY, DeadlineKind.SHIFT, DeadlineKind.CLOSING, DeadlineKind.PACE)
 MISHAPS_MAX = 3
-SILENT_S = 60.0
 AGAIN = (ev.LeadsClaimed, ev.AttemptStored, ev.LegEnded, ev.RingEnded, ev.CommandDone, ev.CalleeTold)
 """What may be told again much later, and is old news then."""
 CAMPAIGNS = st.sampled_from([FIRST, SECOND, SECOND, NEWS])
@@ -445,7 +444,7 @@ class Campaigning(RuleBasedStateMachine):
         ]
         assert not held, f"leads that are claimed, and nobody dials them: {held}"
         assert not world.books.faults and not world.books.problems and not pbx.steals
-        findings = self.ledger.findings(world, slack_s=SILENT_S)
+        findings = self.ledger.findings(world, slack_s=BROKEN_SLACK_S)
         assert not findings, findings
 
 

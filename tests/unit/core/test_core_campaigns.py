@@ -658,3 +658,66 @@ def test_a_lead_that_stands_twice_in_an_answer_is_dialled_once() -> None:
     desk.waiting.extend([lead, lead])
     desk.start()
     assert len(desk.dials()) == 1 and not desk.known().buffer
+
+
+def test_who_answers_while_the_link_is_lost_hears_who_called_although_the_agents_phone_cannot_be_hung_up() -> None:
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.rings(dial)
+    desk.tell(ev.LinkLost(pbx=dial.leg.pbx))
+    session = desk.comes(dial)
+    (message,) = desk.told(c.Collect)
+    assert message.session == session and message.say[0].value == "who-called" and desk.tally().told == 1
+    desk.tell(ev.DigitsCollected(session=session, command=desk.verbs[session], end=ev.VerbEnd.TIMEOUT, digits=""))
+    assert desk.told(c.EndSession)[-1].next is c.Next.HANG_UP
+    desk.tell(ev.LinkUp(pbx=dial.leg.pbx, uptime_s=500.0))
+    desk.hangs_up(dial.leg)
+    desk.hangs_up(offer.leg)
+    assert desk.settled() == [(1, AttemptOutcome.ABANDONED)] and not desk.attempts()
+
+
+def test_who_was_being_joined_when_the_link_broke_and_was_not_is_told_half_a_second_later() -> None:
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    desk.accepts(desk.ring())
+    (dial,) = desk.dials()
+    desk.picks_up(dial)
+    assert desk.told(c.JoinLeg)
+    desk.tell(ev.LinkLost(pbx=dial.leg.pbx))
+    assert not desk.told(c.Collect), "they may be with the agent by now"
+    desk.wait(0.6)
+    assert [piece.value for piece in desk.ever(c.Collect)[-1].say] == ["who-called"]
+
+
+def test_nothing_but_what_callees_are_told_becomes_due_without_a_link() -> None:
+    desk = ahead()
+    desk.add(3)
+    desk.start()
+    desk.picks_up(desk.dials()[0])
+    desk.tell(ev.LinkLost(pbx=desk.dials()[0].leg.pbx))
+    desk.hangs_up(desk.dials()[0].leg)
+    dialled = len(desk.dials())
+    desk.wait(120.0)
+    assert desk.center.next_deadline() is None and len(desk.dials()) == dialled
+
+
+def test_a_join_of_which_nothing_is_heard_leaves_nobody_in_silence() -> None:
+    """The link is there, and the command got lost: the callee is still in our hands, and hears nobody."""
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    desk.picks_up(dial)
+    assert desk.told(c.JoinLeg)
+    desk.wait(RULES.connect_s + 0.4)
+    assert not desk.ever(c.Collect)
+    desk.wait(1.5)
+    assert [piece.value for piece in desk.ever(c.Collect)[-1].say] == ["who-called"] and desk.tally().abandoned == 1
+    assert desk.ever(c.HangUpLeg)[-1].leg == offer.leg
