@@ -139,6 +139,8 @@ class VirtualAmi:
         channel.ring, channel.ring_command, channel.is_ours = ring, command_id, ring.place not in CUSTOMERS
         channel.caller_channel, channel.max_talk_s, channel.recording = ring.caller_channel, ring.max_talk_s, ring.recording
         channel.first_entry_s = self._agenda.now_s
+        if ring.place in CUSTOMERS:
+            channel.number = ring.number  # what they see is what the channel has for a caller
         self._wire.ami(LegStarted(leg=ring.leg, channel=channel.name))
         quickly_s = self._chance.uniform(0.003, 0.02)
         if isinstance(found, Unreached):

@@ -9,7 +9,7 @@ script say the rest: what the systems of the site answer stands in `TOLD`. Bob m
 one gets with `ROOM_PIN`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from ccserver.core.commands import Command
@@ -39,135 +39,139 @@ LOGGED_IN_S = 1.0
 OVER_AFTER_S = 60.0
 
 
-def _on(of: str, seen: Seen, who: str, act: Act, value: str = "", *, nth: int = 1, after_s: float = 0.5) -> ScriptStep:
+def on(of: str, seen: Seen, who: str, act: Act, value: str = "", *, nth: int = 1, after_s: float = 0.5) -> ScriptStep:
+    """What `who` does when something has happened to `of`."""
     return ScriptStep(who=who, act=act, value=value, of=of, seen=seen, nth=nth, after_s=after_s)
 
 
-def _at(after_s: float, who: str, act: Act, value: str = "") -> ScriptStep:
+def at(after_s: float, who: str, act: Act, value: str = "") -> ScriptStep:
+    """What `who` does so long after the beginning."""
     return ScriptStep(who=who, act=act, value=value, after_s=after_s)
 
 
-CALLS = _at(0.1, CALLER, Act.CALL, MENU)
-CALLS_STRAIGHT = _at(0.1, CALLER, Act.CALL, STRAIGHT)
+CALLS = at(0.1, CALLER, Act.CALL, MENU)
+CALLS_STRAIGHT = at(0.1, CALLER, Act.CALL, STRAIGHT)
 INTO_THE_QUEUE = (
     CALLS,
-    _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "1"),
-    _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "1", nth=2),
+    on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "1"),
+    on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "1", nth=2),
 )
-ANN_ANSWERS = _on(ANN, Seen.RINGS, ANN, Act.ANSWER)
-BOB_ANSWERS = _on(BOB, Seen.RINGS, BOB, Act.ANSWER)
-CALLER_LEAVES = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0)
+ANN_ANSWERS = on(ANN, Seen.RINGS, ANN, Act.ANSWER)
+BOB_ANSWERS = on(BOB, Seen.RINGS, BOB, Act.ANSWER)
+CALLER_LEAVES = on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0)
 ASKS_A_COLLEAGUE = (
     CALLS_STRAIGHT,
     ANN_ANSWERS,
-    _on(ANN, Seen.JOINED, ANN, Act.PRESS, "*2", after_s=1.0),
-    _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
+    on(ANN, Seen.JOINED, ANN, Act.PRESS, "*2", after_s=1.0),
+    on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
 )
 ONE: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS}
 TWO: Mapping[str, tuple[AgentId, PhoneId]] = {ANN: ANNS, BOB: BOBS}
 
 
-def _script(
+def script(
     name: str,
     agents: Mapping[str, tuple[AgentId, PhoneId]],
     *steps: ScriptStep,
     absent: frozenset[str] = frozenset(),
     withheld: frozenset[str] = frozenset(),
+    leads: tuple[tuple[str, str], ...] = (),
 ) -> Script:
-    return Script(name=name, agents=dict(agents), steps=steps, absent=absent, withheld=withheld)
+    """A story; arguments as the fields of `Script`."""
+    return Script(name=name, agents=dict(agents), steps=steps, absent=absent, withheld=withheld, leads=leads)
 
 
 INBOUND: tuple[Script, ...] = (
-    _script("agent ends the talk", ONE, *INTO_THE_QUEUE, ANN_ANSWERS, _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0)),
-    _script(
+    script("agent ends the talk", ONE, *INTO_THE_QUEUE, ANN_ANSWERS, on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0)),
+    script(
         "caller ends the talk, agent gives a disposition",
         ONE,
         *INTO_THE_QUEUE,
         ANN_ANSWERS,
         CALLER_LEAVES,
-        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "1"),
+        on(ANN, Seen.QUESTION, ANN, Act.PRESS, "1"),
     ),
-    _script("caller leaves in the menu", ONE, CALLS, _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP)),
-    _script(
-        "caller leaves in the queue", {}, *INTO_THE_QUEUE, _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, nth=2, after_s=3.0)
+    script("caller leaves in the menu", ONE, CALLS, on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP)),
+    script(
+        "caller leaves in the queue", {}, *INTO_THE_QUEUE, on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, nth=2, after_s=3.0)
     ),
-    _script("caller leaves while the phone rings", ONE, CALLS_STRAIGHT, _on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0)),
-    _script(
+    script("caller leaves while the phone rings", ONE, CALLS_STRAIGHT, on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0)),
+    script(
         "caller leaves in the instant of the answer",
         ONE,
         CALLS_STRAIGHT,
-        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=1.0),
-        _on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0),
+        on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=1.0),
+        on(ANN, Seen.RINGS, CALLER, Act.HANG_UP, after_s=1.0),
     ),
-    _script("agent does not answer, the next one does", TWO, CALLS_STRAIGHT, BOB_ANSWERS, CALLER_LEAVES),
-    _script(
+    script("agent does not answer, the next one does", TWO, CALLS_STRAIGHT, BOB_ANSWERS, CALLER_LEAVES),
+    script(
         "agent declines, the next one answers",
         TWO,
         CALLS_STRAIGHT,
-        _on(ANN, Seen.RINGS, ANN, Act.DECLINE),
+        on(ANN, Seen.RINGS, ANN, Act.DECLINE),
         BOB_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script(
+    script(
         "agent's phone says busy, the next one answers",
         TWO,
-        _at(0.0, ANN, Act.DO_NOT_DISTURB),
+        at(0.0, ANN, Act.DO_NOT_DISTURB),
         CALLS_STRAIGHT,
         BOB_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script(
+    script(
         "agent's phone loses its contact while it rings",
         TWO,
         CALLS_STRAIGHT,
-        _on(ANN, Seen.RINGS, ANN, Act.UNREGISTER, after_s=0.2),
+        on(ANN, Seen.RINGS, ANN, Act.UNREGISTER, after_s=0.2),
         BOB_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script(
+    script(
         "agent's line breaks, the next one goes on",
         TWO,
         CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.LOSE_LINE, after_s=1.0),
-        _on(BOB, Seen.RINGS, BOB, Act.ANSWER, after_s=1.0),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+        on(ANN, Seen.JOINED, ANN, Act.LOSE_LINE, after_s=1.0),
+        on(BOB, Seen.RINGS, BOB, Act.ANSWER, after_s=1.0),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
     ),
-    _script(
+    script(
         "agent holds and comes back",
         ONE,
         CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.HOLD, after_s=0.5),
-        _on(ANN, Seen.JOINED, ANN, Act.UNHOLD, after_s=1.5),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=2.5),
+        on(ANN, Seen.JOINED, ANN, Act.HOLD, after_s=0.5),
+        on(ANN, Seen.JOINED, ANN, Act.UNHOLD, after_s=1.5),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=2.5),
     ),
-    _script(
+    script(
         "agent talks with a friend, nobody else is there",
         ONE,
-        _at(0.0, ANN, Act.OWN_CALL, FRIEND),
-        _at(1.0, CALLER, Act.CALL, STRAIGHT),
-        _at(3.0, CALLER, Act.HANG_UP),
-        _at(4.0, ANN, Act.HANG_UP),
+        at(0.0, ANN, Act.OWN_CALL, FRIEND),
+        at(1.0, CALLER, Act.CALL, STRAIGHT),
+        at(3.0, CALLER, Act.HANG_UP),
+        at(4.0, ANN, Act.HANG_UP),
     ),
-    _script(
+    script(
         "agent goes not ready and comes back",
         ONE,
-        _at(0.1, ANN, Act.DIAL, "131"),
-        _on(ANN, Seen.ENDED, ANN, Act.DIAL, "14"),
+        at(0.1, ANN, Act.DIAL, "131"),
+        on(ANN, Seen.ENDED, ANN, Act.DIAL, "14"),
     ),
-    _script(
+    script(
         "agent logs in by the keypad and answers",
         ONE,
-        _at(0.1, ANN, Act.DIAL, "11"),
-        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
-        _on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
-        _on(ANN, Seen.ENDED, CALLER, Act.CALL, STRAIGHT),
-        _on(ANN, Seen.RINGS, ANN, Act.ANSWER),
+        at(0.1, ANN, Act.DIAL, "11"),
+        on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
+        on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
+        on(ANN, Seen.ENDED, CALLER, Act.CALL, STRAIGHT),
+        on(ANN, Seen.RINGS, ANN, Act.ANSWER),
         CALLER_LEAVES,
         absent=frozenset({ANN}),
     ),
-    _script(
+    script(
         "caller presses nothing, hides the number, and is answered",
         ONE,
         CALLS,
@@ -175,27 +179,27 @@ INBOUND: tuple[Script, ...] = (
         CALLER_LEAVES,
         withheld=frozenset({CALLER}),
     ),
-    _script(
+    script(
         "two callers, one agent",
         ONE,
         CALLS_STRAIGHT,
-        _at(0.5, SECOND, Act.CALL, STRAIGHT),
-        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
-        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, nth=2),
-        _on(SECOND, Seen.JOINED, SECOND, Act.HANG_UP, after_s=1.0),
+        at(0.5, SECOND, Act.CALL, STRAIGHT),
+        on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        on(ANN, Seen.RINGS, ANN, Act.ANSWER, nth=2),
+        on(SECOND, Seen.JOINED, SECOND, Act.HANG_UP, after_s=1.0),
     ),
-    _script(
+    script(
         "one caller fills the queue, the next is refused",
         {},
-        _at(0.1, CALLER, Act.CALL, NARROW),
-        _at(1.0, SECOND, Act.CALL, NARROW),
-        _on(SECOND, Seen.ENDED, CALLER, Act.HANG_UP),
+        at(0.1, CALLER, Act.CALL, NARROW),
+        at(1.0, SECOND, Act.CALL, NARROW),
+        on(SECOND, Seen.ENDED, CALLER, Act.HANG_UP),
     ),
-    _script(
+    script(
         "caller waits too long and goes to another queue",
         ONE,
-        _at(0.1, CALLER, Act.CALL, HASTY),
+        at(0.1, CALLER, Act.CALL, HASTY),
         ANN_ANSWERS,
         CALLER_LEAVES,
     ),
@@ -203,174 +207,174 @@ INBOUND: tuple[Script, ...] = (
 """The dialplan joins whoever answers."""
 
 JOINS: tuple[Script, ...] = (
-    _script(
+    script(
         "two phones ring, the first to answer takes the call",
         TWO,
-        _at(0.1, CALLER, Act.CALL, TOGETHER),
-        _on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
+        at(0.1, CALLER, Act.CALL, TOGETHER),
+        on(ANN, Seen.RINGS, ANN, Act.ANSWER, after_s=0.8),
         CALLER_LEAVES,
     ),
-    _script(
+    script(
         "two phones ring, the caller leaves",
         TWO,
-        _at(0.1, CALLER, Act.CALL, TOGETHER),
-        _on(BOB, Seen.RINGS, CALLER, Act.HANG_UP, after_s=0.8),
+        at(0.1, CALLER, Act.CALL, TOGETHER),
+        on(BOB, Seen.RINGS, CALLER, Act.HANG_UP, after_s=0.8),
     ),
-    _script(
+    script(
         "agent on a headset takes two calls",
         ONE,
-        _at(0.1, ANN, Act.DIAL, "18"),
-        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
-        _on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
-        _on(ANN, Seen.PIN, CALLER, Act.CALL, STRAIGHT, after_s=2.5),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
-        _on(CALLER, Seen.ENDED, SECOND, Act.CALL, STRAIGHT, after_s=2.0),
-        _on(SECOND, Seen.JOINED, ANN, Act.PRESS, "*0", after_s=1.0),
-        _on(SECOND, Seen.ENDED, ANN, Act.HANG_UP, after_s=2.0),
+        at(0.1, ANN, Act.DIAL, "18"),
+        on(ANN, Seen.QUESTION, ANN, Act.PRESS, "101#"),
+        on(ANN, Seen.PIN, ANN, Act.PRESS, "9101#"),
+        on(ANN, Seen.PIN, CALLER, Act.CALL, STRAIGHT, after_s=2.5),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        on(CALLER, Seen.ENDED, SECOND, Act.CALL, STRAIGHT, after_s=2.0),
+        on(SECOND, Seen.JOINED, ANN, Act.PRESS, "*0", after_s=1.0),
+        on(SECOND, Seen.ENDED, ANN, Act.HANG_UP, after_s=2.0),
         absent=frozenset({ANN}),
     ),
-    _script(
+    script(
         "agent hands the call to a colleague by a key",
         TWO,
         CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
-        _on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
+        on(ANN, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
+        on(ANN, Seen.QUESTION, ANN, Act.PRESS, "102#"),
         BOB_ANSWERS,
-        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
     ),
-    _script(
+    script(
         "agent asks a colleague and hands the call over",
         TWO,
         *ASKS_A_COLLEAGUE,
         BOB_ANSWERS,
-        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
-        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+        on(BOB, Seen.JOINED, ANN, Act.PRESS, "*1", after_s=1.0),
+        on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
     ),
-    _script(
+    script(
         "agent asks a colleague and goes back",
         TWO,
         *ASKS_A_COLLEAGUE,
         BOB_ANSWERS,
-        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*9", after_s=1.0),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+        on(BOB, Seen.JOINED, ANN, Act.PRESS, "*9", after_s=1.0),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
     ),
-    _script(
+    script(
         "agent asks a colleague who declines",
         TWO,
         *ASKS_A_COLLEAGUE,
-        _on(BOB, Seen.RINGS, BOB, Act.DECLINE),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
+        on(BOB, Seen.RINGS, BOB, Act.DECLINE),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, nth=2, after_s=1.0),
     ),
-    _script(
+    script(
         "agent's phone transfers the call",
         TWO,
         CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, ANN, Act.REFER, "102", after_s=1.0),
+        on(ANN, Seen.JOINED, ANN, Act.REFER, "102", after_s=1.0),
         BOB_ANSWERS,
-        _on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
+        on(BOB, Seen.JOINED, CALLER, Act.HANG_UP, after_s=1.0),
     ),
 )
 """The daemon joins, parts and moves the legs."""
 
-ASKED = _at(0.1, CALLER, Act.CALL, ORDERS)
+ASKED = at(0.1, CALLER, Act.CALL, ORDERS)
 AFTER_THE_TALK = (
-    _at(0.1, CALLER, Act.CALL, JUDGED),
+    at(0.1, CALLER, Act.CALL, JUDGED),
     ANN_ANSWERS,
-    _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0),
+    on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=1.0),
 )
 FLOWS: tuple[Script, ...] = (
-    _script("caller asks for an order by its digits", {}, ASKED, _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD)),
-    _script(
+    script("caller asks for an order by its digits", {}, ASKED, on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD)),
+    script(
         "caller types too few digits, then the right ones",
         {},
         ASKED,
-        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47#"),
-        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD, nth=2),
+        on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47#"),
+        on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, GOOD, nth=2),
     ),
-    _script(
+    script(
         "caller leaves in the middle of the digits",
         {},
         ASKED,
-        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47"),
-        _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.5),
+        on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "47"),
+        on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.5),
     ),
-    _script(
+    script(
         "caller waits for an order that is found slowly",
         {},
         ASKED,
-        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, SLOW),
+        on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, SLOW),
     ),
-    _script(
+    script(
         "caller whose script fails is answered by an agent",
         ONE,
         ASKED,
-        _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, BROKEN),
+        on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, BROKEN),
         ANN_ANSWERS,
         CALLER_LEAVES,
     ),
-    _script(
-        "customer judges after the talk", ONE, *AFTER_THE_TALK, _on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "5", after_s=1.0)
+    script(
+        "customer judges after the talk", ONE, *AFTER_THE_TALK, on(CALLER, Seen.QUESTION, CALLER, Act.PRESS, "5", after_s=1.0)
     ),
-    _script(
+    script(
         "customer hangs up instead of judging",
         ONE,
         *AFTER_THE_TALK,
-        _on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.0),
+        on(CALLER, Seen.QUESTION, CALLER, Act.HANG_UP, after_s=1.0),
     ),
 )
 """Callers who help themselves, and customers who are asked after the talk."""
 
-BOB_LISTENS = (CALLS_STRAIGHT, ANN_ANSWERS, _on(ANN, Seen.JOINED, BOB, Act.DIAL, "61101"))
-CALLER_LEAVES_LATER = _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=6.0)
+BOB_LISTENS = (CALLS_STRAIGHT, ANN_ANSWERS, on(ANN, Seen.JOINED, BOB, Act.DIAL, "61101"))
+CALLER_LEAVES_LATER = on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=6.0)
 WATCHED: tuple[Script, ...] = (
-    _script(
+    script(
         "supervisor listens, whispers, and goes",
         TWO,
         *BOB_LISTENS,
-        _on(ANN, Seen.JOINED, BOB, Act.PRESS, "5", after_s=3.0),
-        _on(ANN, Seen.JOINED, BOB, Act.HANG_UP, after_s=4.5),
+        on(ANN, Seen.JOINED, BOB, Act.PRESS, "5", after_s=3.0),
+        on(ANN, Seen.JOINED, BOB, Act.HANG_UP, after_s=4.5),
         CALLER_LEAVES_LATER,
     ),
-    _script(
+    script(
         "supervisor barges in and stays until the customer leaves",
         TWO,
         CALLS_STRAIGHT,
         ANN_ANSWERS,
-        _on(ANN, Seen.JOINED, BOB, Act.DIAL, "63101"),
-        _on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=4.0),
-        _on(CALLER, Seen.ENDED, BOB, Act.HANG_UP, after_s=2.0),
+        on(ANN, Seen.JOINED, BOB, Act.DIAL, "63101"),
+        on(CALLER, Seen.JOINED, CALLER, Act.HANG_UP, after_s=4.0),
+        on(CALLER, Seen.ENDED, BOB, Act.HANG_UP, after_s=2.0),
     ),
-    _script(
+    script(
         "supervisor takes the customer over",
         TWO,
         *BOB_LISTENS,
-        _on(ANN, Seen.JOINED, BOB, Act.PRESS, "9", after_s=3.0),
+        on(ANN, Seen.JOINED, BOB, Act.PRESS, "9", after_s=3.0),
         CALLER_LEAVES_LATER,
     ),
-    _script(
+    script(
         "agent hangs up while a supervisor hears",
         TWO,
         *BOB_LISTENS,
-        _on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=3.0),
-        _on(ANN, Seen.ENDED, BOB, Act.HANG_UP, after_s=1.5),
+        on(ANN, Seen.JOINED, ANN, Act.HANG_UP, after_s=3.0),
+        on(ANN, Seen.ENDED, BOB, Act.HANG_UP, after_s=1.5),
     ),
-    _script(
+    script(
         "agent goes into a room with a PIN and leaves",
         ONE,
-        _at(0.1, ANN, Act.DIAL, f"60{ROOM}"),
-        _on(ANN, Seen.PIN, ANN, Act.PRESS, f"{ROOM_PIN}#"),
-        _on(ANN, Seen.PIN, ANN, Act.HANG_UP, after_s=5.0),
+        at(0.1, ANN, Act.DIAL, f"60{ROOM}"),
+        on(ANN, Seen.PIN, ANN, Act.PRESS, f"{ROOM_PIN}#"),
+        on(ANN, Seen.PIN, ANN, Act.HANG_UP, after_s=5.0),
     ),
-    _script(
+    script(
         "agent, colleague and customer confer, the colleague leaves",
         TWO,
         *ASKS_A_COLLEAGUE,
         BOB_ANSWERS,
-        _on(BOB, Seen.JOINED, ANN, Act.PRESS, "*3", after_s=1.0),
-        _on(BOB, Seen.JOINED, BOB, Act.HANG_UP, nth=2, after_s=1.5),
-        _on(BOB, Seen.ENDED, CALLER, Act.HANG_UP, after_s=1.0),
+        on(BOB, Seen.JOINED, ANN, Act.PRESS, "*3", after_s=1.0),
+        on(BOB, Seen.JOINED, BOB, Act.HANG_UP, nth=2, after_s=1.5),
+        on(BOB, Seen.ENDED, CALLER, Act.HANG_UP, after_s=1.0),
     ),
 )
 """Somebody hears a talk, or more than two talk."""
@@ -394,8 +398,10 @@ TOLD = Told(look_ups={LookUpId("orders"): _found}, scripts={"shop.tell": _ran})
 """The site's systems."""
 
 
-def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:
-    """One run on the virtual PBX, with every step checked, from the start of the script on."""
+def play(
+    story: Script, seed: int, settings: Settings, *, prepare: Callable[[World, Cast], None] | None = None
+) -> list[TraceLine]:
+    """One run on the virtual PBX, with every step checked, from the start of the script on. `prepare`: whatever else must be there."""
     trace: list[TraceLine] = []
 
     def watch(world: World, event: Event, commands: list[Command]) -> None:
@@ -406,9 +412,11 @@ def play(script: Script, seed: int, settings: Settings) -> list[TraceLine]:
             trace.extend(unfold([step]))
 
     world = World(settings, seed=seed, pins=PINS, watch=watch, told=TOLD)
-    cast = Cast(script, world.pbx, Random(f"{seed}/cast"))
+    cast = Cast(story, world.pbx, Random(f"{seed}/cast"))
+    if prepare is not None:
+        prepare(world, cast)
     world.start()
-    present = [who for name, who in script.agents.items() if name not in script.absent]
+    present = [who for name, who in story.agents.items() if name not in story.absent]
     for number, (agent, phone) in enumerate(present):
         world.agenda.at(0.5 + 0.1 * number, world.post, LoginRequested(request=RequestId(number + 1), agent=agent, phone=phone))
     world.agenda.at(LOGGED_IN_S, cast.begin)

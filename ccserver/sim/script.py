@@ -4,6 +4,7 @@ A happening is (who, what, how-manyth time); the start happens once, to nobody.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -34,7 +35,14 @@ class Act(Enum):
     REGISTER = "register"
     REFER = "refer"  # the phone itself transfers the other party; value: to whom
     OWN_CALL = "own_call"  # the phone calls a friend in the house, who answers at once; value: the friend's number
+    START_CAMPAIGN = "start_campaign"  # value: which
+    CUT_LINK = "cut_link"  # between the daemon and the PBX
+    MEND_LINK = "mend_link"
     DO_NOT_DISTURB = "do_not_disturb"  # from now on the phone says "busy" to every call
+
+
+IN_THE_OFFICE = frozenset({Act.START_CAMPAIGN, Act.CUT_LINK, Act.MEND_LINK})
+"""What is done without a phone."""
 
 
 class Seen(Enum):
@@ -73,6 +81,8 @@ class Script:
     steps: tuple[ScriptStep, ...]
     absent: frozenset[str] = frozenset()
     withheld: frozenset[str] = frozenset()
+    leads: tuple[tuple[str, str], ...] = ()
+    """Who may be called: the list, and the number."""
 
     @property
     def file_name(self) -> str:
@@ -88,7 +98,11 @@ class Cast:
         self.script = script
         self.pbx = pbx
         self._chance = chance
-        names = dict.fromkeys([*script.agents, *(step.who for step in script.steps)])
+        names = dict.fromkeys([*script.agents, *(name for step in script.steps for name in (step.who, step.of))])
+        if script.leads:
+            names["callee"] = None
+        self.office: Callable[[Act, str], None] | None = None
+        """Does what is done without a phone."""
         self.actors = {name: Actor(name, self) for name in names}
         for name, (_, phone) in script.agents.items():
             pbx.phones[phone].person = self.actors[name]
@@ -118,6 +132,10 @@ class Actor:
     def do(self, step: ScriptStep) -> None:
         """Raises AssertionError when the script asks for what cannot be done: a mistake in the script."""
         pbx = self._cast.pbx
+        if step.act in IN_THE_OFFICE:
+            assert self._cast.office is not None, "nobody is in the office"
+            self._cast.office(step.act, step.value)
+            return
         if step.act is Act.CALL:
             number = None if self.name in self._cast.script.withheld else "+15550111"
             self._channel = pbx.call_in(self, step.value, number, self.name)

@@ -16,6 +16,7 @@ from ccserver.core.commands import (
     DialOut,
     EndSession,
     HangUpLeg,
+    Place,
     RedirectLegs,
     Reply,
     RingAgent,
@@ -31,6 +32,7 @@ from ccserver.core.events import (
     DigitsCollected,
     Event,
     FeatureDialled,
+    Heard,
     LegDigit,
     LegEnded,
     LegMeasured,
@@ -151,7 +153,7 @@ class _Teller:
                 self._sessions[said.session] = said.leg
                 return self._name(said.leg, "own call")
             case DialOut():
-                return self._name(said.leg, "guest")
+                return self._name(said.leg, "callee" if said.place is Place.CALLEE else "guest")
             case RedirectLegs():
                 return said.moves[0].leg
             case LegsTransferred():
@@ -171,6 +173,8 @@ def _token(said: Event | Command) -> str:
     """What is compared: the name, and the part of the content that rules decide and clocks do not."""
     name = type(said).__name__
     match said:
+        case CallArrived() if said.heard is not Heard.NOTHING:
+            return f"{name} {said.heard.value}"
         case CallArrived():
             return name if said.caller_number is not None else f"{name} withheld"
         case RingAgent():

@@ -10,6 +10,7 @@ from ccserver.core.commands import Store
 from ccserver.core.events import SettingsLoaded
 from ccserver.core.records import InteractionRecord, OfferRecord, Outcome
 from ccserver.core.state import VOICE
+from ccserver.sim.called import CALLED
 from ccserver.sim.conformance import compare, learn
 from ccserver.sim.scenarios import SCENARIOS, play
 from ccserver.sim.script import Script
@@ -117,5 +118,6 @@ def test_what_the_real_pbx_told_is_what_the_virtual_one_could_have_told(script: 
 def test_each_story_has_a_name_and_a_recording_of_its_own() -> None:
     names = {script.name for script in SCENARIOS}
     assert names == EXPECTED.keys() | {IN_ONE_INSTANT}
-    assert {script.file_name for script in SCENARIOS} | {"settings.jsonl"} == {path.name for path in TRACES.iterdir()}
+    known = {script.file_name for script in SCENARIOS + CALLED} | {"settings.jsonl", "settings-called.jsonl"}
+    assert known == {path.name for path in TRACES.iterdir()}
     assert len(names) == len(SCENARIOS) >= 39

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import threading
+from typing import Self
 
 
 class Relay:
@@ -50,6 +52,32 @@ class Relay:
                 if writer is not None:
                     self._writers.discard(writer)
                     writer.close()
+
+
+class Wire:
+    """A relay on a thread of its own, so that it works whatever the test is at. `mend` opens it, `cut` closes it."""
+
+    def __init__(self, target: int, port: int) -> None:
+        self._relay, self._port = Relay(target), port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.mend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def mend(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._relay.open(self._port), self._loop).result(5)
+
+    def cut(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._relay.close(), self._loop).result(5)
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, Protocol
 
 from ccserver.agi.secrets import hash_pin
-from ccserver.core.commands import Collect, CollectNumber, CollectSecret, RingAgent
+from ccserver.core.commands import Collect, CollectNumber, CollectSecret, DialOut, Place, RingAgent
 from ccserver.core.events import (
     CallArrived,
     DeskOpened,
@@ -23,7 +23,9 @@ from ccserver.core.events import (
     LegLeftBridge,
     LegRinging,
     LegStarted,
+    LinkLost,
     OwnCallDialled,
+    PbxObserved,
     RingEnded,
     SessionClosed,
     TransferAsked,
@@ -31,12 +33,16 @@ from ccserver.core.events import (
 )
 from ccserver.core.ids import CommandId, LegId, PhoneId, SessionId
 from ccserver.core.traced import TracedStep, read_step
+from ccserver.lab import audio
 from ccserver.lab.phones import Phone, PhoneFailed, PhoneProcess
+from ccserver.sim.called import CALLEE, MACHINES, WINTER
 from ccserver.sim.scenarios import BROKEN, GOOD, ROOM, ROOM_PIN, SLOW, SLOW_S
-from ccserver.sim.script import START, Act, Script, ScriptStep, Seen
+from ccserver.sim.script import IN_THE_OFFICE, START, Act, Script, ScriptStep, Seen
+from harness.campaigns import OURS, add_leads, dialing, start, stop
 from harness.center import AGENT_HZ, CALLER_HZ, Center, Site, password_of
 from harness.waiting import until
 
+WHO_CALLED_HZ = 2310
 SETTLED = {"logged_out", "ready", "not_ready", "unreachable", "back_off"}
 
 
@@ -124,6 +130,24 @@ class StageSite(Site):
         return folder
 
 
+@dataclass(kw_only=True)
+class CallingSite(StageSite):
+    """The site that `ccserver.sim.called` speaks of: it calls people. `ami_port`: of what lies between the daemon and Asterisk."""
+
+    ami_port: int = 5138
+
+    def settings(self) -> dict[str, Any]:
+        whole = super().settings()
+        for language in ("en", "es"):
+            audio.write_tone(self.shared / "prompts" / language / "who-called.wav", WHO_CALLED_HZ, 1500)
+        plain = {"mode": "progressive", "safe_harbour": "who-called"}
+        whole |= dialing({WINTER: plain, MACHINES: {**plain, "amd": "on"}})
+        whole["prompts"] = {**whole["prompts"], "who-called": {"en": "Example Ltd called you.", "es": "Le llamó Example."}}
+        whole["dids"] = {**whole["dids"], OURS: {"flow": "sales", "language": "en"}}
+        whole["asterisk"] = {**whole["asterisk"], "ami_port": self.ami_port}
+        return whole
+
+
 class Tail:
     """Follows the trace of a daemon that was started with `--trace DIRECTORY`."""
 
@@ -146,11 +170,22 @@ class Tail:
         return new
 
 
+class Wire(Protocol):
+    """What lies between the daemon and Asterisk."""
+
+    def cut(self) -> None:
+        """From now on nothing goes through."""
+
+    def mend(self) -> None:
+        """It does again."""
+
+
 class Stage:
     """Phones for the cast, kept from script to script. `open` it, `play` scripts, `close` it."""
 
-    def __init__(self, center: Center, trace: Path) -> None:
+    def __init__(self, center: Center, trace: Path, wire: Wire | None = None) -> None:
         self.center = center
+        self.wire = wire
         self.tail = Tail(trace)
         self._processes: dict[str, PhoneProcess] = {}
         self._phones: dict[str, Phone] = {}
@@ -167,12 +202,16 @@ class Stage:
         first = len(self.tail.steps)
         evening = _Performance(self, script)
         await evening.run(deadline_s)
+        for campaign in {name for name, _ in script.leads}:
+            await stop(self.center, campaign)
         return self.tail.steps[first:]
 
     async def _set_up(self, script: Script) -> None:
         await self.center.log_everybody_out()
         await self.center.quiet()
-        for name in dict.fromkeys([*script.agents, *(step.who for step in script.steps)]):
+        for place, (campaign, number) in enumerate(script.leads):
+            add_leads(self.center, campaign, [number], key=f"{script.name} {place}")
+        for name in dict.fromkeys([*script.agents, *(step.who for step in script.steps if step.act not in IN_THE_OFFICE)]):
             if name in script.agents:
                 agent, phone = script.agents[name]
                 number = phone.removeprefix("PJSIP/")
@@ -237,7 +276,10 @@ class _Performance:
         self._legs: dict[LegId, str] = {}
         self._sessions: dict[SessionId, LegId] = {}
         self._open_legs: set[LegId] = set()
-        self._open_rings: set[CommandId] = set()
+        self._rings: dict[CommandId, LegId] = {}
+        """Those of which no end was told, and whose."""
+        self._was_cut = False
+        """The link was lost, and nothing has been read since."""
         self._open_sessions: set[SessionId] = set()
         self._ringing: set[LegId] = set()
         self._bridges: dict[str, list[LegId]] = {}
@@ -271,12 +313,12 @@ class _Performance:
 
     def _state(self) -> str:
         missing = [step for step in self._script.steps if step not in self._done]
-        return f"steps not done {missing}, legs {self._open_legs}, rings {self._open_rings}, sessions {self._open_sessions}"
+        return f"steps not done {missing}, legs {self._open_legs}, rings {self._rings}, sessions {self._open_sessions}"
 
     async def _is_over(self) -> bool:
         if self._tasks or len(self._done) < len(self._script.steps) or self._begun < self._placed:
             return False
-        if self._open_legs or self._open_rings or self._open_sessions:
+        if self._open_legs or self._rings or self._open_sessions:
             return False
         center = self._stage.center
         facts = await center.ask("status")
@@ -288,7 +330,7 @@ class _Performance:
     def _watch(self, step: TracedStep) -> None:
         match step.event:
             case CallArrived(leg=leg) as event:
-                self._entered(leg, event.session, self._customer(event))
+                self._entered(leg, event.session, self._legs.get(leg) or self._customer(event))
             case FeatureDialled(leg=leg) | OwnCallDialled(leg=leg) as event:
                 self._entered(leg, event.session, self._agent(event.phone))
             case WrapUpOpened(leg=leg) | DeskOpened(leg=leg) | TransferAsked(leg=leg) as event:
@@ -307,17 +349,32 @@ class _Performance:
             case LegEnded(leg=leg) if leg in self._legs:
                 self._open_legs.discard(leg)
                 self._saw(leg, Seen.ENDED)
+            case LinkLost():
+                self._was_cut = True
+            case PbxObserved() as event if self._was_cut:
+                self._was_cut = False
+                self._not_seen({view.leg for view in event.channels})
             case RingEnded() as event:
-                self._open_rings.discard(event.command)
+                self._rings.pop(event.command, None)
         for place, command in enumerate(step.commands):
             match command:
                 case RingAgent(leg=leg):
                     self._legs[leg] = self._agent(command.phone)
-                    self._open_rings.add(CommandId(step.seq, place))
+                    self._rings[CommandId(step.seq, place)] = leg
+                case DialOut(leg=leg, place=Place.CALLEE):
+                    self._legs[leg] = CALLEE
+                    self._rings[CommandId(step.seq, place)] = leg
                 case Collect() | CollectNumber():
                     self._saw(self._sessions[command.session], Seen.QUESTION)
                 case CollectSecret():
                     self._saw(self._sessions[command.session], Seen.PIN)
+
+    def _not_seen(self, there: set[LegId]) -> None:
+        """What ended while the link was cut: nothing tells of it."""
+        for leg in self._open_legs - there:
+            self._open_legs.discard(leg)
+            self._saw(leg, Seen.ENDED)
+        self._rings = {command: leg for command, leg in self._rings.items() if leg in there}
 
     def _joined(self, leg: LegId, members: list[LegId]) -> None:
         """Both are joined when the second one comes."""
@@ -328,8 +385,11 @@ class _Performance:
 
     def _entered(self, leg: LegId, session: SessionId, name: str) -> None:
         """A leg came into AGI: a new one, or one that comes out of a bridge."""
+        is_first = leg not in self._sessions.values()
         self._sessions[session] = leg
         self._open_sessions.add(session)
+        if is_first and self._legs.get(leg) == CALLEE:
+            return  # the leg is of our making, and comes to us for the first time
         if leg in self._legs:
             self._saw(leg, Seen.PARTED)
             return
@@ -375,7 +435,17 @@ class _Performance:
             return await self._stage.desk(name, self._script.agents[name][1].removeprefix("PJSIP/"))
         return await self._stage.customer(name, is_withheld=name in self._script.withheld)
 
+    async def _in_the_office(self, step: ScriptStep) -> None:
+        if step.act is Act.START_CAMPAIGN:
+            await start(self._stage.center, step.value)
+            return
+        assert self._stage.wire is not None, "no link that could be cut"
+        await asyncio.to_thread(self._stage.wire.cut if step.act is Act.CUT_LINK else self._stage.wire.mend)
+
     async def _do(self, step: ScriptStep) -> None:
+        if step.act in IN_THE_OFFICE:
+            await self._in_the_office(step)
+            return
         phone = await self._phone(step.who)
         match step.act:
             case Act.CALL:

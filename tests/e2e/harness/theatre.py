@@ -6,7 +6,7 @@ them with the virtual PBX when there is no Asterisk: do that when events, comman
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,15 +17,18 @@ from ccserver.core.traced import TracedStep
 from ccserver.lab.asterisk import Asterisk
 from ccserver.sim.conformance import compare, learn
 from ccserver.sim.scenarios import play
-from ccserver.sim.script import Script
-from ccserver.sim.trace import unfold
+from ccserver.sim.script import Act, Script
+from ccserver.sim.trace import TraceLine, unfold
 from harness.center import Center, write_prompts
 from harness.ledger import Ledger
-from harness.stage import Stage, StageSite
+from harness.stage import Stage, StageSite, Wire
 
+Plays = Callable[[Script, int, Settings], list[TraceLine]]
+"""A run on the virtual PBX."""
 AGI_PORT = 4573
 SEEDS = range(100)
 NO_PART_OF_A_STORY = (CenterStarted, PbxObserved, SettingsLoaded)
+"""Unless something follows from them."""
 
 
 def values(shared: Path) -> AsteriskValues:
@@ -45,17 +48,20 @@ def values(shared: Path) -> AsteriskValues:
 class Theatre:
     """A center whose steps are traced, and the phones of the cast. `opened` makes one."""
 
-    def __init__(self, stage: Stage, site: StageSite, runner: asyncio.Runner) -> None:
-        self._stage, self._site, self._runner = stage, site, runner
+    def __init__(self, stage: Stage, site: StageSite, runner: asyncio.Runner, plays: Plays = play) -> None:
+        self._stage, self._site, self._runner, self._plays = stage, site, runner, plays
         self._settings = self._read_settings()
 
     def differences(self, script: Script) -> list[str]:
         """Play it on real phones: what the virtual PBX could not have told. Fails when the books do not balance afterwards."""
         # Not in an `async` test: the phones live longer than a test, and what an `async` test leaves running is ended with it.
         ledger = Ledger(self._stage.center)
+        ledger.may_repair = any(step.act is Act.CUT_LINK for step in script.steps)
         steps = self._runner.run(self._stage.play(script))
-        self._keep(script.file_name, [step for step in steps if not isinstance(step.event, NO_PART_OF_A_STORY)])
-        promises = learn([play(script, seed, self._settings) for seed in SEEDS])
+        self._keep(
+            script.file_name, [step for step in steps if step.commands or not isinstance(step.event, NO_PART_OF_A_STORY)]
+        )
+        promises = learn([self._plays(script, seed, self._settings) for seed in SEEDS])
         self._runner.run(ledger.check())
         return [f"{found.leg}: {found.what}" for found in compare(unfold(steps), promises)]
 
@@ -63,7 +69,7 @@ class Theatre:
         """As the daemon read them."""
         self._stage.tail.read()
         (loaded,) = [step for step in self._stage.tail.steps if isinstance(step.event, SettingsLoaded)]
-        self._keep("settings.jsonl", [loaded])
+        self._keep("settings.jsonl" if self._plays is play else "settings-called.jsonl", [loaded])
         assert isinstance(loaded.event, SettingsLoaded)
         return loaded.event.settings
 
@@ -75,12 +81,14 @@ class Theatre:
 
 
 @contextmanager
-def opened(pbx: Asterisk, site: StageSite, runner: asyncio.Runner) -> Iterator[Theatre]:
+def opened(
+    pbx: Asterisk, site: StageSite, runner: asyncio.Runner, plays: Plays = play, wire: Wire | None = None
+) -> Iterator[Theatre]:
     """For a module's stories; ends with a daemon that ends well."""
     center = runner.run(Center.start(pbx, site, "--trace", str(site.directory / "trace")))
-    stage = Stage(center, site.directory / "trace")
+    stage = Stage(center, site.directory / "trace", wire)
     try:
-        yield Theatre(stage, site, runner)
+        yield Theatre(stage, site, runner, plays)
     finally:
         runner.run(stage.close())
         assert runner.run(center.daemon.stop()) == 0, center.daemon.tail()
