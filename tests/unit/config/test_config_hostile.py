@@ -3,6 +3,8 @@
 import itertools
 import os
 import re
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from time import process_time
 from typing import Any, cast
@@ -75,9 +77,14 @@ def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path, content)
 
 
-def tree(text: str) -> dict[str, Any]:
-    """The file as texts and tables: YAML's own guesses would make a truth of the key `on`."""
+@cache
+def _read_once(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", yaml.load(text, Loader=yaml.BaseLoader))
+
+
+def tree(text: str) -> dict[str, Any]:
+    """The file as texts and tables, to be changed: YAML's own guesses would make a truth of the key `on`."""
+    return deepcopy(_read_once(text))
 
 
 def written(document: dict[str, Any]) -> bytes:
