@@ -16,6 +16,7 @@ from ccserver.cli.dialling import Dialling, dialling, shown_at, tell_of_leads
 from ccserver.cli.root import root
 from ccserver.cli.shared import NOT_DONE, Place, at_a_place, fail, safe, shown_time, table
 from ccserver.cli.shelves import who
+from ccserver.core.dialer.terms import Purpose
 from ccserver.core.ids import LeadId
 from ccserver.store import attempts, audit, lead_book
 from ccserver.store.attempts import AttemptState
@@ -426,7 +427,7 @@ def _attempts_table(calls: Sequence[attempts.Attempt]) -> str:
             safe(each.id),
             str(each.lead or ""),
             each.number,
-            each.campaign,
+            each.campaign or ("(callback)" if each.purpose == Purpose.REQUESTED.value else "(own call)"),
             each.state.value,
             "" if each.outcome is None else each.outcome.value,
             shown_at(each.stored_at),

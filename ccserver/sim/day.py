@@ -5,7 +5,9 @@ from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from random import Random
 
+from ccserver.core.change import replace
 from ccserver.core.commands import Command
+from ccserver.core.dialer.settings import DialingSettings
 from ccserver.core.events import Event
 from ccserver.core.invariants import check, check_index
 from ccserver.core.records import Outcome, VisitOutcome
@@ -14,6 +16,7 @@ from ccserver.core.state import VOICE, CenterState, DeadlineKind
 from ccserver.sim.books import Books
 from ccserver.sim.desks import AgentHabits
 from ccserver.sim.full_sample import DIDS, MAIL, POST, full_center
+from ccserver.sim.leads import CallState
 from ccserver.sim.mishaps import Mishaps, prepare
 from ccserver.sim.people import OFFICE_DAY, CallerHabits, arrivals
 from ccserver.sim.sample import DID, sample_center
@@ -47,6 +50,8 @@ class Plan:
     mails: int = 0
     supervisor_every_s: float = 0.0
     """How often a supervisor intervenes; 0: never."""
+    dialing: DialingSettings | None = None
+    """The law of calls outside: with it agents' own calls and callbacks pass its gate."""
 
     @property
     def is_calm(self) -> bool:
@@ -88,6 +93,10 @@ class Day:
         found = [*books.problems, *check(state, world.settings), *_balance(state, books)]
         found += [f"fault: {fault.reason}" for fault in books.faults]
         found += leftovers(world)
+        found += world.leads.book.problems
+        found += [
+            f"attempt {call.id} was never settled" for call in world.leads.book.calls.values() if call.state is CallState.STORED
+        ]
         if self.plan.is_calm:
             found += [f"{count} repairs ({kind}) on a day without faults" for kind, count in books.repairs.items()]
         if world.pbx.steals:
@@ -193,8 +202,11 @@ def run_day(
         if steps % checks_every == 0:
             verify(world, event, commands)
 
+    settings = sample.settings
+    if plan.dialing is not None:
+        settings = replace(settings, dialing=plan.dialing, content_hash=f"{settings.content_hash}-law")
     world = World(
-        sample.settings,
+        settings,
         seed=seed,
         pins=sample.pins,
         faults=plan.faults,

@@ -2,9 +2,14 @@
 by themselves and move; supervisors who intervene; work without a line. Every step is sound, and the books balance at the end."""
 
 import os
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from ccserver.core.dialer.presets import PRESETS
+from ccserver.core.dialer.settings import CallerIdSettings, DialingSettings
+from ccserver.core.dialer.terms import LineType
 from ccserver.core.records import Outcome
 from ccserver.core.settings import Strategy
 from ccserver.sim.day import NO_MISHAPS, Day, Plan, run_day
@@ -52,6 +57,7 @@ def a_day(
     *,
     faults: Faults = NO_FAULTS,
     mishaps: Mishaps = NO_MISHAPS,
+    dialing: DialingSettings | None = None,
 ) -> Day:
     plan = Plan(
         agents=8,
@@ -64,6 +70,7 @@ def a_day(
         supervisor_every_s=40.0,
         faults=faults,
         mishaps=mishaps,
+        dialing=dialing,
     )
     return run_day(plan, seed=seed, checks_every=1)
 
@@ -83,6 +90,19 @@ def test_a_day_on_which_things_break_as_well_ends_in_order(strategy: Strategy, s
     faults = NO_FAULTS if what == "mishaps" else FAULTY
     mishaps = NO_MISHAPS if what == "faults" else BREAKING
     assert a_day(strategy, seed, faults=faults, mishaps=mishaps).findings() == []
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_day_under_the_law_has_each_call_outside_on_record_and_settled_once(breaks: bool) -> None:
+    """Nothing rings outside that is not stored; what is stored has one end, also when the daemon is killed meanwhile."""
+    rules = replace(PRESETS["us"].rules, window_binds=frozenset(), ring_min_s=0.0, calls_a_day=3)
+    shown = CallerIdSettings(line_type=LineType.FIXED, country="US", answers_back=True)
+    law = DialingSettings(country="US", rules=rules, caller_ids={"+12125550100": shown})
+    faults, mishaps = (FAULTY, BREAKING) if breaks else (NO_FAULTS, NO_MISHAPS)
+    day = a_day(Strategy.LONGEST_IDLE, 3, faults=faults, mishaps=mishaps, dialing=law)
+    assert day.findings() == []
+    outcomes = Counter(call.outcome for call in day.world.leads.book.calls.values())
+    assert sum(outcomes.values()) > 3
 
 
 def test_a_day_with_everything_tells_the_same_story_for_the_same_seed() -> None:
