@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ccserver.core.commands import Command, DialOut, Place, StoreAttempt
+from ccserver.core.commands import Command, DialOut, HangUpLeg, Place, StoreAttempt
 from ccserver.core.dialer.asking import blank_sheet
 from ccserver.core.dialer.campaign_state import DIALS, ON_THE_WAY, Attempt, AttemptStage
 from ccserver.core.dialer.facts import CallerIdFacts, FactSheet
@@ -15,7 +15,7 @@ from ccserver.core.dialer.gate import judge
 from ccserver.core.dialer.settings import AmdUse, CampaignSettings, DialingSettings
 from ccserver.core.dialer.terms import UNBACKED, ClockStart, Mode, Purpose, ShareOf
 from ccserver.core.dialer.verdict import Refused
-from ccserver.core.events import Event
+from ccserver.core.events import DeadlineReached, Event
 from ccserver.core.ids import CampaignId, LegId
 from ccserver.core.state import CenterState, Presence
 from ccserver.core.transitions import Phase
@@ -72,6 +72,8 @@ class DialLedger:
                 self.stored[command.campaign] += 1
                 if not command.asked_by:
                     self._within_the_account(world, command.campaign, "stored")
+            elif isinstance(command, HangUpLeg) and isinstance(event, DeadlineReached):
+                self._nobody_waits_on_it(world, command.leg)
 
     def _problem(self, world: World, what: str) -> None:
         self.problems.append(f"at {world.agenda.now_s:.3f} s: {what}")
@@ -108,6 +110,19 @@ class DialLedger:
         dialled = DialledCall(call, campaign, attempt.mode, command.leg)
         self.dialled.append(dialled)
         self._open.setdefault(campaign, []).append(dialled)
+
+    def _nobody_waits_on_it(self, world: World, leg_id: LegId) -> None:
+        """No deadline ends the wait of an agent for a callee whose phone still rings."""
+        state = world.center.snapshot()
+        leg = state.legs.get(leg_id)
+        interaction = state.interactions.get(leg.interaction) if leg is not None and leg.interaction is not None else None
+        outbound = interaction.outbound if interaction is not None else None
+        attempt = state.attempts.get(outbound.attempt) if outbound is not None and outbound.attempt is not None else None
+        callee = state.legs.get(attempt.leg) if attempt is not None and attempt.leg is not None else None
+        if leg is None or attempt is None or callee is None or leg_id == callee.id or not leg.is_parked:
+            return
+        if attempt.stage in ON_THE_WAY and not callee.is_cancelled:
+            self._problem(world, f"the agent {leg.agent} waits for {attempt.sheet.number}, whose phone rings, and is given up")
 
     def _nobody_else_calls(self, world: World, call: Call, lead: Lead) -> None:
         for other in self.dialled[-200:]:

@@ -58,6 +58,8 @@ RETRY = {
     Outcome.ABANDONED: RetryRule(after_s=900.0, tries=2),
     Outcome.UNKNOWN: RetryRule(after_s=900.0, tries=2),
 }
+RINGS_S = 8.0
+"""An agent's phone; a callee's rings for longer."""
 MEANINGS = {
     "sold": ("3", DispositionMeaning.SUCCESS),
     "no": ("4", DispositionMeaning.REFUSED),
@@ -78,7 +80,9 @@ def dialling_center(agents: int, strategy: Strategy, *, wrap_up_s: float = 10.0,
         content_hash=f"dials-{lines}-{plain.content_hash}",
         phones={phone: _phone(given) for phone, given in plain.phones.items()},
         queues={
-            name: replace(queue, dispositions=(*queue.dispositions, *meanings)) if name in (SALES, SUPPORT, BILLING) else queue
+            name: replace(queue, dispositions=(*queue.dispositions, *meanings), ring_timeout_s=RINGS_S)
+            if name in (SALES, SUPPORT, BILLING)
+            else queue
             for name, queue in plain.queues.items()
         },
         dispositions={
