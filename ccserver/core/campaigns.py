@@ -525,9 +525,7 @@ class Campaigns:
     def _stand(self, campaign: CampaignId, config: CampaignSettings, mode: Mode) -> Stand:
         if mode is Mode.AGENTLESS:
             return Stand(deque(), 0, 0)
-        idle = [agent for agent in self.crews.lent(config, mode) if self.crews.is_free(agent)]
-        idle.sort(key=lambda agent: (agent.idle_since_s, agent.id))
-        return Stand(deque(idle), self.book.unbacked(campaign), self.book.room(campaign))
+        return Stand(deque(self.crews.free(config, mode)), self.book.unbacked(campaign), self.book.room(campaign))
 
     def _place_one(self, known: Campaign, config: CampaignSettings, mode: Mode, stand: Stand) -> str:
         """Place the call to the next lead that may be called. Returns why none can be placed, or an empty text.
@@ -670,12 +668,8 @@ class Campaigns:
         missing = flight - len(self.crews.reserved(campaign)) if flight else 0
         if missing <= 0:
             return
-        for agent in sorted(self.crews.lent(config, mode), key=lambda each: (each.idle_since_s, each.id)):
-            if missing <= 0:
-                return
-            if self.crews.is_free(agent):
-                self.crews.reserve(agent.id, campaign)
-                missing -= 1
+        for agent in self.crews.free(config, mode)[:missing]:
+            self.crews.reserve(agent.id, campaign)
 
     def _has_become_idle(self, agent_id: AgentId) -> bool:
         """Whether the agent has nothing to do, and is not kept."""

@@ -36,23 +36,42 @@ class Crews:
         there = (self._step.agents[each] for each in self._pairing.there(queue, self.requires(config, queue)))
         return [agent for agent in there if self.may_serve(agent, mode)]
 
+    def free(self, config: CampaignSettings, mode: Mode) -> list[Agent]:
+        """Those of `lent` who are idle and not kept; the longest idle first. Who is idle is in the index already, for all but those who
+        were touched in this step: so what it costs does not grow with those who talk."""
+        step, matcher, queue = self._step, self._pairing.matcher, config.queue
+        if queue is None or queue not in step.settings.queues:
+            return []
+        roster = matcher.roster
+        maybe = self._pairing.there_mask(queue, self.requires(config, queue))
+        maybe &= matcher.free_mask(VOICE) | roster.of(step.touched_agents)
+        maybe &= ~self._needed_elsewhere(config)
+        found = [step.agents[each] for each in roster.names(maybe)]
+        free = [agent for agent in found if self.is_free(agent) and self.may_serve(agent, mode)]
+        return sorted(free, key=lambda agent: (agent.idle_since_s, agent.id))
+
     def may_serve(self, agent: Agent, mode: Mode) -> bool:
         phone = self._step.settings.phones.get(agent.phone) if agent.phone is not None else None
         return phone is not None and may_serve(mode, agent.mode, phone)
 
     def lent(self, config: CampaignSettings, mode: Mode) -> list[Agent]:
         """Those of them who may be given a call now: nobody who is needed where callers were not answered in time of late."""
+        needed, roster = self._needed_elsewhere(config), self._pairing.matcher.roster
         crew = self.of(config, mode)
+        return [agent for agent in crew if not needed & roster.bit(agent.id)] if needed else crew
+
+    def _needed_elsewhere(self, config: CampaignSettings) -> int:
+        """The mask of those who are needed by other queues' callers."""
         if config.inbound_level is None:
-            return crew
-        needed = {
-            agent
-            for queue, counters in self._step.queues.items()
-            if queue != config.queue and queue in self._step.settings.queues
-            if (level := stats.level_of_late(counters, self._step.now.utc_s)) is not None and level < config.inbound_level
-            for agent in self._pairing.there(queue, self._requires_alone(queue))
-        }
-        return [agent for agent in crew if agent.id not in needed]
+            return 0
+        needed, utc_s = 0, self._step.now.utc_s
+        for queue, counters in self._step.queues.items():
+            if queue == config.queue or queue not in self._step.settings.queues:
+                continue
+            level = stats.level_of_late(counters, utc_s)
+            if level is not None and level < config.inbound_level:
+                needed |= self._pairing.there_mask(queue, self._requires_alone(queue))
+        return needed
 
     def _requires_alone(self, queue: QueueId) -> Requirement:
         return requirements.together(self._step.settings.queues[queue], (), EVERYBODY)

@@ -121,8 +121,12 @@ class Pairing:
 
     def there(self, queue: QueueId, requires: Requirement) -> list[AgentId]:
         """Those of `able` who are logged in, ready or not."""
+        return list(self.matcher.roster.names(self.there_mask(queue, requires)))
+
+    def there_mask(self, queue: QueueId, requires: Requirement) -> int:
+        """The same as a mask of the roster."""
         self._see_who_is_here()
-        return list(self.matcher.roster.names(self.matcher.able(queue, requires) & self._here))
+        return self.matcher.able(queue, requires) & self._here
 
     def is_here(self, agent: AgentId) -> bool:
         """Whether the agent is logged in, ready or not, and one of the settings' agents."""

@@ -22,7 +22,7 @@ class RunState(Enum):
 
 DOUBT_WRONG, DOUBT_CHECKED = 1.0, 50.0
 """Before agents have confirmed anything, one of fifty machines is thought to be a person."""
-DIALS = frozenset({RunState.RUNNING, RunState.DRAINING})
+DIALS = (RunState.RUNNING, RunState.DRAINING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class AttemptStage(Enum):
     MESSAGE = "message"
 
 
-ON_THE_WAY = frozenset({AttemptStage.STORING, AttemptStage.DIALLED, AttemptStage.ANSWERED})
+ON_THE_WAY = (AttemptStage.STORING, AttemptStage.DIALLED, AttemptStage.ANSWERED)
 """Nobody knows yet whether a person answers."""
 
 
