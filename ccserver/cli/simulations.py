@@ -1,6 +1,6 @@
 """`ccserver simulate`: what a campaign would be like, before anybody is called."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from ccserver.cli.root import root
-from ccserver.cli.shared import as_json, json_option
+from ccserver.cli.shared import as_json, json_option, table
 from ccserver.core.dialer.pacing import MODES, Limits, pacer
 from ccserver.core.dialer.terms import Mode
 from ccserver.sim.campaign import Campaign, Figures
 from ccserver.sim.campaign_law import PLACES, Law
 from ccserver.sim.campaign_laws import SALES, Scenario
+from ccserver.sim.campaign_month import Month, run_month
 
 
 @root.group()
@@ -62,7 +63,18 @@ PERCENT = Number(0.0, 100.0)
 )
 @click.option("--lines", type=click.IntRange(1, 100_000), default=100_000, show_default=True)
 @click.option("--leads", type=click.IntRange(1), default=10_000_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same day.")
+@click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="So many, each with luck of its own.")
+@click.option(
+    "--window",
+    type=click.Choice(["day", "month"]),
+    default="day",
+    show_default=True,
+    help="In which the cap holds: with month a day begins with what those before it left over, or lost too much.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="So many times all of it, from --seed on."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same days.")
 def campaign(
     *,
     is_json: bool,
@@ -80,16 +92,22 @@ def campaign(
     law: str | None,
     lines: int,
     leads: int,
+    days: int,
+    window: str,
+    seeds: int,
     seed: int,
 ) -> None:
-    """Dial one day of a campaign and show how busy the agents were and how many calls were abandoned.
+    """Dial one day of a campaign, or many, and show how busy the agents were and how many calls were abandoned.
 
-    Talks are a mix of refusals, pitches and sales; agents take breaks. An hour of 30 agents takes some seconds.
+    Talks are a mix of refusals, pitches and sales; agents take breaks. An hour of 30 agents takes some seconds. A month is --days 30; with
+    --seeds it is dialled several times, and the spread is told.
     """
     if answered + machines > 95.0:
         raise click.BadParameter("with --answered more than 95 % of all calls", param_hint="--machines")
     if false_positives and detection is None:
         raise click.BadParameter("needs --detection", param_hint="--false-positives")
+    if law is not None and (days > 1 or seeds > 1):
+        raise click.BadParameter("is of one day: leave out --days and --seeds", param_hint="--law")
     usual_s = sum(weight * mean_s for weight, mean_s in SALES)
     scale = talk / usual_s
     scenario = Scenario(
@@ -114,9 +132,70 @@ def campaign(
         horizon_s=scenario.length_s,
         calls_per_agent=ratio,
     )
+    if days > 1 or seeds > 1:
+        is_carried = window == "month"
+        months = [
+            run_month(scenario, limits, lambda own: pacer(mode, own), days=days, seed=seed + number, is_carried=is_carried)
+            for number in range(seeds)
+        ]
+        click.echo(as_json([_told(each) for each in months]) if is_json else _months_text(months))
+        return
     figures = Campaign(scenario, pacer(mode, limits), seed, gate=gate).run()
     refusals = {} if gate is None else dict(gate.refusals)
     click.echo(as_json({**asdict(figures), "refusals": refusals}) if is_json else _text(figures, refusals))
+
+
+_TOLD = (
+    "seed",
+    "dials",
+    "humans",
+    "abandoned",
+    "utilisation",
+    "wait_s",
+    "abandoned_ratio",
+    "attempts_per_contact",
+    "days_over",
+)
+
+
+def _told(month: Month) -> dict[str, Any]:
+    return {**{name: getattr(month, name) for name in _TOLD}, "days": [asdict(day) for day in month.days]}
+
+
+def _months_text(months: Sequence[Month]) -> str:
+    head = ("seed", "days", "utilisation", "wait", "abandoned", "days over the cap", "attempts per contact")
+    rows = [
+        (
+            str(month.seed),
+            str(len(month.days)),
+            f"{month.utilisation:.1%}" + _spread([day.utilisation for day in month.days]),
+            f"{month.wait_s:.1f} s",
+            f"{month.abandoned_ratio:.2%}" + _spread([day.abandoned_ratio for day in month.days]),
+            str(month.days_over),
+            f"{month.attempts_per_contact:.2f}",
+        )
+        for month in months
+    ]
+    if len(months) > 1:
+        count = len(months)
+        lost, humans = sum(month.abandoned for month in months), sum(month.humans for month in months)
+        people = sum(day.connects - day.agent_machines for month in months for day in month.days)
+        rows.append(
+            (
+                "all",
+                str(sum(len(month.days) for month in months)),
+                f"{sum(month.utilisation for month in months) / count:.1%}" + _spread([each.utilisation for each in months]),
+                f"{sum(month.wait_s for month in months) / count:.1f} s",
+                f"{lost / max(humans, 1):.2%}" + _spread([each.abandoned_ratio for each in months]),
+                str(sum(month.days_over for month in months)),
+                f"{sum(month.dials for month in months) / max(people, 1):.2f}",
+            )
+        )
+    return table(head, rows)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f" ({min(ratios):.1%} to {max(ratios):.1%})" if len(ratios) > 1 else ""
 
 
 def _text(figures: Figures, refusals: Mapping[str, int]) -> str:

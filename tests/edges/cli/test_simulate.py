@@ -63,3 +63,31 @@ def test_what_makes_no_sense_is_refused(wrong: tuple[str, ...]) -> None:
     result = CliRunner().invoke(root, [*SHORT, *wrong])
     assert result.exit_code == 2, result.output
     assert wrong[0] in result.output or wrong[-2] in result.output
+
+
+MONTH = ("--days", "3", "--hours", "0.05")
+
+
+def test_a_month_is_told_by_days_and_seeds_with_their_spread() -> None:
+    told = json.loads(run(*MONTH, "--seeds", "2", "--seed", "4", "--json"))
+    assert [each["seed"] for each in told] == [4, 5]
+    for month in told:
+        days = month["days"]
+        assert len(days) == 3 and len({day["dials"] for day in days}) > 1, "no two days are alike"
+        assert month["dials"] == sum(day["dials"] for day in days)
+        assert month["abandoned_ratio"] == pytest.approx(month["abandoned"] / max(month["humans"], 1))
+        low, high = min(day["utilisation"] for day in days), max(day["utilisation"] for day in days)
+        assert low <= month["utilisation"] <= high
+    assert json.loads(run(*MONTH, "--seeds", "2", "--seed", "4", "--json")) == told
+    lines = run(*MONTH, "--seeds", "2").splitlines()
+    assert [line.split()[0] for line in lines if line.strip("- ")] == ["seed", "1", "2", "all"]
+    assert " to " in lines[-1]
+
+
+def test_one_day_of_one_seed_is_told_as_ever() -> None:
+    assert run("--days", "1", "--seeds", "1", "--seed", "4") == run("--seed", "4")
+
+
+def test_the_laws_account_is_of_one_day() -> None:
+    result = CliRunner().invoke(root, [*SHORT, "--law", "us", "--days", "2"])
+    assert result.exit_code == 2 and "--law" in result.output
