@@ -233,7 +233,7 @@ class Campaigns:
         step.campaigns.put(known.id, replace(step.campaigns[known.id], claiming=command, claim_after_s=now_s))
 
     def _buffer_size(self, known: Campaign, config: CampaignSettings, mode: Mode) -> int:
-        crew = 1.0 if mode is Mode.AGENTLESS else 3.0 * len(self.crews.of(config, mode))
+        crew = 1.0 if mode is Mode.AGENTLESS else 3.0 * self.crews.size(config)
         wanted = 10.0 * config.calls_per_second if mode is Mode.AGENTLESS else crew * max(config.lines_per_agent, 1.0)
         return int(min(max(wanted, BUFFER_MIN), BUFFER_MAX))
 

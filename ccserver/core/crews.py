@@ -33,8 +33,21 @@ class Crews:
         queue = config.queue
         if queue is None or queue not in self._step.settings.queues:
             return []
-        there = (self._step.agents[each] for each in self._pairing.there(queue, self.requires(config, queue)))
-        return [agent for agent in there if self.may_serve(agent, mode)]
+        agents, phones = self._step.agents, self._step.settings.phones
+        found = []
+        for each in self._pairing.there(queue, self.requires(config, queue)):
+            agent = agents[each]
+            phone = phones.get(agent.phone) if agent.phone is not None else None
+            if phone is not None and may_serve(mode, agent.mode, phone):
+                found.append(agent)
+        return found
+
+    def size(self, config: CampaignSettings) -> int:
+        """How many are logged in who may be given its calls, at whatever phone."""
+        queue = config.queue
+        if queue is None or queue not in self._step.settings.queues:
+            return 0
+        return self._pairing.there_mask(queue, self.requires(config, queue)).bit_count()
 
     def free(self, config: CampaignSettings, mode: Mode) -> list[Agent]:
         """Those of `lent` who are idle and not kept; the longest idle first. Who is idle is in the index already, for all but those who
