@@ -86,6 +86,12 @@ class Joins:
         self.step.tell(JoinFailed(interaction.id, leg.id, False, "the customer was not there"))
         return interaction
 
+    def not_joined(self, leg: Leg) -> None:
+        """A leg that was to be joined with a customer on hold is somewhere else."""
+        interaction = self.step.interactions.get(leg.interaction)
+        if interaction is not None and interaction.state is InteractionState.HELD:
+            self.came_back(leg)
+
     def leg_over(self, leg: Leg) -> None:
         """The leg has ended. (The end of an offer's leg is the offer's.)"""
         interaction = self._joining(leg)

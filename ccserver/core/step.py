@@ -252,6 +252,16 @@ class Step:
     def tell(self, fact: Fact) -> None:
         self.facts.append(fact)
 
+    def heard(self, leg_id: LegId) -> Leg | None:
+        """The leg, noted as heard of just now. None for a leg that does not concern us."""
+        leg = self.legs.get(leg_id)
+        if leg is None:
+            return None
+        self.about = leg.interaction
+        leg = replace(leg, heard_s=self.now.mono_s, unseen=0, doubt=None)
+        self.legs.put(leg_id, leg)
+        return leg
+
     def caller_session(self, interaction: Interaction) -> SessionId | None:
         """The open AGI session of the customer's leg, if there is one just now."""
         leg = self.legs.get(interaction.leg)

@@ -13,11 +13,14 @@ from ccserver.core import stats
 from ccserver.core.acd import Matcher
 from ccserver.core.agents import Agents
 from ccserver.core.callers import Callers
+from ccserver.core.carrying import Carrier
 from ccserver.core.center import CallCenter, StepFailed
 from ccserver.core.commands import JoinLeg, Store
 from ccserver.core.holding import Holding
+from ccserver.core.leg_events import LegEvents
 from ccserver.core.offers import Offers
 from ccserver.core.records import OfferOutcome, SegmentKind, SegmentRecord, VisitRecord
+from ccserver.core.session_events import SessionEvents
 from ccserver.core.settings import Strategy
 from ccserver.core.state import DeadlineKind, Deadlines, Role
 from ccserver.core.step import Step
@@ -65,33 +68,33 @@ def skip_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def offer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two agents' phones ring for one caller: the second to answer would take the caller from the first."""
-    real = CallCenter._offer
+    real = Carrier.offer
 
-    def offer(self: CallCenter, interaction: Any, agent_id: Any, why: str) -> None:
+    def offer(self: Carrier, interaction: Any, agent_id: Any, why: str) -> None:
         real(self, interaction, agent_id, why)
-        for other in list(self.pairing.matcher.free()):
+        for other in list(self.engines.pairing.matcher.free()):
             if other != agent_id:
-                waiting = replace(self._step.interactions[interaction.id], state=interaction.state, offers=())
-                self._step.put_interaction(waiting)
+                waiting = replace(self.step.interactions[interaction.id], state=interaction.state, offers=())
+                self.step.put_interaction(waiting)
                 real(self, waiting, other, why)
                 break
 
-    monkeypatch.setattr(CallCenter, "_offer", offer)
+    monkeypatch.setattr(Carrier, "offer", offer)
 
 
 def offer_again_before_the_leg_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ringing phone is taken for one that does not answer, while it can still run Bridge()."""
-    real = CallCenter._leg_ringing
+    real = LegEvents.ringing
 
-    def leg_ringing(self: CallCenter, event: Any) -> None:
+    def ringing(self: LegEvents, event: Any) -> None:
         real(self, event)
-        leg = self._step.legs.get(event.leg)
-        interaction = self._step.interactions.get(leg.interaction) if leg is not None else None
+        leg = self.step.legs.get(event.leg)
+        interaction = self.step.interactions.get(leg.interaction) if leg is not None else None
         offer = interaction.offer_on(event.leg) if interaction is not None else None
         if interaction is not None and offer is not None:
-            self._offers.ended(interaction, offer, OfferOutcome.MISSED, is_leg_over=False)
+            self.engines.offers.ended(interaction, offer, OfferOutcome.MISSED, is_leg_over=False)
 
-    monkeypatch.setattr(CallCenter, "_leg_ringing", leg_ringing)
+    monkeypatch.setattr(LegEvents, "ringing", ringing)
 
 
 def lose_a_deadline(kind: DeadlineKind) -> Mutation:
@@ -168,13 +171,13 @@ def tell_a_visit_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ignore_the_end_of_legs(role: Role) -> Mutation:
     def mutate(monkeypatch: pytest.MonkeyPatch) -> None:
-        real = CallCenter._leg_is_over
+        real = LegEvents.is_over
 
-        def leg_is_over(self: CallCenter, leg: Any, *rest: Any, **named: Any) -> None:
+        def is_over(self: LegEvents, leg: Any, *rest: Any, **named: Any) -> None:
             if leg.role is not role:
                 real(self, leg, *rest, **named)
 
-        monkeypatch.setattr(CallCenter, "_leg_is_over", leg_is_over)
+        monkeypatch.setattr(LegEvents, "is_over", is_over)
 
     return mutate
 
@@ -191,11 +194,11 @@ def let_the_phone_ring_for_a_caller_who_left(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def forget_the_end_of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, CallCenter, "_session_closed")
+    without(monkeypatch, SessionEvents, "closed")
 
 
 def forget_the_answers_to_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(monkeypatch, CallCenter, "_command_done")
+    without(monkeypatch, LegEvents, "command_done")
 
 
 def forget_to_let_callers_go(monkeypatch: pytest.MonkeyPatch) -> None:
