@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ccserver.core import events as ev
 from ccserver.core.commands import ClaimLeads, Command
+from ccserver.core.dialer.campaign_state import Attempt, AttemptStage
 from ccserver.core.dialer.facts import Consent, FactSheet
 from ccserver.core.dialer.leads import ClaimedLead
 from ccserver.core.dialer.settings import AmdUse
@@ -33,7 +34,7 @@ from ccserver.sim.dial_ledger import BROKEN_SLACK_S, DialLedger
 from ccserver.sim.dial_sample import MAIN, NEWS, PREFIX, SPARE
 from ccserver.sim.full_sample import STRAIGHT_DID
 from ccserver.sim.lead_desk import WELL, DatabaseHabits
-from ccserver.sim.leads import LeadState
+from ccserver.sim.leads import Lead, LeadState
 from ccserver.sim.wire import NO_FAULTS, Faults
 from ccserver.sim.world import START_UTC_S, World
 
@@ -54,6 +55,8 @@ BY_THE_CLOCK = (DeadlineKind.DAY, DeadlineKind.SHIFT, DeadlineKind.CLOSING, Dead
 MISHAPS_MAX = 3
 AGAIN = (ev.LeadsClaimed, ev.AttemptStored, ev.LegEnded, ev.RingEnded, ev.CommandDone, ev.CalleeTold)
 """What may be told again much later, and is old news then."""
+FACTS = ("letter", "called", "moved")
+"""A letter that asks for no calls, as many calls as are allowed, a time zone in which it is night."""
 CAMPAIGNS = st.sampled_from([FIRST, SECOND, SECOND, NEWS])
 WITH_AGENTS = st.sampled_from([FIRST, SECOND])
 NUMBER = st.integers(0, 7)
@@ -175,20 +178,39 @@ class Campaigning(RuleBasedStateMachine):
         if kind == 2:
             self.world.post(ev.LeadsAdded(list=str(campaign)))
 
-    @rule(number=NUMBER, what=st.sampled_from(["letter", "called", "expires"]))
+    @rule(number=NUMBER, what=st.sampled_from(FACTS))
     def facts_change(self, number: int, what: str) -> None:
         """Of somebody who is about to be called, perhaps between the claim and the store."""
+        claimed = [lead for lead in self.world.leads.book.leads.values() if lead.state is LeadState.CLAIMED]
+        if claimed:
+            lead = claimed[number % len(claimed)]
+            self.changes(lead, lead.numbers[0], what)
+
+    @rule(what=st.sampled_from([*FACTS, "pause"]))
+    def facts_change_while_it_is_stored(self, what: str) -> None:
+        """The gate has allowed it, and the database is slow."""
+        self.world.leads.habits = DatabaseHabits(slow_ratio=1.0)
+        self.until(self.storing, 8.0)
+        for attempt in self.storing():
+            lead = self.world.leads.book.leads.get(attempt.lead.id)
+            if what == "pause":
+                self.act(ev.CampaignAct.PAUSE, attempt.campaign, None)
+            elif lead is not None:
+                self.changes(lead, attempt.sheet.number, what)
+        self.world.run_until(self.world.agenda.now_s + 3.5)
+
+    def storing(self) -> list[Attempt]:
+        return [each for each in self.world.look().attempts.values() if each.stage is AttemptStage.STORING]
+
+    def changes(self, lead: Lead, number: str, what: str) -> None:
         book, now_s = self.world.leads.book, self.world.now().utc_s
-        claimed = [lead for lead in book.leads.values() if lead.state is LeadState.CLAIMED]
-        if not claimed:
-            return
-        lead = claimed[number % len(claimed)]
         if what == "letter":
-            book.ask_not_to_call(lead.numbers[0], now_s)
+            book.ask_not_to_call(number, now_s)
         elif what == "called":
-            book.has_called(lead, lead.numbers[0], FIRST, now_s, AttemptOutcome.NO_ANSWER)
+            for _ in range(6):
+                book.has_called(lead, number, FIRST, now_s, AttemptOutcome.NO_ANSWER)
         else:
-            lead.consent = None
+            lead.region, lead.zone = "ES-CN", "America/Caracas"
 
     @rule(habits=st.sampled_from(DATABASES))
     def database(self, habits: DatabaseHabits) -> None:
