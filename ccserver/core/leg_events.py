@@ -269,7 +269,7 @@ class LegEvents:
             self._nobody_came(leg)
         elif awaited.what is Awaited.HANG_UP and leg.is_dial_over and leg.state is LegState.DIALLED:
             # Its dial had failed, and now its end cannot be ordered: there is no channel, and no other news will come.
-            self._no_channel_came(leg)
+            (self._nobody_came if leg.role is Role.CALLEE else self._no_channel_came)(leg)
 
     def outcome_unknown(self, event: ev.OutcomeUnknown) -> None:
         """The leg stays as it is; the next observation shows what is true."""

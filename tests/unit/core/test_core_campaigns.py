@@ -721,3 +721,20 @@ def test_a_join_of_which_nothing_is_heard_leaves_nobody_in_silence() -> None:
     desk.wait(1.5)
     assert [piece.value for piece in desk.ever(c.Collect)[-1].say] == ["who-called"] and desk.tally().abandoned == 1
     assert desk.ever(c.HangUpLeg)[-1].leg == offer.leg
+
+
+def test_a_call_that_made_no_channel_and_cannot_be_hung_up_is_over() -> None:
+    """Its dial had failed, somebody hangs it up before that is judged, and Asterisk knows no such channel."""
+    desk = DialDesk(1)
+    desk.add(1)
+    desk.start()
+    offer = desk.ring()
+    desk.accepts(offer)
+    (dial,) = desk.dials()
+    dialled = next(number for number, command in desk.all if command is dial)
+    desk.tell(ev.RingEnded(command=dialled, leg=dial.leg, is_ok=False, reason=0))
+    desk.ACCEPTED = ()
+    desk.hangs_up(offer.leg)
+    ordered = next(n for n, command in desk.all if isinstance(command, c.HangUpLeg) and command.leg == dial.leg)
+    desk.tell(ev.CommandFailed(command=ordered, reason="No such channel"))
+    assert desk.settled() == [(1, AttemptOutcome.CANCELLED)] and not desk.attempts()
