@@ -39,7 +39,7 @@ Condition = Callable[[Overview], bool]
 LINE_EVERY_S = 5.0
 AGENT_PROCESSES = 3
 CUSTOMER_PROCESSES = 2
-LOG_IN_S = 20.0
+LOG_IN_S = 60.0
 WIND_DOWN_S = 40.0
 """Longer than a ring, a talk's end and the longest wrap-up together."""
 ARCHIVED_S = 15.0

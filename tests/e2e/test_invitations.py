@@ -85,8 +85,11 @@ async def test_a_room_is_made_with_people_in_it_who_hear_that_it_is_recorded(flo
     made = await command(floor.center, *words)
     assert made.code == 0, made.out + made.err
     for agent in ("101", "102"):
-        assert floor.ear(agent).ms(PROMPTS_HZ["cc-conference-recorded"]) >= 100, "told before they are in it"
+        await floor.is_told(agent, "cc-conference-recorded", 100)
     await floor.hear("101", "102")
+    for agent, other in (("101", "102"), ("102", "101")):
+        told, heard = (floor.ear(agent).spans(hz)[0] for hz in (PROMPTS_HZ["cc-conference-recorded"], floor.voice(other)))
+        assert told.start_ms < heard.start_ms, "told before they are in it"
     outside = await command(floor.center, "conference", "invite", "89", GUEST)
     assert outside.code != 0 and "may not be invited" in outside.out, "the room has no class of service"
     await everybody_out(floor)

@@ -160,4 +160,4 @@ async def test_both_sides_who_hang_up_at_once_end_one_talk(center: Center, pbx: 
     for row in history.interactions:
         kinds = Counter(segment["kind"] for segment in history.segments[row["interaction"]])
         assert kinds["talk"] == kinds["wrap_up"] == 1, kinds
-        assert 0.2 < row["talk_s"] < 3, row
+        assert 0.1 < row["talk_s"] < 3, row
