@@ -103,8 +103,10 @@ class Rooms:
     def is_recorded(self, name: RoomId) -> bool:
         """Whether who comes in now is recorded there."""
         room, config = self._step.rooms.get(name), self.config(name)
-        is_to_be = room is None and config is not None and config.record and bool(self._step.settings.recording_dir)
-        return is_to_be or (room is not None and bool(room.recording))
+        if room is not None and room.members:
+            return bool(room.recording)
+        # It begins with the first who comes in.
+        return config is not None and config.record and bool(self._step.settings.recording_dir)
 
     def let_in(self, member: Member) -> RoomEntry:
         """They are on their way. How the dialplan is to take them in."""

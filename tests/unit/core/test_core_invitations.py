@@ -9,7 +9,7 @@ from ccserver.core import commands as c
 from ccserver.core import events as ev
 from ccserver.core.ids import LegId, RequestId
 from ccserver.core.records import AuditRecord, ConferenceMemberRecord, MemberEnd, ShownState
-from ccserver.core.settings import ClassOfService, NumberKind, Settings
+from ccserver.core.settings import ClassOfService, ConferenceSettings, NumberKind, Settings
 
 MOBILE, PREMIUM = "+34612345678", "+34803123456"
 
@@ -82,6 +82,23 @@ def test_who_is_called_into_a_recorded_room_is_told_so_before() -> None:
     desk.answers(leg)
     (said,) = desk.told(c.Say)
     assert [word.value for word in said.say] == ["cc-conference-enter", "cc-conference-recorded"]
+
+
+def test_who_is_called_into_a_room_whose_recording_has_not_begun_is_told_so_too() -> None:
+    """The first of all, in a room that was made by command: it stands already, and nobody is in it."""
+    desk = Hall(record=True)
+    desk.tell(
+        ev.ConferenceCreated(request=RequestId(3), room="made", config=ConferenceSettings(number="88", record=True), by="eva")
+    )
+    assert desk.center.snapshot().rooms.keys() == {"made"}
+    for who in ("101", "102"):
+        desk.tell(
+            ev.InvitationRequested(request=RequestId(7), room="made", who=who, number=who, kind=NumberKind.INTERNAL, by="eva")
+        )
+        (order,) = desk.told(c.DialOut)
+        desk.answers(order.leg)
+        (said,) = desk.told(c.Say)
+        assert [word.value for word in said.say] == ["cc-conference-enter", "cc-conference-recorded"]
 
 
 def test_a_number_outside_comes_in_by_the_rooms_class_of_service() -> None:
